@@ -1,0 +1,13 @@
+"""Diagnose neonatal respiratory distress syndrome from the chest X-ray alone.
+
+Four rooms in the order in which the data passes: `data`, `lungs`, `diagnosis`,
+`study`. Research and teaching only, not for clinical use.
+"""
+
+import os
+
+# Read by TensorFlow, segmentation-models and Keras when they are first imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
+
+__version__ = "0.1.0"

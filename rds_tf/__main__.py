@@ -1,0 +1,234 @@
+"""The command line: `python -m rds_tf VERB`."""
+
+import argparse
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from rds_tf import __version__, config
+
+FOLDS = ["all", *map(str, range(config.NUM_FOLDS))]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; 0 when all went well, 1 when something failed, 2 on bad usage."""
+    options = build_parser().parse_args(arguments)
+    if not options.debug:
+        warnings.simplefilter("ignore", FutureWarning)
+    try:
+        return options.run(options) or 0
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, ImportError) as error:
+        if options.debug:
+            raise
+        print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rds_tf",
+        description="Diagnose neonatal RDS from the chest X-ray alone. "
+        + config.NOT_FOR_CLINICAL_USE,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    verb = _add(verbs, "phantom", phantom, "write a cohort of synthetic radiographs")
+    verb.add_argument("out", type=Path, help="folder to write")
+    verb.add_argument("--cases", type=int, default=200, help="number of films")
+    verb.add_argument("--seed", type=int, default=7)
+    verb.add_argument("--tube-link", type=float, default=0.5, help="0 to 1")
+    verb.add_argument("--size", type=int, default=512, help="longest side in px")
+    _add_workers(verb)
+
+    verb = _add(verbs, "prepare", prepare, "DICOM, JSON and CSV to PNG and folds")
+    verb.add_argument("cohort", type=Path, help="the case table")
+    verb.add_argument("out", type=Path, help="folder to write")
+    verb.add_argument("--root", type=Path, help="where the files lie")
+    _add_workers(verb)
+
+    verb = _add(verbs, "train", train, "train a segmenter or a classifier on folds")
+    verb.add_argument("what", choices=("segmenter", "classifier"))
+    verb.add_argument("prepared", type=Path, help="folder written by prepare")
+    verb.add_argument("out", type=Path, help="folder for the models")
+    verb.add_argument("--fold", choices=FOLDS, default="0", help="fold held out")
+    verb.add_argument("--backbone", choices=("B0", "B3", "B5"), default="B0")
+    verb.add_argument("--input", choices=("whole", "combined"), default="whole")
+    verb.add_argument("--start", choices=("auto", "imagenet", "phantom", "scratch"))
+    verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
+    _add_profile(verb)
+
+    verb = _add(verbs, "segment", segment, "write lung masks as PNG")
+    verb.add_argument("prepared", type=Path, help="folder written by prepare")
+    verb.add_argument("out", type=Path, help="folder to write")
+    verb.add_argument("--model", type=Path, default=config.SAVED_MODELS)
+    verb.add_argument(
+        "--steps", choices=("none", "median", "median+rotate"), default="median+rotate"
+    )
+
+    verb = _add(verbs, "evaluate", evaluate, "score models on cases they never saw")
+    verb.add_argument("what", choices=("segmentation", "diagnosis"))
+    verb.add_argument("prepared", type=Path, help="folder written by prepare")
+    verb.add_argument("--model", type=Path, default=config.SAVED_MODELS)
+    verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
+    verb.add_argument("--angles", default="0", help="degrees, such as 0,45,90")
+    verb.add_argument("--json", type=Path, help="file for the scores")
+
+    verb = _add(verbs, "diagnose", diagnose, "diagnose a film or a folder of films")
+    verb.add_argument("path", type=Path, help="DICOM or PNG file, or a folder")
+    verb.add_argument("--out", type=Path, required=True, help="folder to write")
+    verb.add_argument("--models", type=Path, default=config.SAVED_MODELS)
+
+    verb = _add(verbs, "demo", demo, "run the notebooks 01 to 05 and print the table")
+    _add_profile(verb)
+    verb.add_argument("--cohort", type=Path, help="your case table")
+    verb.add_argument("--root", type=Path, help="where its files lie")
+
+    verb = _add(verbs, "ship", ship, "train the shipped models on phantoms again")
+    verb.add_argument("--out", type=Path, default=config.SAVED_MODELS)
+    verb.add_argument("--only", choices=("segmenter", "classifier"))
+    return parser
+
+
+def _add(verbs, name: str, run, summary: str) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(
+        name, help=summary, description=f"{summary}. {config.NOT_FOR_CLINICAL_USE}"
+    )
+    verb.add_argument("--debug", action="store_true", help="show tracebacks")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_workers(verb) -> None:
+    count = os.cpu_count() or 1
+    verb.add_argument("--workers", type=int, default=count, help="local processes")
+
+
+def _add_profile(verb) -> None:
+    verb.add_argument("--profile", choices=sorted(config.PROFILES), default="quick")
+
+
+def phantom(options) -> None:
+    """Write a phantom cohort."""
+    from rds_tf.phantoms import dataset
+
+    truth = dataset.write_cohort(
+        options.out,
+        options.cases,
+        options.seed,
+        options.tube_link,
+        options.size,
+        options.workers,
+    )
+    print(f"{len(truth)} phantoms in {options.out}")
+
+
+def prepare(options) -> None:
+    """Prepare a cohort."""
+    from rds_tf.data import prepare
+
+    root = options.root or options.cohort.parent
+    print(prepare.prepare(options.cohort, options.out, root, options.workers))
+
+
+def train(options) -> None:
+    """Train on one fold or on all."""
+    from rds_tf.diagnosis import recipe as diagnosis_recipe
+    from rds_tf.lungs import recipe as lungs_recipe
+
+    profile = config.load_profile(options.profile)
+    every = range(config.NUM_FOLDS)
+    for fold in every if options.fold == "all" else [int(options.fold)]:
+        if options.what == "segmenter":
+            start = options.start or "phantom"
+            folder = lungs_recipe.train_fold(
+                options.prepared, options.out, fold, profile, start
+            )
+        else:
+            folder = diagnosis_recipe.train_fold(
+                options.prepared,
+                options.out,
+                fold,
+                profile,
+                options.backbone,
+                options.input,
+                options.start or "auto",
+                options.segmenter,
+            )
+        print(f"fold {fold} held out: {folder}")
+
+
+def segment(options) -> None:
+    """Write a mask for every prepared film."""
+    from rds_tf.lungs import segmenter
+
+    tool = segmenter.load_segmenter(options.model)
+    count = segmenter.segment_folder(
+        tool.model, options.prepared, options.out, options.steps
+    )
+    print(f"{count} masks in {options.out}")
+
+
+def evaluate(options) -> None:
+    """Print a ladder or a comparison of arms, and write it as JSON."""
+    from rds_tf import store
+
+    if options.what == "segmentation":
+        from rds_tf.lungs import ladder
+
+        angles = [float(angle) for angle in options.angles.split(",")]
+        result = ladder.evaluate(options.prepared, options.model, angles)
+        print(ladder.format_ladder(result))
+    else:
+        from rds_tf.diagnosis import classifier
+
+        models = classifier.load_classifiers(options.model)
+        result = classifier.evaluate(options.prepared, models, options.segmenter)
+        print(classifier.format_arms(result))
+    if options.json:
+        store.write_json(options.json, result)
+    print(config.NOT_FOR_CLINICAL_USE)
+
+
+def diagnose(options) -> int:
+    """Diagnose films; 1 if one was refused."""
+    from rds_tf.diagnosis import diagnose
+
+    if not options.path.exists():
+        raise FileNotFoundError(f"{options.path}: there is no such file or folder.")
+    models = diagnose.load_models(options.models)
+    done, refused = diagnose.diagnose_files(options.path, options.out, models)
+    for record in done:
+        print("{file}: {decision}, probability {probability:.3f}".format(**record))
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
+    print(f"{len(done)} diagnosed, {len(refused)} refused, in {options.out}")
+    print(config.NOT_FOR_CLINICAL_USE)
+    return 1 if refused else 0
+
+
+def demo(options) -> None:
+    """Run the main job."""
+    from rds_tf.study import demo
+
+    demo.run(options.profile, options.cohort, options.root)
+
+
+def ship(options) -> None:
+    """Train the shipped models."""
+    from rds_tf.diagnosis import recipe as diagnosis_recipe
+    from rds_tf.lungs import recipe as lungs_recipe
+
+    if options.only != "classifier":
+        print(lungs_recipe.train_on_phantoms(options.out))
+    if options.only != "segmenter":
+        print(diagnosis_recipe.train_on_phantoms(options.out))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

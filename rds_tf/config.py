@@ -1,0 +1,150 @@
+"""Run profiles, seeds and places: everything that a run is told, in one file."""
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+NOT_FOR_CLINICAL_USE = "Research and teaching only. Not for clinical use."
+REPOSITORY = Path(__file__).resolve().parents[1]
+SAVED_MODELS = REPOSITORY / "saved_models"
+NUM_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The sizes of one run; a notebook reads every number from here.
+
+    Attributes:
+        name: `"quick"` (2 CPU cores, minutes) or `"full"` (a GPU, hours).
+        num_cases: phantoms written when no cohort is given.
+        phantom_px: longest side of those phantoms.
+        segmenter: `build_unet` arguments.
+        segmenter_steps: training steps of the U-Net.
+        backbones: EfficientNet backbones compared in notebook 04.
+        classifier_px: image size of each EfficientNet backbone.
+        classifier_steps: training steps of a classifier.
+        batch_size: images a step.
+    """
+
+    name: str
+    num_cases: int
+    phantom_px: int
+    segmenter: dict
+    segmenter_steps: int
+    backbones: tuple[str, ...]
+    classifier_px: dict
+    classifier_steps: int
+    batch_size: int
+
+
+PROFILES = {
+    "quick": Profile(
+        name="quick",
+        num_cases=120,
+        phantom_px=384,
+        segmenter={"image_size": 128, "filters": 16},
+        segmenter_steps=240,
+        backbones=("B0",),
+        classifier_px={"B0": 128, "B3": 128, "B5": 128},
+        classifier_steps=100,
+        batch_size=16,
+    ),
+    "full": Profile(
+        name="full",
+        num_cases=1000,
+        phantom_px=1024,
+        segmenter={"image_size": 256, "filters": 32},
+        segmenter_steps=6000,
+        backbones=("B0", "B3", "B5"),
+        classifier_px={"B0": 224, "B3": 300, "B5": 456},
+        classifier_steps=3000,
+        batch_size=16,
+    ),
+}
+
+
+def load_profile(name: str) -> Profile:
+    """Return the named profile.
+
+    Raises:
+        ValueError: if `name` is not a profile.
+    """
+    if name not in PROFILES:
+        raise ValueError(
+            f"`name` must be one of {sorted(PROFILES)}. Received: {name!r}"
+        )
+    return PROFILES[name]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pass through the notebooks: a profile, a cohort and a place for results.
+
+    Attributes:
+        profile: the `Profile`.
+        cohort: the user's cohort table, or None for a phantom cohort.
+        root: folder under which the cohort's files lie.
+        folder: where this run keeps what it makes.
+    """
+
+    profile: Profile
+    cohort: Path | None
+    root: Path | None
+    folder: Path
+
+    @property
+    def prepared(self) -> Path:
+        """Folder of PNG, masks, manifest and folds, written by notebook 01."""
+        return self.folder / "prepared"
+
+    @property
+    def models(self) -> Path:
+        """Folder of the models trained in this run."""
+        return self.folder / "models"
+
+    @property
+    def cohort_name(self) -> str:
+        """`"phantom"`, or the name of the cohort's folder."""
+        return "phantom" if self.cohort is None else self.cohort.parent.name
+
+
+def load_run(profile: str = "quick", cohort: str | Path = "phantom") -> Run:
+    """Return the run that a notebook's two parameters describe.
+
+    Results go to `artifacts/<cohort>_<profile>/` in the repository, or below
+    `RDS_TF_ARTIFACTS`. Files of a cohort are looked up below the folder of its table,
+    or below `RDS_TF_ROOT`.
+
+    Args:
+        profile: str, `"quick"` or `"full"`.
+        cohort: `"phantom"`, or the path of a cohort table.
+
+    Raises:
+        FileNotFoundError: if the cohort table does not exist.
+    """
+    artifacts = Path(os.environ.get("RDS_TF_ARTIFACTS", REPOSITORY / "artifacts"))
+    if str(cohort) == "phantom":
+        run = Run(load_profile(profile), None, None, artifacts / f"phantom_{profile}")
+    else:
+        table = Path(cohort).resolve()
+        if not table.is_file():
+            raise FileNotFoundError(f"{cohort}: there is no such cohort table.")
+        root = Path(os.environ.get("RDS_TF_ROOT", table.parent)).resolve()
+        folder = artifacts / f"{table.parent.name}_{profile}"
+        run = Run(load_profile(profile), table, root, folder)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def set_seed(seed: int = 0) -> None:
+    """Seed Python, NumPy and Keras, and make TensorFlow deterministic."""
+    import keras
+    import tensorflow as tf
+
+    random.seed(seed)
+    np.random.seed(seed)
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

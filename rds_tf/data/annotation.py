@@ -1,0 +1,208 @@
+"""Lung outlines: LabelMe polygons, the masks they enclose and their areas.
+
+Coordinates are in px with the picture spanning [0, width] x [0, height], so that the
+pixel in row i and column j has its centre at (j + 0.5, i + 0.5).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rds_tf import engine
+
+MAX_POINTS = 20_000
+MAX_SIDE_PX = 65_535  # the largest picture that DICOM can describe
+MARGIN = 0.1  # an outline may leave the picture by this share of its longer side
+
+
+class AnnotationError(ValueError):
+    """An annotation that cannot be used, in one sentence that names the cause."""
+
+
+def read_polygons(
+    path: str | Path, label: str = "lung", shape: tuple[int, int] | None = None
+) -> list[np.ndarray]:
+    """Read the polygons of one label from a LabelMe file.
+
+    Args:
+        path: LabelMe JSON file; shapes with other labels are passed over.
+        label: label of the wanted shapes, in any case.
+        shape: height and width of the picture in px, where known.
+
+    Returns:
+        One float64 array (N, 2) of x, y in px for each polygon.
+
+    Raises:
+        AnnotationError: not LabelMe JSON; no such shape; a shape that is no polygon,
+            has fewer than 3 points, or a point that is not finite or far outside
+            the picture; more than 20,000 points in all; drawn on a picture of
+            another size than `shape`.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_bytes())
+        shapes = [s for s in content["shapes"] if _has_label(s, label)]
+        polygons = [_read_polygon(shape) for shape in shapes]
+        if not polygons:
+            raise AnnotationError(f'no shape is labelled "{label}"')
+        check_polygons(polygons, *_read_size(content, shape))
+    except AnnotationError as error:
+        raise AnnotationError(f"Cannot use {path.name}: {error}.") from error
+    except OSError as error:
+        raise AnnotationError(f"Cannot read {path.name}: {error.strerror}.") from error
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as e:
+        raise AnnotationError(f"{path.name} is not LabelMe JSON: {e}.") from e
+    return polygons
+
+
+def check_polygons(polygons: list[np.ndarray], height: float, width: float) -> None:
+    """Refuse polygons that no lung in this picture can have.
+
+    Args:
+        polygons: arrays (N, 2) of x, y in px.
+        height: height of the picture in px.
+        width: width of the picture in px.
+
+    Raises:
+        AnnotationError: more than 20,000 points in all, or one that is not finite
+            or farther outside than a tenth of the picture's longer side.
+    """
+    points = np.concatenate(polygons)
+    if len(points) > MAX_POINTS:
+        raise AnnotationError(f"{len(points)} points are more than {MAX_POINTS}")
+    if not np.isfinite(points).all():
+        raise AnnotationError("a point is not finite")
+    outside = np.maximum(-points, points - [width, height]).max(axis=1)
+    if outside.max() > MARGIN * max(height, width):
+        x, y = points[outside.argmax()]
+        raise AnnotationError(
+            f"point ({x:g}, {y:g}) is far outside the {width:g} x {height:g} picture"
+        )
+
+
+def draw_mask(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray:
+    """Draw the union of polygons: every pixel whose centre one of them encloses.
+
+    Args:
+        polygons: arrays (N, 2) of x, y in px.
+        height: height of the mask in px.
+        width: width of the mask in px.
+
+    Returns:
+        uint8 mask (height, width) of {0, 1}.
+
+    Raises:
+        AnnotationError: see `check_polygons`.
+    """
+    mask = np.zeros((height, width), np.uint8)
+    if polygons:
+        check_polygons(polygons, height, width)
+    for polygon in polygons:
+        mask |= _fill(polygon, height, width)
+    return mask
+
+
+def polygon_area(polygons: list[np.ndarray]) -> float:
+    """Sum the areas of polygons by the shoelace formula.
+
+    Args:
+        polygons: arrays (N, 2) of x, y in px.
+
+    Returns:
+        Area in px², polygons that overlap counted twice.
+    """
+    return float(sum(abs(_signed_area(*polygon.T)) for polygon in polygons))
+
+
+def write_labelme(
+    path: str | Path,
+    polygons: list[np.ndarray],
+    height: int,
+    width: int,
+    image_name: str,
+) -> None:
+    """Write polygons as a LabelMe file that LabelMe and `read_polygons` open.
+
+    Args:
+        path: file to write.
+        polygons: arrays (N, 2) of x, y in px, all labelled "lung".
+        height: height of the picture in px.
+        width: width of the picture in px.
+        image_name: name of the picture that was annotated.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    content = {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": [_labelme_shape(polygon) for polygon in polygons],
+        "imagePath": image_name,
+        "imageData": None,
+        "imageHeight": height,
+        "imageWidth": width,
+    }
+    engine.write_whole(path, json.dumps(content).encode())
+
+
+def _has_label(shape: dict[str, Any], label: str) -> bool:
+    return str(shape["label"]).strip().casefold() == label.casefold()
+
+
+def _read_polygon(shape: dict[str, Any]) -> np.ndarray:
+    if (kind := shape.get("shape_type") or "polygon") != "polygon":
+        raise AnnotationError(f"a lung is drawn as a {kind}, not as a polygon")
+    polygon = np.asarray(shape["points"], np.float64).reshape(-1, 2)
+    if len(polygon) < 3:
+        raise AnnotationError(f"a polygon has {len(polygon)} points, fewer than 3")
+    return polygon
+
+
+def _read_size(
+    content: dict[str, Any], shape: tuple[int, int] | None
+) -> tuple[float, float]:
+    """Read the height and width of the picture, which some tools leave out."""
+    default = shape or (MAX_SIDE_PX, MAX_SIDE_PX)
+    height = float(content.get("imageHeight") or default[0])
+    width = float(content.get("imageWidth") or default[1])
+    if shape and (height, width) != shape:
+        raise AnnotationError(
+            f"it was drawn on a {width:g} x {height:g} picture, "
+            f"but this one is {shape[1]} x {shape[0]}"
+        )
+    return height, width
+
+
+def _signed_area(x: np.ndarray, y: np.ndarray) -> float:
+    return 0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+
+
+def _fill(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Fill one polygon by the even-odd rule, row by row, at the pixel centres."""
+    start, end = polygon, np.roll(polygon, -1, axis=0)
+    rows = np.ceil(np.sort([start[:, 1], end[:, 1]], axis=0) - 0.5)
+    first, last = np.clip(rows, 0, height).astype(int)
+    num_rows = last - first  # how many rows of pixel centres each edge crosses
+    edge = np.repeat(np.arange(len(polygon)), num_rows)
+    row = np.arange(len(edge)) + np.repeat(
+        first - num_rows.cumsum() + num_rows, num_rows
+    )
+    (x0, y0), (dx, dy) = start[edge].T, (end - start)[edge].T
+    crossing = x0 + (row + 0.5 - y0) * dx / dy
+    column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)
+    # Every crossing turns the pixels right of it from outside to inside or back.
+    cells = row * (width + 1) + column
+    turns = np.bincount(cells, minlength=height * (width + 1)).reshape(height, -1)
+    return np.bitwise_xor.accumulate((turns[:, :width] & 1).astype(np.uint8), axis=1)
+
+
+def _labelme_shape(polygon: np.ndarray) -> dict[str, Any]:
+    return {
+        "label": "lung",
+        "points": np.asarray(polygon, float).tolist(),
+        "group_id": None,
+        "shape_type": "polygon",
+        "flags": {},
+    }

@@ -1,0 +1,198 @@
+"""The case table: the study's columns, checked row by row, and paths found on disk.
+
+The study's tables come from Windows machines: absolute paths under `C:\\dataset`, saved
+by a Korean Excel. A row that cannot be used is rejected with its reason; the rest goes
+on.
+"""
+
+import csv
+import io
+import os
+import unicodedata
+from collections import Counter, defaultdict
+from pathlib import Path, PurePath, PureWindowsPath
+
+import pandas as pd
+
+STUDY_COLUMNS = ["filepath", "rds", "exist_json", "roi_area", "height", "width"]
+REQUIRED_COLUMNS = ["filepath", "rds", "exist_json"]
+CASE_COLUMNS = ["case_id", "patient_id", "source", "annotation", *STUDY_COLUMNS, "row"]
+PREPARED_FOLDERS = ["images", "masks", "records"]
+IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
+
+
+class CohortError(ValueError):
+    """A table or row that cannot be used, in one sentence that names the cause."""
+
+
+def load_cohort(
+    path: str | Path, root: str | Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Load the case table and find its files.
+
+    Args:
+        path: CSV with `filepath, rds, exist_json` and, where known, `roi_area, height,
+            width, patient_id`; comma, semicolon or tab; UTF-8, UTF-16 or CP949.
+        root: folder that holds the radiographs and annotations, at any depth.
+
+    Returns:
+        The cases: `case_id`, `patient_id` ("" where the table has none), `source`
+        (Path), `annotation` (Path, None without one), the study's columns, and `row`.
+        The rejected: `file`, `row` (line of the table, the header is 1), `reason`.
+
+    Raises:
+        CohortError: no such table or folder, or the table lacks a required column.
+    """
+    rows = _read_table(Path(path))
+    if not Path(root).is_dir():
+        raise CohortError(f"The root {root} is not a folder.")
+    files = _Files(Path(root))
+    cases, rejected, row_of = [], [], {}
+    for line, row in rows:
+        try:
+            case = {**_check_row(row, files), "row": line}
+            first = row_of.setdefault(case["source"], line)
+            if first != line:
+                raise CohortError(f"The file is already in row {first}.")
+            cases.append(case)
+        except CohortError as error:
+            name = row.get("filepath") or ""
+            rejected.append({"file": name, "row": line, "reason": str(error)})
+    table = pd.DataFrame(cases, columns=CASE_COLUMNS)
+    table["case_id"] = _name_cases([c["source"].relative_to(files.root) for c in cases])
+    return table, pd.DataFrame(rejected, columns=["file", "row", "reason"])
+
+
+class _Files:
+    """Every file under a root, found by the tail of a path from another machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        for folder, subfolders, names in os.walk(self.root):
+            if set(PREPARED_FOLDERS) <= set(subfolders):  # results, not sources
+                subfolders[:] = set(subfolders) - set(PREPARED_FOLDERS)
+            for name in names:
+                self._by_name[_fold(name)].append(Path(folder, name))
+
+    def find(self, wanted: PurePath) -> Path:
+        """Find the one file that shares the longest tail with the wanted path."""
+        if ".." in wanted.parts:
+            raise CohortError(f'The path {wanted} holds "..".')
+        found = self._by_name.get(_fold(wanted.name), [])
+        if not found:
+            raise CohortError(f"No file {wanted.name} under the root.")
+        ranks = {path: self._rank(path, wanted) for path in sorted(found)}
+        best = [path for path, rank in ranks.items() if rank == max(ranks.values())]
+        if len(best) > 1:
+            names = " or ".join(str(path.relative_to(self.root)) for path in best)
+            raise CohortError(f"The path {wanted} is ambiguous: {names}.")
+        if not best[0].resolve().is_relative_to(self.root):
+            raise CohortError(f"The file {wanted.name} is a link out of the root.")
+        return best[0]
+
+    def find_annotation(self, source: Path) -> Path:
+        """Find the JSON file of an image: beside it, in a json folder, anywhere."""
+        name = _stem(source) + ".json"
+        folders = [source.parent, source.parent / "json", source.parent.parent / "json"]
+        for folder in folders:
+            if folder / name in self._by_name.get(_fold(name), []):
+                return folder / name
+        return self.find(source.parent.relative_to(self.root) / name)
+
+    def _rank(self, path: Path, wanted: PurePath) -> tuple[int, int, int]:
+        """Rank by: parts in common from the end, whole path used, same case."""
+        ours, theirs = path.relative_to(self.root).parts[::-1], wanted.parts[::-1]
+        same = [_fold(a) == _fold(b) for a, b in zip(ours, theirs, strict=False)]
+        num_same = (same + [False]).index(False)
+        return num_same, num_same == len(ours), _normal(ours[0]) == _normal(theirs[0])
+
+
+def _read_table(path: Path) -> list[tuple[int, dict]]:
+    """Read the rows that hold anything, each with its line number."""
+    try:
+        text = _decode(path.read_bytes())
+        header = text.partition("\n")[0]
+        delimiter = max(",;\t", key=header.count)
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        reader.fieldnames = [n.strip().casefold() for n in reader.fieldnames or []]
+        rows = [(reader.line_num, row) for row in reader if any(row.values())]
+    except OSError as error:
+        raise CohortError(f"Cannot read {path}: {error.strerror}.") from error
+    except (csv.Error, UnicodeError) as error:
+        raise CohortError(f"{path.name} is not a table: {error}.") from error
+    missing = [name for name in REQUIRED_COLUMNS if name not in reader.fieldnames]
+    if missing:
+        raise CohortError(f"{path.name} has no column {', '.join(missing)}.")
+    return rows
+
+
+def _decode(data: bytes) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp949")
+
+
+def _check_row(row: dict, files: _Files) -> dict:
+    """Turn the cells of one row into a case, or say why not."""
+    if None in row:
+        raise CohortError("The row has more cells than the header.")
+    row = {name: (cell or "").strip() for name, cell in row.items()}
+    if not row["filepath"]:
+        raise CohortError("The filepath is empty.")
+    case = {"filepath": row["filepath"], "patient_id": row.get("patient_id", "")}
+    case |= {name: _read_flag(row, name) for name in ("rds", "exist_json")}
+    case |= {name: _read_size(row, name) for name in ("roi_area", "height", "width")}
+    case["source"] = files.find(PureWindowsPath(row["filepath"]))
+    outlined = case["exist_json"] == 1
+    case["annotation"] = files.find_annotation(case["source"]) if outlined else None
+    return case
+
+
+def _read_flag(row: dict, name: str) -> int:
+    if row[name] not in ("0", "1", "0.0", "1.0"):
+        raise CohortError(f'The {name} is "{row[name]}", expected 0 or 1.')
+    return int(float(row[name]))
+
+
+def _read_size(row: dict, name: str) -> float:
+    """Read a length or area in px, nan where the cell is empty."""
+    cell = row.get(name, "")
+    try:
+        size = float(cell or "nan")
+    except ValueError:
+        size = -1.0
+    if size < 0 or size == float("inf"):
+        raise CohortError(f'The {name} is "{cell}", expected a positive number.')
+    return size
+
+
+def _name_cases(paths: list[Path]) -> list[str]:
+    """Name each case by its stem or, where two share it, by its path."""
+    names = [_stem(path) for path in paths]
+    for longer in (
+        lambda path: "__".join([*path.parent.parts, _stem(path)]),
+        lambda path: "__".join(path.parts),
+    ):
+        count = Counter(name.casefold() for name in names)
+        names = [
+            name if count[name.casefold()] == 1 else longer(path)
+            for name, path in zip(names, paths, strict=True)
+        ]
+    return names
+
+
+def _stem(path: Path) -> str:
+    """Drop the suffix, but not the last number of a name that is a UID."""
+    return path.stem if path.suffix.casefold() in IMAGE_SUFFIXES else path.name
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _fold(name: str) -> str:
+    return _normal(name).casefold()

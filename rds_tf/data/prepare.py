@@ -1,0 +1,248 @@
+"""A cohort -> PNG images, masks, fold files: in parallel, resumable, rejects listed.
+
+Each finished case leaves a record (`records/<case_id>.json`) of the files it came from;
+a case whose record still holds is not done again.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rds_tf import engine
+from rds_tf.data import annotation, cohort, folds, radiograph
+
+AREA_TOLERANCE = 0.01
+VERSION = 1  # raise it when the same source gives other pixels: all is done again
+NUM_FOLDS = 5
+MANIFEST_COLUMNS = [
+    *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
+    *("height", "width", "roi_area", "filepath", "bits_stored", "pixel_sha256"),
+    "notes",
+]
+INTEGERS = ("rds", "exist_json", "fold", "height", "width", "bits_stored")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `prepare` left behind.
+
+    Attributes:
+        num_images: images in the manifest.
+        num_masks: those of them with a mask.
+        num_rejected: rows of the table that were not usable.
+        num_reused: images that an earlier run had already written.
+        audit: one row a fold, see `folds.audit_folds`.
+    """
+
+    num_images: int
+    num_masks: int
+    num_rejected: int
+    num_reused: int
+    audit: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Task:
+    """One case to prepare: its name, its files and the folder to write to."""
+
+    case_id: str
+    source: Path
+    annotation: Path | None
+    out: Path
+
+
+def prepare(
+    cohort_path: str | Path,
+    out: str | Path,
+    root: str | Path | None = None,
+    num_workers: int | None = None,
+) -> Summary:
+    """Turn a cohort into PNG images, masks and fold tables.
+
+    Writes `images/`, `masks/`, `manifest.csv`, `dataset_fold_0_5.csv` to
+    `dataset_fold_4_5.csv`, `rejected.csv` and `fold_audit.csv`. Started again after an
+    interruption it goes on where it stopped.
+
+    Args:
+        cohort_path: the case table; see `cohort.load_cohort`.
+        out: folder to write to, made if need be.
+        root: folder of the radiographs, default the folder of the table.
+        num_workers: local processes, default one a core.
+
+    Returns:
+        Counts and the audit of the folds.
+
+    Raises:
+        cohort.CohortError: the table cannot be read, or none of its rows is usable.
+        OSError: `out` cannot be written.
+    """
+    out = Path(out)
+    cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
+    for folder in cohort.PREPARED_FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    named = zip(cases["case_id"], cases["source"], cases["annotation"], strict=True)
+    tasks = [Task(*names, out) for names in named]
+    records = {t.case_id: record for t in tasks if (record := _find_record(t))}
+    num_reused = len(records)
+    pending = [task for task in tasks if task.case_id not in records]
+    num_workers = num_workers or os.cpu_count() or 1
+    errors = {}
+    for outcome in engine.map_items(prepare_case, pending, num_workers, "Preparing"):
+        if outcome.error:
+            errors[outcome.item.case_id] = outcome.error
+        else:
+            records[outcome.item.case_id] = outcome.value
+    rejected = _write_rejected(out, rejected, cases, errors)
+    if not records:
+        reason = next(iter(rejected["reason"]), "it has none.")
+        raise cohort.CohortError(f"No row of {cohort_path} is usable: {reason}")
+    manifest, audit = _write_tables(out, cases, records)
+    num_masks = int((manifest["mask"] != "").sum())
+    return Summary(len(manifest), num_masks, len(rejected), num_reused, audit)
+
+
+def load_manifest(prepared: str | Path) -> pd.DataFrame:
+    """Load the table of a prepared folder.
+
+    Args:
+        prepared: folder that `prepare` wrote.
+
+    Returns:
+        One row a case; texts are "" where empty, `roi_area` nan.
+
+    Raises:
+        cohort.CohortError: there is no manifest, or it lacks a column.
+    """
+    path = Path(prepared) / "manifest.csv"
+    if not path.is_file():
+        raise cohort.CohortError(f"{prepared} is not prepared: it has no manifest.csv.")
+    manifest = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = [name for name in MANIFEST_COLUMNS if name not in manifest]
+    if missing:
+        raise cohort.CohortError(f"{path} has no column {', '.join(missing)}.")
+    manifest["roi_area"] = manifest["roi_area"].replace("", "nan").astype(float)
+    return manifest.astype(dict.fromkeys(INTEGERS, int))
+
+
+def prepare_case(task: Task) -> dict:
+    """Write the image, the mask and last the record of one case.
+
+    Args:
+        task: the case.
+
+    Returns:
+        Its record: what the manifest holds of its files, and their `stamp`.
+
+    Raises:
+        radiograph.RadiographError: the radiograph is refused.
+        annotation.AnnotationError: the annotation is refused.
+        OSError: a file cannot be written.
+    """
+    stamp = _stamp(task)
+    film = radiograph.open_radiograph(task.source)
+    record = {
+        "image": f"images/{task.case_id}.png",
+        **_write_mask(task, film.image.shape),
+        "height": film.image.shape[0],
+        "width": film.image.shape[1],
+        "bits_stored": film.bits_stored,
+        "pixel_sha256": _hash_pixels(film.image),
+        "patient_id": film.patient_id,
+        "notes": list(film.warnings),
+        "stamp": stamp,
+    }
+    radiograph.write_png(task.out / record["image"], film.image, film.bits_stored)
+    engine.write_whole(_record_path(task), json.dumps(record).encode())
+    return record
+
+
+def _write_mask(task: Task, shape: tuple[int, int]) -> dict:
+    if task.annotation is None:
+        return {"mask": "", "roi_area": None}
+    polygons = annotation.read_polygons(task.annotation, shape=shape)
+    mask = f"masks/{task.case_id}.png"
+    radiograph.write_png(task.out / mask, annotation.draw_mask(polygons, *shape))
+    return {"mask": mask, "roi_area": annotation.polygon_area(polygons)}
+
+
+def _record_path(task: Task) -> Path:
+    return task.out / "records" / f"{task.case_id}.json"
+
+
+def _find_record(task: Task) -> dict | None:
+    """Find the record of an earlier run, if its sources and results still stand."""
+    try:
+        record = json.loads(_record_path(task).read_bytes())
+        if record["stamp"] != _stamp(task):
+            return None
+    except (OSError, ValueError, KeyError):  # none, damaged, or its source is gone
+        return None
+    written = [task.out / record[name] for name in ("image", "mask") if record[name]]
+    return record if all(path.is_file() for path in written) else None
+
+
+def _stamp(task: Task) -> list:
+    """Describe the sources of a case so that a changed one is told apart."""
+    sources = [path for path in (task.source, task.annotation) if path]
+    facts = [(str(path), path.stat()) for path in sources]
+    return [VERSION, *([name, s.st_size, s.st_mtime_ns] for name, s in facts)]
+
+
+def _hash_pixels(image: np.ndarray) -> str:
+    """Hash what an image shows at 8 bits: the same for one film stored twice."""
+    levels = np.rint(image * 255).astype(np.uint8)
+    return hashlib.sha256(str(levels.shape).encode() + levels.tobytes()).hexdigest()
+
+
+def _write_rejected(
+    out: Path, rejected: pd.DataFrame, cases: pd.DataFrame, errors: dict[str, str]
+) -> pd.DataFrame:
+    """Write the rows that the table or their files rule out, in the table's order."""
+    refused = cases.assign(file=cases["filepath"], reason=cases["case_id"].map(errors))
+    refused = refused.loc[refused["reason"].notna(), rejected.columns]
+    rejected = pd.concat([rejected, refused]).sort_values("row", ignore_index=True)
+    _write_csv(out / "rejected.csv", rejected)
+    return rejected
+
+
+def _write_tables(
+    out: Path, cases: pd.DataFrame, records: dict[str, dict]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write the manifest, the fold tables and the audit of the prepared cases."""
+    cases = cases[cases["case_id"].isin(list(records))].to_dict("records")
+    rows = [_manifest_row(case, records[case["case_id"]]) for case in cases]
+    manifest = pd.DataFrame(rows)
+    manifest["fold"] = folds.deal_folds(manifest, NUM_FOLDS)
+    manifest = manifest[MANIFEST_COLUMNS]
+    audit = folds.audit_folds(manifest)
+    for fold in range(NUM_FOLDS):
+        name = f"dataset_fold_{fold}_{NUM_FOLDS}.csv"
+        _write_csv(out / name, manifest[manifest["fold"] == fold])
+    _write_csv(out / "fold_audit.csv", audit)
+    _write_csv(out / "manifest.csv", manifest)
+    return manifest, audit
+
+
+def _manifest_row(case: dict, record: dict) -> dict:
+    """Join what the table says with what the files hold; the files are right."""
+    notes = list(record["notes"])
+    area = record["roi_area"]
+    if area is None:
+        area = case["roi_area"]
+    elif abs(case["roi_area"] - area) > AREA_TOLERANCE * area:
+        notes.append(f"roi_area is {case['roi_area']:g} in the table, {area:g} drawn")
+    for side in ("height", "width"):
+        if abs(case[side] - record[side]) > 0:  # not where the table has none, nan
+            notes.append(f"{side} is {case[side]:g} in the table, {record[side]} here")
+    patient_id = case["patient_id"] or record["patient_id"] or case["case_id"]
+    joined = {"patient_id": patient_id, "roi_area": area, "notes": "; ".join(notes)}
+    return {**case, **record, **joined}
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    engine.write_whole(path, table.to_csv(index=False, lineterminator="\n").encode())

@@ -1,0 +1,239 @@
+"""One radiograph, DICOM or PNG or JPEG -> float32 (H, W) in [0, 1]; or a refusal."""
+
+import hashlib
+import io
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+import pydicom
+from pydicom import filereader, pixels, uid
+
+from rds_tf import engine
+from rds_tf.data import grey
+
+# Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
+MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
+PHOTOMETRICS = (
+    *("MONOCHROME1", "MONOCHROME2"),
+    *("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),  # grey in three samples
+)
+REQUIRED = (
+    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation"),
+)
+MAX_BYTES = 2**30
+COLOUR_TOLERANCE = 3  # grey levels of 255 by which lossy coding parts R, G and B
+
+
+class RadiographError(ValueError):
+    """A refused file, in one sentence that names the file and the cause."""
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """A radiograph as it should look on a screen, and what its file says of it.
+
+    Attributes:
+        image: float32 (H, W) in [0, 1], air dark and bone bright.
+        bits_stored: bits a pixel had in the file.
+        patient_id: pseudonym made from the DICOM PatientID, "" where there is none.
+        warnings: what the decoders complained of, in their words.
+    """
+
+    image: np.ndarray
+    bits_stored: int
+    patient_id: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def read_radiograph(path: str | Path) -> np.ndarray:
+    """Read the image of one radiograph.
+
+    Args:
+        path: DICOM, PNG or JPEG file.
+
+    Returns:
+        float32 (H, W) in [0, 1], air dark and bone bright.
+
+    Raises:
+        RadiographError: the file is refused; see `open_radiograph`.
+    """
+    return open_radiograph(path).image
+
+
+def open_radiograph(path: str | Path) -> Radiograph:
+    """Read one radiograph with its bit depth, pseudonym and warnings.
+
+    Args:
+        path: DICOM, PNG or JPEG file; its content decides which, not its name.
+
+    Returns:
+        The radiograph.
+
+    Raises:
+        RadiographError: the file is missing or damaged, larger than 1 GiB once
+            decoded, in colour, of several frames, without pixels, or not a
+            projection radiograph.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            data = path.read_bytes()
+            if data[:4] == b"\x89PNG" or data[:3] == b"\xff\xd8\xff":
+                image, bits_stored = _read_picture(data)
+                patient_id = ""
+            else:
+                dataset = _parse_dicom(data)
+                _check_header(dataset)
+                stored = _decode(path, dataset)
+                image = grey.apply_grey(stored, dataset)
+                bits_stored = int(dataset.BitsStored)
+                patient_id = _pseudonym(dataset)
+    except RadiographError as error:
+        raise RadiographError(f"Cannot use {path.name}: {error}.") from error
+    except Exception as error:  # pydicom and its decoders raise some ten types
+        raise RadiographError(f"Cannot read {path.name}: {_cause(error)}.") from error
+    messages = dict.fromkeys(_one_line(w.message) for w in caught)
+    return Radiograph(image, bits_stored, patient_id, tuple(messages))
+
+
+def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None:
+    """Write an image as a grey PNG, whole or not at all.
+
+    Args:
+        path: file to write; its folder must exist.
+        image: float (H, W) in [0, 1].
+        bits_stored: up to 8 makes an 8-bit PNG, more a 16-bit one.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    dtype = np.uint8 if bits_stored <= 8 else np.uint16
+    levels = np.rint(np.asarray(image, np.float64) * np.iinfo(dtype).max)
+    written, png = cv2.imencode(".png", levels.astype(dtype))
+    if not written:
+        raise OSError(f"Cannot write {path}: OpenCV could not encode it.")
+    engine.write_whole(path, png.tobytes())
+
+
+def _read_picture(data: bytes) -> tuple[np.ndarray, int]:
+    """Read PNG or JPEG bytes into an image and its bits stored."""
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        _check_size(picture.width * picture.height * len(picture.getbands()))
+        if picture.mode.startswith("I"):  # 16-bit grey
+            return (np.asarray(picture) / 65535).astype(np.float32), 16
+        if picture.mode in ("1", "L"):
+            levels = np.asarray(picture.convert("L"))
+        else:
+            levels = _drop_colour(np.asarray(picture.convert("RGB")))
+    return (levels / 255).astype(np.float32), 8
+
+
+def _parse_dicom(data: bytes) -> pydicom.Dataset:
+    """Parse DICOM bytes, with or without preamble, deflated ones within a bound."""
+    if data[:2] == b"\x02\x00":  # the preamble is missing
+        data = bytes(128) + b"DICM" + data
+    if data[128:132] == b"DICM":
+        data = _inflate(data)
+    elif data[:2] != b"\x08\x00":
+        raise RadiographError("it is neither DICOM nor PNG nor JPEG")
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = (
+            uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+        )
+    return dataset
+
+
+def _inflate(data: bytes) -> bytes:
+    """Inflate a deflated file; return every other one as it is."""
+    stream = io.BytesIO(data)
+    stream.seek(132)
+    meta = filereader.read_dataset(
+        stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2
+    )
+    if meta.get("TransferSyntaxUID") != uid.DeflatedExplicitVRLittleEndian:
+        return data
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = inflater.decompress(stream.read(), MAX_BYTES + 1)
+    _check_size(len(data))
+    if not inflater.eof:
+        raise RadiographError("its deflated data is truncated")
+    return data
+
+
+def _check_header(dataset: pydicom.Dataset) -> None:
+    """Refuse what is no single grey radiograph before any pixel is decoded."""
+    if (modality := str(dataset.get("Modality") or "").upper()) not in MODALITIES:
+        raise RadiographError(f"its Modality {modality} is no projection radiograph")
+    if not dataset.get("PixelData"):
+        raise RadiographError("it has no pixel data or ends before them")
+    for keyword in REQUIRED:
+        if dataset.get(keyword) is None:
+            raise RadiographError(f"its header has no {keyword}")
+    if (num_frames := int(dataset.get("NumberOfFrames") or 1)) != 1:
+        raise RadiographError(f"it has {num_frames} frames, not one")
+    if (photometric := dataset.PhotometricInterpretation) not in PHOTOMETRICS:
+        raise RadiographError(f"its pixels are {photometric}, not grey")
+    if (bits_allocated := dataset.BitsAllocated) not in (8, 16):
+        raise RadiographError(f"its BitsAllocated is {bits_allocated}, not 8 or 16")
+    if dataset.get("HighBit", dataset.BitsStored - 1) != dataset.BitsStored - 1:
+        raise RadiographError(f"its HighBit {dataset.HighBit} is not BitsStored - 1")
+    num_pixels = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
+    _check_size(num_pixels * bits_allocated // 8)
+
+
+def _check_size(num_bytes: int) -> None:
+    if num_bytes > MAX_BYTES:
+        raise RadiographError(f"it would take more than {MAX_BYTES} bytes decoded")
+
+
+def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
+    """Decode the stored values of one frame as (H, W)."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax == uid.JPEGExtended12Bit and dataset.BitsAllocated == 16:
+        return _decode_jpeg_12_bit(path, dataset.Rows, dataset.Columns)
+    stored = pixels.pixel_array(dataset)
+    return _drop_colour(stored) if stored.ndim == 3 else stored
+
+
+def _decode_jpeg_12_bit(path: Path, num_rows: int, num_columns: int) -> np.ndarray:
+    """Decode what GDCM can but pydicom's use of it refuses."""
+    import gdcm  # clashes with zlib when it is the first to load, so not at the top
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    if not reader.Read():
+        raise RadiographError("GDCM cannot decode its 12-bit JPEG")
+    frame = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
+    return np.frombuffer(frame, np.uint16).reshape(num_rows, num_columns)
+
+
+def _drop_colour(rgb: np.ndarray) -> np.ndarray:
+    """Turn (H, W, 3) that shows only greys into (H, W)."""
+    if (rgb.max(axis=2) - rgb.min(axis=2)).max() > COLOUR_TOLERANCE:
+        raise RadiographError("it is in colour")
+    return rgb[..., 1]
+
+
+def _pseudonym(dataset: pydicom.Dataset) -> str:
+    patient_id = str(dataset.get("PatientID") or "").strip()
+    if not patient_id:
+        return ""
+    return "P" + hashlib.sha256(patient_id.encode()).hexdigest()[:8]
+
+
+def _cause(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or _one_line(error)
+    return text.rstrip(".") or type(error).__name__
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())

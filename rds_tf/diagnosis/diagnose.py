@@ -1,0 +1,188 @@
+"""A file in, a diagnosis out: lungs, probability, heat map, warnings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from rds_tf import config, engine, overlay, store
+from rds_tf.data import preprocessing, radiograph
+from rds_tf.diagnosis import classifier, explain, frame
+from rds_tf.lungs import segmenter
+
+SKIPPED = {".json", ".csv", ".txt", ".md", ".xlsx", ".xml", ".html", ".ini", ".db"}
+LONGEST_OVERLAY_PX = 1024
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the models say about one film.
+
+    Attributes:
+        image: `(H, W)` float32, the film.
+        mask: `(H, W)` uint8 of {0, 1}, the lungs.
+        heatmap: `(H, W)` float32 in `[0, 1]`, Grad-CAM of RDS.
+        probability: float, mean of the models in logit units.
+        decision: `"RDS"` or `"no RDS"`.
+        warnings: sentences about the film and its mask.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    heatmap: np.ndarray
+    probability: float
+    decision: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Models:
+    """The segmenter and the classifiers of one folder."""
+
+    segmenter: segmenter.Segmenter
+    classifiers: list[classifier.Classifier]
+
+
+def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
+    """Load what a diagnosis needs from one folder.
+
+    Raises:
+        store.ModelError: if a segmenter or a classifier is missing or damaged.
+    """
+    return Models(segmenter.load_segmenter(path), classifier.load_classifiers(path))
+
+
+def diagnose(path: str | Path, models: Models) -> Diagnosis:
+    """Diagnose one DICOM or PNG file.
+
+    Args:
+        path: the film.
+        models: from `load_models`.
+
+    Returns:
+        A `Diagnosis`. Not for clinical use.
+
+    Raises:
+        radiograph.RadiographError: if the file cannot be read as a radiograph.
+    """
+    film = radiograph.open_radiograph(path)
+    mask = segmenter.segment(models.segmenter.model, [film.image])[0]
+    logits, heat = [], np.zeros(film.image.shape, "float32")
+    for one in models.classifiers:
+        size = one.manifest["architecture"]["image_size"]
+        window = frame.choose_frame(film.image, mask, one.manifest["input"])
+        inputs = window.cut(film.image, size)[None, ..., None]
+        logits.append(classifier.predict_logits(one.model, inputs)[0])
+        heat += window.put_back(explain.grad_cam(one.model, inputs)[0])
+    probability = float(1 / (1 + np.exp(-np.mean(logits))))
+    return Diagnosis(
+        image=film.image,
+        mask=mask,
+        heatmap=np.clip(heat / len(models.classifiers), 0, 1),
+        probability=probability,
+        decision="RDS" if probability >= 0.5 else "no RDS",
+        warnings=(*film.warnings, *segmenter.mask_warnings(mask)),
+    )
+
+
+def describe(found: Diagnosis, source: Path, models: Models) -> dict:
+    """Return a diagnosis as JSON values, without anything that names the patient."""
+    return {
+        "file": source.name,
+        "probability": round(found.probability, 6),
+        "decision": found.decision,
+        "threshold": 0.5,
+        "mask_area_px": int(found.mask.sum()),
+        "mask_share": round(float(found.mask.mean()), 4),
+        "warnings": list(found.warnings),
+        "models": [
+            {
+                "name": one.folder.name,
+                "trained_on": one.manifest["training"]["data"],
+                "sha256": one.manifest["weights"]["sha256"],
+            }
+            for one in (models.segmenter, *models.classifiers)
+        ],
+        "notice": config.NOT_FOR_CLINICAL_USE,
+    }
+
+
+def draw(found: Diagnosis) -> np.ndarray:
+    """Draw film, lungs and heat map side by side with a caption, uint8 RGB."""
+    scale = min(1.0, LONGEST_OVERLAY_PX / max(found.image.shape))
+    size = tuple(max(1, round(side * scale)) for side in found.image.shape[::-1])
+    image, mask, heat = (
+        cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+        for array in (preprocessing.stretch(found.image), found.mask, found.heatmap)
+    )
+    caption = f"{found.decision}, probability {found.probability:.2f}"
+    return overlay.draw_overlay(image, mask, heat, caption)
+
+
+def find_films(path: str | Path) -> list[Path]:
+    """Return the files to diagnose: `path` itself, or what lies below it.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    films = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+        and file.suffix.lower() not in SKIPPED
+        and not file.name.startswith((".", "DICOMDIR"))
+    ]
+    if not films:
+        raise FileNotFoundError(f"{path}: there is no film to diagnose.")
+    return films
+
+
+def diagnose_files(
+    path: str | Path, out: str | Path, models: Models
+) -> tuple[list[dict], list[str]]:
+    """Diagnose a file or a folder; write one JSON and one overlay PNG a film.
+
+    Args:
+        path: a film, or a folder that is searched with its subfolders.
+        out: folder for `<name>.json` and `<name>.png`.
+        models: from `load_models`.
+
+    Returns:
+        What was written, and one sentence for each file that was refused.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    done, refused = [], []
+    films = find_films(path)
+    names = _name_outputs(films, Path(path))
+    for film, name in tqdm(list(zip(films, names, strict=True)), disable=None):
+        try:
+            found = diagnose(film, models)
+        except radiograph.RadiographError as error:
+            refused.append(str(error))
+            continue
+        record = describe(found, film, models)
+        picture = cv2.cvtColor(draw(found), cv2.COLOR_RGB2BGR)
+        whole, content = cv2.imencode(".png", picture)
+        if not whole:
+            raise OSError(f"{film}: its overlay cannot be encoded as PNG.")
+        engine.write_whole(out / f"{name}.png", content.tobytes())
+        store.write_json(out / f"{name}.json", record)
+        done.append(record)
+    return done, refused
+
+
+def _name_outputs(films: list[Path], root: Path) -> list[str]:
+    """Name outputs by the film's stem, by its path below `root` where two share it."""
+    stems = [film.stem for film in films]
+    return [
+        stem
+        if stems.count(stem) == 1
+        else "__".join(film.relative_to(root).parts).replace(".", "_")
+        for film, stem in zip(films, stems, strict=True)
+    ]

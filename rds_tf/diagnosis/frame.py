@@ -1,0 +1,62 @@
+"""The part of a film that a classifier looks at, and the way back to the film."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rds_tf.data import preprocessing
+from rds_tf.lungs import postprocess
+
+INPUTS = ("whole", "combined")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A window on a film: turn by `-angle_degrees`, then cut out `box`.
+
+    Attributes:
+        shape: (H, W) of the film.
+        angle_degrees: float, how far the infant is turned, counter-clockwise.
+        box: (top, bottom, left, right) in the turned film.
+    """
+
+    shape: tuple[int, int]
+    angle_degrees: float
+    box: tuple[int, int, int, int]
+
+    def cut(self, image: np.ndarray, size: int) -> np.ndarray:
+        """Return network input `(size, size)` float32 from the film `(H, W)`."""
+        upright = postprocess.rotate(image, -self.angle_degrees, expand=True)
+        top, bottom, left, right = self.box
+        return preprocessing.preprocess(upright[top:bottom, left:right], size)
+
+    def put_back(self, square: np.ndarray) -> np.ndarray:
+        """Lay a map `(size, size)` of the window onto the film, 0 outside."""
+        top, bottom, left, right = self.box
+        upright = postprocess.rotate(
+            np.zeros(self.shape, "float32"), -self.angle_degrees, expand=True
+        )
+        window = preprocessing.unletterbox(square, (bottom - top, right - left))
+        upright[top:bottom, left:right] = window
+        return postprocess.rotate_back(upright, -self.angle_degrees, self.shape)
+
+
+def choose_frame(image: np.ndarray, mask: np.ndarray | None, name: str) -> Frame:
+    """Choose the window of one of `INPUTS`.
+
+    Args:
+        image: the film, `(H, W)`.
+        mask: its lungs, `(H, W)` of {0, 1}; needed for `"combined"`.
+        name: `"whole"`, the film as it is; `"combined"`, turned upright and cropped
+            to the lungs with a margin of a tenth.
+
+    Raises:
+        ValueError: if `name` is not one of `INPUTS`.
+    """
+    if name == "whole":
+        return Frame(image.shape, 0.0, (0, image.shape[0], 0, image.shape[1]))
+    if name == "combined":
+        angle = postprocess.upright_angle(mask)
+        upright = postprocess.rotate(mask, -angle, expand=True)
+        return Frame(image.shape, angle, postprocess.crop_box(upright))
+    raise ValueError(f"`name` must be one of {INPUTS}. Received: {name!r}")

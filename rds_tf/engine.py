@@ -1,0 +1,164 @@
+"""The same pure function over many items: in local processes, one bad item at a time.
+
+A file that kills its worker (a decoder that crashes, memory that runs out) costs
+that file and no other, and a file on disk is either whole or not there.
+"""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+WORKER_DIED = "Its worker process died (out of memory, or a crash in a decoder)."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item: its value, or a sentence that says why not.
+
+    Attributes:
+        item: the item as it was given.
+        value: what the function returned, None where it failed.
+        error: why it failed, None where it did not.
+    """
+
+    item: Any
+    value: Any = None
+    error: str | None = None
+
+
+def map_items(
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    num_workers: int = 1,
+    description: str = "",
+) -> list[Outcome]:
+    """Apply a pure function to many items and keep going past the bad ones.
+
+    Args:
+        function: top-level function of one item, without side effects that a
+            second call on the same item could spoil.
+        items: anything that pickles.
+        num_workers: local processes; 1 runs in this process, where an item that
+            crashes takes the caller with it.
+        description: label of the progress bar, which only a terminal sees.
+
+    Returns:
+        One `Outcome` an item, in the order of the items. `ValueError` and `OSError`
+        become its `error`; any other exception is a bug and is raised here.
+
+    Raises:
+        RuntimeError: worker processes cannot start, or cannot import the function.
+    """
+    items = list(items)
+    outcomes: list[Outcome | None] = [None] * len(items)
+    num_workers = min(num_workers, len(items))
+    run = _run_here if num_workers <= 1 else _run_in_processes
+    with tqdm(total=len(items), desc=description, disable=None) as bar:
+        for index, outcome in run(function, items, num_workers):
+            outcomes[index] = outcome
+            bar.update()
+    return outcomes
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Write a file that is never seen half written, whatever happens meanwhile.
+
+    Args:
+        path: the file; its folder must exist.
+        data: its whole content.
+
+    Raises:
+        OSError: the file cannot be written, named in the message.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(f"Cannot write {path}: {error.strerror}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _run_here(
+    function: Callable, items: list, num_workers: int
+) -> Iterator[tuple[int, Outcome]]:
+    for index, item in enumerate(items):
+        yield index, _try(function, item)
+
+
+def _run_in_processes(
+    function: Callable, items: list, num_workers: int
+) -> Iterator[tuple[int, Outcome]]:
+    """Feed a pool; when a worker dies, try what was in flight apart and go on."""
+    waiting = deque(enumerate(items))
+    while waiting:
+        in_flight: dict[futures.Future, tuple[int, Any]] = {}
+        try:
+            with _open_pool(num_workers) as pool:
+                yield from _feed(pool, function, waiting, in_flight, 2 * num_workers)
+        except BrokenProcessPool:
+            _check_workers(function)
+            for index, item in in_flight.values():
+                yield index, _try_apart(function, item)
+
+
+def _feed(
+    pool: futures.Executor,
+    function: Callable,
+    waiting: deque,
+    in_flight: dict,
+    room: int,
+) -> Iterator[tuple[int, Outcome]]:
+    while waiting or in_flight:
+        while waiting and len(in_flight) < room:
+            in_flight[pool.submit(_try, function, waiting[0][1])] = waiting[0]
+            waiting.popleft()
+        done, _ = futures.wait(in_flight, return_when=futures.FIRST_COMPLETED)
+        for future in done:
+            outcome = future.result()
+            index, _ = in_flight.pop(future)
+            yield index, outcome
+
+
+def _try(function: Callable, item: Any) -> Outcome:
+    try:
+        return Outcome(item, value=function(item))
+    except (ValueError, OSError) as error:
+        return Outcome(item, error=str(error) or type(error).__name__)
+
+
+def _try_apart(function: Callable, item: Any) -> Outcome:
+    try:
+        with _open_pool(1) as pool:
+            return pool.submit(_try, function, item).result()
+    except BrokenProcessPool:
+        return Outcome(item, error=WORKER_DIED)
+
+
+def _check_workers(function: Callable) -> None:
+    """Tell workers that die of an item from workers that never start."""
+    try:
+        with _open_pool(1) as pool:
+            pool.submit(callable, function).result()
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f"No worker process can import {function.__qualname__}: it must stand in a "
+            'module, and a script must start under `if __name__ == "__main__":`.'
+        ) from error
+
+
+def _open_pool(num_workers: int) -> futures.ProcessPoolExecutor:
+    """Open fresh processes: a forked TensorFlow or OpenCV can hang."""
+    return futures.ProcessPoolExecutor(
+        num_workers, mp_context=multiprocessing.get_context("spawn")
+    )

@@ -1,0 +1,1 @@
+"""Find the lungs: network, post-processing, segmenter."""

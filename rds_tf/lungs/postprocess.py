@@ -1,0 +1,166 @@
+"""From lung probabilities to two clean lungs, and which way is up.
+
+Pure functions on one image; every step is kept only where it pays (`evaluate
+segmentation` measures each).
+"""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+MEDIAN_SHARE = 0.03  # window of the median filter, as a share of the longer side
+
+
+def median_filter(mask: np.ndarray, window_px: int | None = None) -> np.ndarray:
+    """Smooth a mask's outline by a square median filter.
+
+    Args:
+        mask: `(H, W)` uint8 of {0, 1}.
+        window_px: int, odd side of the window; None takes `MEDIAN_SHARE` of the
+            longer side.
+
+    Returns:
+        `(H, W)` uint8 of {0, 1}.
+    """
+    if window_px is None:
+        window_px = 2 * round(MEDIAN_SHARE * max(mask.shape) / 2) + 1
+    return cv2.medianBlur(mask, max(3, window_px))
+
+
+def keep_two_lungs(mask: np.ndarray) -> np.ndarray:
+    """Keep the two largest components and fill their holes.
+
+    A second component below a twentieth of the first is dropped as debris.
+
+    Args:
+        mask: `(H, W)` uint8 of {0, 1}.
+
+    Returns:
+        `(H, W)` uint8 of {0, 1}.
+    """
+    labels, _ = ndimage.label(mask)
+    areas = np.bincount(labels.ravel())[1:]
+    if not len(areas):
+        return mask
+    order = np.argsort(areas)[::-1][:2]
+    kept = [1 + index for index in order if areas[index] >= areas.max() / 20]
+    return ndimage.binary_fill_holes(np.isin(labels, kept)).astype("uint8")
+
+
+def lung_areas(mask: np.ndarray) -> list[int]:
+    """Return the areas in px of a mask's components, largest first."""
+    labels, _ = ndimage.label(mask)
+    return sorted(np.bincount(labels.ravel())[1:].tolist(), reverse=True)
+
+
+def upright_angle(mask: np.ndarray) -> float:
+    """Find how far the infant is turned, from the lungs alone.
+
+    The line between the two centroids (of one merged component: the principal axis
+    next to the horizontal) runs from side to side, and the spine stands on it; of its
+    two ends the head is where the lungs are narrower, at the apices.
+
+    Args:
+        mask: `(H, W)` of {0, 1}.
+
+    Returns:
+        Degrees in `(-180, 180]`, counter-clockwise positive: turning the picture by
+        minus this angle sets the infant upright. 0 for an empty mask.
+    """
+    labels, _ = ndimage.label(mask)
+    areas = np.bincount(labels.ravel())[1:]
+    if not len(areas):
+        return 0.0
+    order = np.argsort(areas)[::-1][:2]
+    if len(order) == 2 and areas[order[1]] >= areas[order[0]] / 4:
+        ends = ndimage.center_of_mass(mask, labels, order + 1)
+        across = np.subtract(ends[1], ends[0])[::-1]
+    else:
+        rows, columns = np.nonzero(mask)
+        across = np.linalg.eigh(np.cov(columns, rows))[1][:, 1]
+    across = across / np.linalg.norm(across)
+    feet = np.array([-across[1], across[0]])  # a quarter turn, y down
+    if _is_head_first(mask, across, feet):
+        feet = -feet
+    return float(np.rad2deg(np.arctan2(feet[0], feet[1])))
+
+
+def _is_head_first(mask: np.ndarray, across, feet) -> bool:
+    """Say whether `feet` points to the narrower end of the lungs, the head."""
+    rows, columns = np.nonzero(mask)
+    points = np.stack([columns, rows], 1).astype("float64")
+    points -= points.mean(0)
+    along, side = points @ feet, points @ across
+    low, high = np.percentile(along, (1, 99))
+    quarter = (high - low) / 4
+    width = [
+        np.subtract(*np.percentile(side[part], (97, 3)))
+        for part in (along < low + quarter, along > high - quarter)
+    ]
+    return width[1] < width[0]
+
+
+def rotate(image: np.ndarray, angle_degrees: float, *, expand: bool) -> np.ndarray:
+    """Turn an image counter-clockwise about its centre, black outside.
+
+    Args:
+        image: `(H, W)` float32 or uint8.
+        angle_degrees: float.
+        expand: bool, enlarge the canvas so that no corner is cut.
+
+    Returns:
+        `(H', W')`; multiples of 90 degrees are exact.
+    """
+    if expand and angle_degrees % 90 == 0:
+        return np.ascontiguousarray(np.rot90(image, round(angle_degrees / 90) % 4))
+    matrix, size = _rotation(image.shape, angle_degrees, expand=expand)
+    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def rotate_back(
+    image: np.ndarray, angle_degrees: float, shape: tuple[int, int]
+) -> np.ndarray:
+    """Undo `rotate(..., expand=True)` of an image that had `shape`."""
+    if angle_degrees % 90 == 0:
+        return np.ascontiguousarray(np.rot90(image, round(-angle_degrees / 90) % 4))
+    matrix, _ = _rotation(shape, angle_degrees, expand=True)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, matrix, shape[::-1], flags=flags)
+
+
+def _rotation(shape, angle_degrees: float, *, expand: bool):
+    """Return the 2 x 3 matrix and the size (W, H) of the turned canvas."""
+    height, width = shape
+    centre = ((width - 1) / 2, (height - 1) / 2)
+    matrix = cv2.getRotationMatrix2D(centre, angle_degrees, 1.0)
+    if not expand:
+        return matrix, (width, height)
+    cos, sin = np.abs(matrix[0, :2])
+    size = (int(np.ceil(width * cos + height * sin)), 0)
+    size = (size[0], int(np.ceil(width * sin + height * cos)))
+    matrix[:, 2] += (size[0] - 1) / 2 - centre[0], (size[1] - 1) / 2 - centre[1]
+    return matrix, size
+
+
+def crop_box(mask: np.ndarray, margin: float = 0.1) -> tuple[int, int, int, int]:
+    """Return the box around the lungs with a margin.
+
+    Args:
+        mask: `(H, W)` of {0, 1}.
+        margin: float, share of the box's longer side added on every side.
+
+    Returns:
+        `(top, bottom, left, right)` within the picture; the whole picture for an
+        empty mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return 0, mask.shape[0], 0, mask.shape[1]
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    extra = round(margin * max(bottom - top, right - left))
+    return (
+        max(0, int(top) - extra),
+        min(mask.shape[0], int(bottom) + extra),
+        max(0, int(left) - extra),
+        min(mask.shape[1], int(right) + extra),
+    )

@@ -1,0 +1,250 @@
+"""Scores of masks and diagnoses, each with an interval over patients.
+
+Every interval is a percentile bootstrap (Efron and Tibshirani, 1993, chapter 13)
+which draws patients, not images: films of one child are not independent.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def iou(true: ArrayLike, predicted: ArrayLike) -> float:
+    """Return the intersection over union (Jaccard index) of two masks.
+
+    `|A and B| / |A or B|` (Jaccard, 1912).
+
+    Args:
+        true: array `(H, W)` of 0 and 1, the reference mask.
+        predicted: array `(H, W)` of 0 and 1, the mask to be judged.
+
+    Returns:
+        float in `[0, 1]`; 1.0 when both masks are empty.
+
+    Raises:
+        ValueError: if the masks differ in shape or hold other values than 0 and 1.
+    """
+    true, predicted = _check_masks(true, predicted)
+    return _ratio((true & predicted).sum(), (true | predicted).sum())
+
+
+def dice(true: ArrayLike, predicted: ArrayLike) -> float:
+    """Return the Dice coefficient of two masks.
+
+    `2 |A and B| / (|A| + |B|)` (Dice, 1945). All else is as for `iou`.
+    """
+    true, predicted = _check_masks(true, predicted)
+    return _ratio(2 * (true & predicted).sum(), true.sum() + predicted.sum())
+
+
+def miou(true: ArrayLike, predicted: ArrayLike) -> float:
+    """Return the mean of the lung's and the background's `iou`.
+
+    The background is mostly right on any film, so MIoU lies well above the lung
+    IoU. All else is as for `iou`.
+    """
+    true, predicted = _check_masks(true, predicted)
+    return (iou(true, predicted) + iou(~true, ~predicted)) / 2
+
+
+def segmentation_scores(true: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
+    """Return `"miou"`, `"lung_iou"` and `"dice"`; all else is as for `iou`."""
+    scores = {"miou": miou, "lung_iou": iou, "dice": dice}
+    return {name: score(true, predicted) for name, score in scores.items()}
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    groups: ArrayLike | None = None,
+    num_resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, float | None]:
+    """Return the mean of one value a case, with its bootstrap interval.
+
+    Args:
+        values: array `(N,)` of finite floats, one score a case.
+        groups: array `(N,)`, the patient of each case, drawn whole; default none
+            are given, and each case is its own patient.
+        num_resamples: int, how often the patients are drawn again; 0: no interval.
+        seed: int, seed of the draws.
+        level: float in `(0, 1)`, coverage of the interval.
+
+    Returns:
+        dict of floats `"value"`, `"low"`, `"high"`. One patient alone has no
+        interval: there `"low"` and `"high"` are `None`.
+
+    Raises:
+        ValueError: if an argument is empty, of another length or out of its range.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"`level` must lie between 0 and 1. Received: {level}")
+    values = _check_vector("values", values)
+    mean = {"mean": lambda weights: weights @ values / weights.sum(axis=1)}
+    groups = _check_groups(groups, len(values))
+    return _intervals(mean, groups, num_resamples, seed, level)["mean"]
+
+
+def diagnosis_scores(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    threshold: float = 0.5,
+    groups: ArrayLike | None = None,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> dict:
+    """Score the probabilities of a classifier, each score with a 95 % interval.
+
+    AUROC is the share of (positive, negative) pairs in the right order, ties
+    counting one half (Hanley and McNeil, 1982). `recall` is the sensitivity.
+
+    Args:
+        labels: array `(N,)` of 0 and 1.
+        probabilities: array `(N,)` of floats in `[0, 1]`.
+        threshold: float; a probability at or above it is called positive.
+        groups, num_resamples, seed: as in `bootstrap_interval`.
+
+    Returns:
+        dict, fit for JSON: `"accuracy"`, `"precision"`, `"recall"`, `"specificity"`,
+        `"f1"` and `"auroc"`, each with `"value"`, `"low"` and `"high"`; `"confusion"`,
+        `[[TN, FP], [FN, TP]]`; `"num_cases"`. What is not defined, as AUROC on one
+        class, is `None`; resamples without a defined score do not enter its interval.
+
+    Raises:
+        ValueError: if an array is empty, of another length or out of its range.
+    """
+    probabilities = _check_vector(
+        "probabilities", probabilities, "in [0, 1]", lambda p: (p >= 0) & (p <= 1)
+    )
+    labels = _check_vector("labels", labels, "0 or 1", lambda v: (v == 0) | (v == 1))
+    if len(labels) != len(probabilities):
+        raise ValueError(
+            "`labels` and `probabilities` must have one length. Received: "
+            f"{len(labels)} and {len(probabilities)}"
+        )
+    labels, groups = labels.astype(bool), _check_groups(groups, len(labels))
+    decisions = probabilities >= threshold
+    statistics = _count_statistics(labels, decisions)
+    statistics["auroc"] = _auroc_statistic(labels, probabilities)
+    scores = _intervals(statistics, groups, num_resamples, seed, level=0.95)
+    confusion = np.bincount(2 * labels + decisions, minlength=4).reshape(2, 2)
+    return {**scores, "confusion": confusion.tolist(), "num_cases": len(labels)}
+
+
+def _count_statistics(labels: np.ndarray, decisions: np.ndarray) -> dict:
+    """Return the scores made of counts, as functions of case weights `(R, N)`."""
+
+    def share(part, whole):
+        return lambda weights: _divide(weights @ part, weights @ whole)
+
+    hits = labels & decisions
+    return {
+        "accuracy": share(labels == decisions, np.ones(len(labels))),
+        "precision": share(hits, decisions),
+        "recall": share(hits, labels),
+        "specificity": share(~labels & ~decisions, ~labels),
+        "f1": share(2 * hits, 1 * labels + decisions),
+    }
+
+
+def _auroc_statistic(labels: np.ndarray, probabilities: np.ndarray) -> Callable:
+    """Return AUROC as a function of case weights `(R, N)`."""
+    order = np.argsort(probabilities, kind="stable")
+    labels = labels[order]
+    # Equal probabilities are one step of the ROC curve: `steps` holds their starts.
+    steps = np.flatnonzero(np.diff(probabilities[order], prepend=-1))
+
+    def auroc(weights):
+        weights = weights[:, order]
+        positive = np.add.reduceat(weights * labels, steps, axis=1)
+        negative = np.add.reduceat(weights * ~labels, steps, axis=1)
+        below = np.cumsum(negative, axis=1) - negative / 2
+        pairs = positive.sum(axis=1) * negative.sum(axis=1)
+        return _divide((positive * below).sum(axis=1), pairs)
+
+    return auroc
+
+
+def _intervals(statistics, groups, num_resamples, seed, level) -> dict[str, dict]:
+    """Return `{name: {"value", "low", "high"}}` for functions of case weights."""
+    draws = {name: [] for name in statistics}
+    for weights in _draw_weights(groups, num_resamples, seed):
+        for name, statistic in statistics.items():
+            draws[name].extend(statistic(weights))
+    values = {name: f(np.ones((1, len(groups))))[0] for name, f in statistics.items()}
+    return {name: _summarise(values[name], draws[name], level) for name in draws}
+
+
+def _draw_weights(groups, num_resamples, seed, block_size=2**22):
+    """Yield blocks `(R, N)`: how often each resample holds each case."""
+    generator = np.random.default_rng(seed)
+    num_groups = groups.max() + 1
+    if num_groups == 1:
+        return  # one patient drawn again is the same patient: nothing varies
+    chances = np.full(num_groups, 1 / num_groups)
+    num_rows = max(1, block_size // len(groups))
+    for start in range(0, num_resamples, num_rows):
+        size = min(num_rows, num_resamples - start)
+        yield generator.multinomial(num_groups, chances, size)[:, groups].astype(float)
+
+
+def _summarise(
+    value: float, draws: list[float], level: float
+) -> dict[str, float | None]:
+    """Return value and percentile interval, `None` for what is not defined."""
+    draws = np.array(draws)[np.isfinite(draws)]
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(draws, tails).tolist() if draws.size else (None, None)
+    value = float(value) if np.isfinite(value) else None
+    return {"value": value, "low": low, "high": high}
+
+
+def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divide arrays; NaN where the whole is 0 and the score is not defined."""
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+
+
+def _ratio(part: int, whole: int) -> float:
+    """Divide two counts of pixels; two empty masks agree wholly."""
+    return float(part / whole) if whole else 1.0
+
+
+def _check_masks(true: ArrayLike, predicted: ArrayLike) -> np.ndarray:
+    """Return both masks as one bool array `(2, H, W)`, or say what is wrong."""
+    true, predicted = np.asarray(true), np.asarray(predicted)
+    if true.ndim != 2 or true.shape != predicted.shape:
+        raise ValueError(
+            "`true` and `predicted` must be masks of one shape (H, W). Received: "
+            f"{true.shape} and {predicted.shape}"
+        )
+    masks = np.stack([true, predicted])
+    if not ((masks == 0) | (masks == 1)).all():
+        raise ValueError(
+            "`true` and `predicted` must hold 0 and 1 only. Received: "
+            f"{masks.min()} to {masks.max()}"
+        )
+    return masks.astype(bool)
+
+
+def _check_vector(name, values, wanted="finite numbers", is_right=np.isfinite):
+    """Return one float a case `(N,)`, or say what is wrong."""
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not values.size or not is_right(values).all():
+        raise ValueError(
+            f"`{name}` must be {wanted}, one for each case. Received: shape "
+            f"{values.shape}, with {values[~is_right(values)][:3].tolist()}"
+        )
+    return values
+
+
+def _check_groups(groups: ArrayLike | None, num_cases: int) -> np.ndarray:
+    """Return a number from 0 for the patient of each case `(N,)`."""
+    groups = list(range(num_cases) if groups is None else groups)
+    num_missing = sum(g != g or g in (None, "") for g in groups)
+    if num_missing or len(groups) != num_cases:
+        raise ValueError(
+            f"`groups` must name the patient of each of {num_cases} cases. Received: "
+            f"{len(groups)} entries, {num_missing} without name"
+        )
+    return np.unique(np.asarray(groups), return_inverse=True)[1]

@@ -1,0 +1,223 @@
+"""A phantom cohort in the study's own layout: DICOM, LabelMe JSON, case table."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydicom
+from pydicom import uid
+from pydicom.dataset import FileDataset, FileMetaDataset
+
+from rds_tf import config, engine
+from rds_tf.data import annotation, cohort, prepare
+from rds_tf.phantoms import devices, phantom
+
+WINDOWS_FOLDER = "C:\\dataset\\medical_imaging\\"  # as in the study's own tables
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is drawn before a phantom is rendered and written."""
+
+    index: int
+    seed: int
+    folder: Path
+    shape: tuple[int, int]
+    severity: float
+    angle_degrees: float
+    device_names: tuple[str, ...]
+    patient_id: str
+    has_annotation: bool
+    bits_stored: int
+    inverted: bool
+
+
+def write_cohort(
+    out: str | Path,
+    num_cases: int = 200,
+    seed: int = 7,
+    tube_link: float = 0.5,
+    longest_px: int = 512,
+    num_workers: int = 1,
+) -> pd.DataFrame:
+    """Write `dicom/`, `json/`, `cohort.csv` and `truth.csv`.
+
+    Half of the infants have RDS, four of five lie upright to some 10 degrees and the
+    others at any angle, one in four has a second film, one film in ten has no lung
+    annotation.
+
+    Args:
+        out: folder to write.
+        num_cases: int, number of films.
+        seed: int; the same seed writes the same pixels.
+        tube_link: float in `[0, 1]`, how strongly an endotracheal tube follows RDS:
+            0 not at all, 1 always there with RDS and never without.
+        longest_px: int, longest side of a film.
+        num_workers: int, local processes.
+
+    Returns:
+        The truth: one row a case with severity, angle and devices.
+
+    Raises:
+        ValueError: if `num_cases` or `tube_link` is out of range.
+        OSError: if a file cannot be written.
+    """
+    if num_cases < 1:
+        raise ValueError(f"`num_cases` must be at least 1. Received: {num_cases}")
+    if not 0 <= tube_link <= 1:
+        raise ValueError(f"`tube_link` must lie in [0, 1]. Received: {tube_link}")
+    out = Path(out)
+    for name in ("dicom", "json"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    cases = _draw_cases(out, num_cases, seed, tube_link, longest_px)
+    outcomes = engine.map_items(write_case, cases, num_workers, "phantoms")
+    failed = [outcome.error for outcome in outcomes if outcome.error]
+    if failed:
+        raise OSError(f"{out}: {len(failed)} phantoms failed, the first: {failed[0]}")
+    rows = [outcome.value for outcome in outcomes]
+    columns = [*cohort.STUDY_COLUMNS, "patient_id"]
+    table = pd.DataFrame([row for row, _ in rows], columns=columns)
+    truth = pd.DataFrame([truth for _, truth in rows])
+    engine.write_whole(out / "cohort.csv", table.to_csv(index=False).encode())
+    engine.write_whole(out / "truth.csv", truth.to_csv(index=False).encode())
+    return truth
+
+
+def find_cohort(run: config.Run) -> tuple[Path, Path]:
+    """Return a run's case table and the root of its files; write phantoms if none."""
+    if run.cohort is not None:
+        return run.cohort, run.root
+    folder = run.folder / "cohort"
+    if not (folder / "cohort.csv").exists():
+        profile = run.profile
+        workers = os.cpu_count() or 1
+        write_cohort(
+            folder,
+            profile.num_cases,
+            longest_px=profile.phantom_px,
+            num_workers=workers,
+        )
+    return folder / "cohort.csv", folder
+
+
+def prepare_run(run: config.Run) -> pd.DataFrame:
+    """Return the manifest of a run's cohort, prepared now if it was not before."""
+    if not (run.prepared / "manifest.csv").exists():
+        table, root = find_cohort(run)
+        prepare.prepare(table, run.prepared, root)
+    return prepare.load_manifest(run.prepared)
+
+
+def _draw_cases(out, num_cases, seed, tube_link, longest_px) -> list[Case]:
+    """Draw infants first and then their films, one or two each."""
+    rng = np.random.default_rng(seed)
+    cases = []
+    patient = 0
+    while len(cases) < num_cases:
+        patient += 1
+        rds = rng.random() < 0.5
+        for _ in range(1 + (rng.random() < 0.25)):
+            narrow = rng.uniform(0.7, 1.0)
+            sides = (longest_px, int(longest_px * narrow))
+            upright = rng.random() < 0.8
+            cases.append(
+                Case(
+                    index=len(cases),
+                    seed=int(rng.integers(2**31)),
+                    folder=out,
+                    shape=sides if rng.random() < 0.7 else sides[::-1],
+                    severity=_draw_severity(rng, rds=rds),
+                    angle_degrees=rng.normal(0, 8) if upright else rng.uniform(0, 360),
+                    device_names=_draw_devices(rng, tube_link, rds=rds),
+                    patient_id=f"phantom{patient:04d}",
+                    has_annotation=bool(rng.random() < 0.9),
+                    bits_stored=int(rng.choice([8, 10, 12, 14, 16])),
+                    inverted=bool(rng.random() < 0.3),
+                )
+            )
+    return cases[:num_cases]
+
+
+def _draw_severity(rng, *, rds: bool) -> float:
+    """Draw severity on the right side of `RDS_SEVERITY`, near it in some cases."""
+    limit = phantom.RDS_SEVERITY
+    return float(rng.uniform(limit, 1) if rds else limit * rng.beta(1, 2))
+
+
+def _draw_devices(rng, tube_link: float, *, rds: bool) -> tuple[str, ...]:
+    chance = 0.5 + (0.5 if rds else -0.5) * tube_link
+    chances = {"ett": chance, "ngt": 0.4, "uac": 0.3, "uvc": 0.3, "leads": 0.5}
+    return tuple(name for name in devices.DEVICES if rng.random() < chances[name])
+
+
+def write_case(case: Case) -> tuple[dict, dict]:
+    """Render one case and write its DICOM and JSON.
+
+    Returns:
+        Its row of the study's table, and its truth.
+    """
+    made = phantom.make_phantom(
+        case.seed,
+        case.shape,
+        case.severity,
+        case.angle_degrees,
+        case.device_names,
+        age=case.seed % 100 / 700,  # newborns, some nearer to infants
+    )
+    name = f"case{case.index:04d}"
+    write_dicom(case.folder / "dicom" / f"{name}.dcm", made.image, case)
+    if case.has_annotation:
+        annotation.write_labelme(
+            case.folder / "json" / f"{name}.json",
+            made.polygons,
+            *case.shape,
+            f"{name}.png",
+        )
+    area = annotation.polygon_area(made.polygons) if case.has_annotation else ""
+    row = {
+        "filepath": f"{WINDOWS_FOLDER}{name}.dcm",
+        "rds": int(case.severity >= phantom.RDS_SEVERITY),
+        "exist_json": int(case.has_annotation),
+        "roi_area": area if area == "" else round(area, 1),
+        "height": case.shape[0],
+        "width": case.shape[1],
+        "patient_id": case.patient_id,
+    }
+    truth = {
+        "case_id": name,
+        "severity": round(case.severity, 3),
+        "angle_degrees": round(case.angle_degrees, 1),
+        **{device: int(device in case.device_names) for device in devices.DEVICES},
+    }
+    return row, truth
+
+
+def write_dicom(path: Path, image: np.ndarray, case: Case) -> None:
+    """Write an image in `[0, 1]` as a Digital X-Ray DICOM of the case's encoding."""
+    top = 2**case.bits_stored - 1
+    values = np.round(top * (1 - image if case.inverted else image))
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = uid.DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = uid.generate_uid(entropy_srcs=[str(case.seed)])
+    dataset = FileDataset(path, {}, file_meta=meta, preamble=bytes(128))
+    dataset.SOPClassUID = meta.MediaStorageSOPClassUID
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.Modality = "DX"
+    dataset.BodyPartExamined = "CHEST"
+    dataset.ViewPosition = "AP"
+    dataset.PatientID = case.patient_id
+    dataset.PatientName = "Phantom^Synthetic"
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = f"MONOCHROME{1 if case.inverted else 2}"
+    dataset.Rows, dataset.Columns = image.shape
+    dataset.BitsAllocated = 8 if case.bits_stored == 8 else 16
+    dataset.BitsStored, dataset.HighBit = case.bits_stored, case.bits_stored - 1
+    dataset.PixelRepresentation = 0
+    kind = "uint8" if case.bits_stored == 8 else "<u2"
+    pixels = values.astype(kind).tobytes()
+    dataset.PixelData = pixels + b"\0" * (len(pixels) % 2)
+    dataset["PixelData"].VR = "OB" if case.bits_stored == 8 else "OW"
+    pydicom.dcmwrite(path, dataset)

@@ -1,0 +1,124 @@
+"""Spine, ribs, clavicles, limbs and the soft tissue around them."""
+
+import numpy as np
+
+from rds_tf.phantoms import curves
+
+Layer = tuple[list[curves.Curve], float, float]  # open curves, width, density
+
+
+def make_spine(rng, height: float) -> list[tuple[list[curves.Curve], float]]:
+    """Return vertebral bodies and pedicles, neck to lumbar spine."""
+    pitch = height / rng.uniform(9.0, 10.5)
+    half = rng.uniform(0.085, 0.115)
+    bend = rng.normal(0, 0.025)
+    bodies, pedicles = [], []
+    for y in np.arange(-1.1 * height, 2.4 * height, pitch):
+        x, w, h = bend * np.sin(2 * y), half * (1 + 0.1 * min(y, 1)), 0.38 * pitch
+        bodies.append(_box(x, y, w, h))
+        for side in (-1, 1):
+            pedicles.append(_box(x + 0.62 * side * w, y, 0.16 * w, 0.4 * h))
+    return [(bodies, rng.uniform(0.12, 0.24)), (pedicles, 0.10)]
+
+
+def _box(x: float, y: float, half_width: float, half_height: float) -> curves.Curve:
+    """Return a vertebra seen from the front: a box with a waist."""
+    corners = [(-1, -1), (0, -0.9), (1, -1), (0.9, 0), (1, 1), (0, 0.9), (-1, 1)]
+    corners.append((-0.9, 0))
+    return np.array(corners) * (half_width, half_height) + (x, y)
+
+
+def make_ribs(rng, age: float, height: float) -> list[Layer]:
+    """Return nine pairs of ribs: the layer of posterior arcs and that of anterior."""
+    slope = np.interp(age, [0, 1], [0.10, 0.34]) + rng.normal(0, 0.04)
+    density = rng.uniform(0.10, 0.22)
+    width = rng.uniform(0.055, 0.085)
+    back, front = [], []
+    for index in range(9):
+        y = height * (-0.54 + 0.108 * index + rng.normal(0, 0.004))
+        reach = 1.04 * np.interp(index, [0, 1, 3, 6, 8], [0.46, 0.66, 0.9, 1.0, 1.02])
+        arc = [
+            (0.10, y + 0.02),
+            (0.35 * reach, y - 0.035),
+            (0.75 * reach, y + 0.35 * slope),
+            (reach, y + 0.95 * slope),
+        ]
+        sternal = [
+            (reach, y + 0.95 * slope),
+            (0.93 * reach, y + 1.5 * slope + 0.05),
+            (0.66 * reach, y + 2.0 * slope + 0.10),
+            (0.42 * reach, y + 2.2 * slope + 0.12),
+        ]
+        for layer, points in ((back, arc), (front, sternal)):
+            curve = curves.smooth_curve(points, closed=False, num_points=24)
+            layer += [curve, curve * (-1, 1)]
+    return [(back, width, density), (front[:14], width, 0.5 * density)]
+
+
+def make_clavicles(rng, height: float) -> list[Layer]:
+    """Return both clavicles and the edges of the shoulder blades."""
+    lift = rng.normal(0, 0.06)
+    y = -0.46 * height
+    clavicle = [
+        (0.12, y + 0.05),
+        (0.42, y + 0.02 - lift),
+        (0.78, y - 0.10 - lift),
+        (1.08, y - 0.12 - 1.5 * lift),
+    ]
+    blade = [(1.12, y - 0.02), (0.90, y + 0.18), (0.98, y + 0.52), (1.18, y + 0.20)]
+    clavicle = curves.smooth_curve(clavicle, closed=False, num_points=24)
+    blade = curves.smooth_curve(blade, closed=True, num_points=32)
+    return [
+        ([clavicle, clavicle * (-1, 1)], rng.uniform(0.07, 0.10), 0.24),
+        ([blade, blade * (-1, 1)], 0.035, 0.08),
+    ]
+
+
+def make_soft_tissue(rng, age: float, height: float):
+    """Return soft-tissue outlines with thickness, and the bones of the arms."""
+    wall = np.interp(age, [0, 1], [0.16, 0.24]) * rng.uniform(0.7, 1.7)
+    top = -0.60 * height
+    belly = 1 + wall + rng.normal(0, 0.06)
+    half = [
+        (0.0, top - 0.25),
+        (0.34, top - 0.16),
+        (0.85, top - 0.02),
+        (1.02 + wall, top + 0.30),
+        (1.0 + wall, 0.0),
+        (belly, 0.55 * height),
+        (belly * rng.uniform(0.92, 1.06), 1.1 * height),
+        (belly * 0.9, 2.2 * height),
+        (0.0, 2.4 * height),
+    ]
+    torso = half + [(-x, y) for x, y in half[-2:0:-1]]
+    neck = rng.uniform(0.34, 0.5)
+    column = [(-neck, top - 1), (neck, top - 1), (neck * 1.2, top), (-neck * 1.2, top)]
+    skull = rng.uniform(0.6, 0.85) + 0.25 * (1 - age)
+    chin = top - np.interp(age, [0, 1], [0.28, 0.5]) + rng.normal(0, 0.12)
+    head = curves.ring((rng.normal(0, 0.15), chin - skull), skull)
+    soft = [
+        (curves.smooth_curve(torso, closed=True, num_points=160), 1.0),
+        (np.asarray(column), 0.55),
+        (head, 0.8),
+    ]
+    humeri = []
+    for side in (-1, 1):
+        flesh, humerus = _arm(rng, side, top, wall)
+        soft.append((flesh, 0.5))
+        humeri.append(humerus)
+    return soft, [(humeri, 0.11, 0.30)]
+
+
+def _arm(rng, side: int, top: float, wall: float) -> tuple[curves.Curve, curves.Curve]:
+    """Return flesh outline and humerus of one arm, raised or lowered."""
+    shoulder = np.array([1.02 + 0.4 * wall, top + 0.12])
+    raised = rng.random() < 0.5
+    angle = np.deg2rad(rng.uniform(-80, -25) if raised else rng.uniform(40, 84))
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-along[1], along[0]]) * rng.uniform(0.17, 0.26)
+    ends = [shoulder - 0.15 * along, shoulder + 1.6 * along]
+    flesh = np.array(
+        [ends[0] - across, ends[1] - across, ends[1] + across, ends[0] + across]
+    )
+    bone = np.array([shoulder, shoulder + 1.3 * along])
+    return flesh * (side, 1), bone * (side, 1)

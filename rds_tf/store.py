@@ -1,0 +1,147 @@
+"""Models on disk: code in this package, weights, and a manifest with their hash.
+
+A whole `.keras` file can carry code of whoever wrote it. A folder of this store holds
+numbers only: `model.weights.h5` and `manifest.json`, whose SHA-256 is checked before
+the weights are opened.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import rds_tf
+from rds_tf import config
+
+MANIFEST = "manifest.json"
+WEIGHTS = "model.weights.h5"
+
+
+class ModelError(ValueError):
+    """A model folder that cannot be used, with the reason in one sentence."""
+
+
+def save_model(model, folder: str | Path, manifest: dict) -> Path:
+    """Write weights and manifest of a Keras model into `folder`.
+
+    Args:
+        model: Keras model built by a builder of this package.
+        folder: path of the model's folder, made if need be.
+        manifest: what another person must know: `kind` (`"segmenter"` or
+            `"classifier"`), `architecture` (the builder's arguments),
+            `preprocessing`, `training`.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".draft.{WEIGHTS}"
+    model.save_weights(draft)
+    content = draft.read_bytes()
+    manifest = {
+        **manifest,
+        "input_shape": list(model.input_shape[1:]),
+        "num_parameters": model.count_params(),
+        "weights": {
+            "file": WEIGHTS,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        },
+        "rds_tf": rds_tf.__version__,
+        "notice": config.NOT_FOR_CLINICAL_USE,
+    }
+    os.replace(draft, folder / WEIGHTS)
+    write_json(folder / MANIFEST, manifest)
+    return folder
+
+
+def write_json(path: str | Path, content) -> None:
+    """Write JSON whole or not at all."""
+    path = Path(path)
+    draft = path.with_name(f".draft.{path.name}")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    draft.write_text(text + "\n", encoding="utf-8")
+    os.replace(draft, path)
+
+
+def read_manifest(folder: str | Path) -> dict:
+    """Read the manifest of a model folder.
+
+    Raises:
+        ModelError: if there is none, or it is not one.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        complete = {"kind", "architecture", "weights"} <= manifest.keys()
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: holds no model, {MANIFEST} is missing.") from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: cannot be read as a manifest: {error}.") from error
+    if not complete:
+        raise ModelError(f"{path}: lacks kind, architecture or weights.")
+    return manifest
+
+
+def find_models(path: str | Path, kind: str) -> list[Path]:
+    """Return the model folders of one kind: `path` itself, or folders in it.
+
+    Args:
+        path: a model folder, or a folder of model folders.
+        kind: `"segmenter"` or `"classifier"`.
+
+    Raises:
+        ModelError: if there is none of that kind.
+    """
+    path = Path(path)
+    folders = [path] if (path / MANIFEST).exists() else sorted(path.glob("*/"))
+    folders = [folder for folder in folders if (folder / MANIFEST).exists()]
+    found = [folder for folder in folders if read_manifest(folder)["kind"] == kind]
+    if not found:
+        raise ModelError(f"{path}: holds no {kind}.")
+    return found
+
+
+def choose_models(folder: str | Path, kind: str) -> Path:
+    """Return `folder` if it holds models of one kind, else the shipped models."""
+    try:
+        find_models(folder, kind)
+    except ModelError:
+        return config.SAVED_MODELS
+    return Path(folder)
+
+
+def load_model(folder: str | Path, kind: str, build: Callable):
+    """Verify a model folder, build its architecture and load its weights.
+
+    Args:
+        folder: path of the model folder.
+        kind: `"segmenter"` or `"classifier"`.
+        build: builder called with the manifest's `architecture` as arguments.
+
+    Returns:
+        `(model, manifest)`.
+
+    Raises:
+        ModelError: if the manifest, the hash or the shapes do not fit.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    if manifest["kind"] != kind:
+        raise ModelError(f"{folder}: is a {manifest['kind']}, not a {kind}.")
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ModelError(f"{weights}: is missing.")
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if digest != manifest["weights"]["sha256"]:
+        raise ModelError(
+            f"{weights}: was changed or damaged, its SHA-256 is not the manifest's."
+        )
+    try:
+        model = build(**manifest["architecture"])
+        model.load_weights(weights)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: does not fit its manifest: {error}") from error
+    return model, manifest

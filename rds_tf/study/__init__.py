@@ -1,0 +1,1 @@
+"""Report the study: tables, pages, readers."""

@@ -1,0 +1,180 @@
+"""One results table for a run: CSV for machines, HTML and text for people."""
+
+import html
+import json
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from rds_tf import config
+
+TITLES = {
+    "segmentation": "Lung segmentation",
+    "diagnosis": "Diagnosis from the radiograph alone",
+}
+COLUMNS = ["task", "data", "num_cases", "arm", "metric", "value", "low", "high"]
+COUNTS = ("TN", "FP", "FN", "TP")
+NAMES = {"miou": "MIoU", "lung_iou": "Lung IoU", "dice": "Dice", "auroc": "AUROC"}
+NOTE = "Mean or share, with its 95 % bootstrap interval over patients."
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 3rem auto;
+       max-width: 75rem; padding: 0 1.5rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .9rem; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+td span { color: #666; white-space: nowrap; }
+.notice { border-left: 4px solid #d55e00; padding: .3rem .8rem; }
+"""
+
+
+def write_results_table(folder: str | Path) -> pd.DataFrame:
+    """Write `results.csv` and `results.html` from the scores in a run's folder.
+
+    Args:
+        folder: holds `segmentation.json`, `diagnosis.json` or both, as
+            `python -m rds_tf evaluate` writes them. An entry `"data"` in a file names
+            what was measured; without it the folder's name stands there.
+
+    Returns:
+        The table, one score a row: columns `task`, `data`, `num_cases`, `arm`,
+        `metric`, `value`, `low`, `high`. A score that is not defined is NaN; the
+        counts `TN`, `FP`, `FN` and `TP` have no interval.
+
+    Raises:
+        FileNotFoundError: if the folder holds neither file.
+        ValueError: if a file is not what `evaluate` writes.
+    """
+    folder = Path(folder)
+    readers = {"segmentation": _list_steps, "diagnosis": _list_arms}
+    paths = {task: folder / f"{task}.json" for task in readers}
+    found = {task: path for task, path in paths.items() if path.is_file()}
+    if not found:
+        raise FileNotFoundError(
+            f"{folder}: holds neither segmentation.json nor diagnosis.json."
+        )
+    rows = []
+    for task, path in found.items():
+        try:
+            scores = json.loads(path.read_text(encoding="utf-8"))
+            start = {
+                "task": task,
+                "data": scores.get("data", folder.resolve().name),
+                "num_cases": scores["num_cases"],
+            }
+            rows += [start | row for row in readers[task](scores)]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: is not a file of scores: {type(error).__name__} {error}."
+            ) from error
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = table.astype({"value": float, "low": float, "high": float})
+    _write_text(folder / "results.csv", table.to_csv(index=False))
+    _write_text(folder / "results.html", format_html(table))
+    return table
+
+
+def format_table(table: pd.DataFrame) -> str:
+    """Lay the table of `write_results_table` out as text for the terminal."""
+    blocks = []
+    for task, part in table.groupby("task", sort=False):
+        grid = _make_grid(part)
+        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+        lines = [f"{TITLES[task]} ({_describe(part)})"]
+        for row in grid:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            lines.append("  ".join(cells).rstrip())
+        blocks.append("\n".join(lines))
+    return "\n\n".join([*blocks, f"{NOTE} {config.NOT_FOR_CLINICAL_USE}"])
+
+
+def format_html(table: pd.DataFrame) -> str:
+    """Lay the table of `write_results_table` out as one page that needs no other."""
+    blocks = []
+    for task, part in table.groupby("task", sort=False):
+        headings, *rows = _make_grid(part)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in headings)
+        body = "\n".join(f"<tr>{''.join(map(_make_cell, row))}</tr>" for row in rows)
+        blocks.append(
+            f"<h2>{TITLES[task]}</h2>\n<p>{html.escape(_describe(part))}</p>\n"
+            f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+        )
+    page = "\n".join(blocks)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
+        f"<title>rds_tf: results</title>\n<style>{STYLE}</style></head>\n<body>\n"
+        f"<h1>rds_tf: results</h1>\n"
+        f'<p class="notice"><strong>{config.NOT_FOR_CLINICAL_USE}</strong></p>\n'
+        f"{page}\n<p>{NOTE}</p>\n</body>\n</html>\n"
+    )
+
+
+def _list_steps(scores: dict) -> list[dict]:
+    """List the scores of each post-processing step at each angle."""
+    rows = []
+    for angle, steps in scores["angles"].items():
+        for step, metrics in steps.items():
+            arm = step if angle == "0" else f"{step}, turned by {angle} degrees"
+            rows += [_make_row(arm, *score) for score in metrics.items()]
+    return rows
+
+
+def _list_arms(scores: dict) -> list[dict]:
+    """List the scores and the counts of each classifier."""
+    rows = []
+    for arm, metrics in scores["arms"].items():
+        intervals = {name: m for name, m in metrics.items() if isinstance(m, dict)}
+        rows += [_make_row(arm, *score) for score in intervals.items()]
+        (tn, fp), (fn, tp) = metrics["confusion"]
+        for name, count in zip(COUNTS, (tn, fp, fn, tp), strict=True):
+            rows.append({"arm": arm, "metric": name, "value": count})
+    return rows
+
+
+def _make_row(arm: str, metric: str, score: dict) -> dict:
+    """Return one row of the table; a score without its three parts is an error."""
+    parts = {part: score[part] for part in ("value", "low", "high")}
+    return {"arm": arm, "metric": metric, **parts}
+
+
+def _describe(part: pd.DataFrame) -> str:
+    """`data: phantom_quick, 120 cases`."""
+    first = part.iloc[0]
+    return f"data: {first['data']}, {first['num_cases']} cases"
+
+
+def _make_grid(part: pd.DataFrame) -> list[list[str]]:
+    """Write the scores of one task as text: headings, then one row an arm."""
+    metrics = [name for name in part["metric"].unique() if name not in COUNTS]
+    grid = [["", *(NAMES.get(name, name.capitalize()) for name in metrics)]]
+    has_counts = part["metric"].isin(COUNTS).any()
+    if has_counts:
+        grid[0].append("/".join(COUNTS))
+    for arm, scores in part.groupby("arm", sort=False):
+        scores = scores.set_index("metric")[["value", "low", "high"]]
+        grid.append([arm, *map(_format_score, *scores.reindex(metrics).T.to_numpy())])
+        if has_counts:
+            grid[-1].append("/".join(f"{scores.at[n, 'value']:.0f}" for n in COUNTS))
+    return grid
+
+
+def _format_score(value: float, low: float, high: float) -> str:
+    """`0.847 (0.840 to 0.853)`, without what is not defined."""
+    if pd.isna(value):
+        return "-"
+    return f"{value:.3f}" + ("" if pd.isna(low) else f" ({low:.3f} to {high:.3f})")
+
+
+def _make_cell(text: str) -> str:
+    """Return one HTML cell, the interval in it set in grey."""
+    shaded = re.sub(r"(\(.* to .*\))$", r"<span>\1</span>", html.escape(text))
+    return f"<td>{shaded}</td>"
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".draft.{path.name}")
+    draft.write_text(text, encoding="utf-8", newline="")
+    os.replace(draft, path)
