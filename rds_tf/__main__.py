@@ -6,7 +6,8 @@ import sys
 import warnings
 from pathlib import Path
 
-from rds_tf import __version__, config
+import rds_tf
+from rds_tf import config
 
 FOLDS = ["all", *map(str, range(config.NUM_FOLDS))]
 
@@ -35,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Diagnose neonatal RDS from the chest X-ray alone. "
         + config.NOT_FOR_CLINICAL_USE,
     )
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=rds_tf.__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
     verb = _add(verbs, "phantom", phantom, "write a cohort of synthetic radiographs")
@@ -177,22 +178,22 @@ def segment(options) -> None:
 def evaluate(options) -> None:
     """Print a ladder or a comparison of arms, and write it as JSON."""
     from rds_tf import store
+    from rds_tf.study import report
 
     if options.what == "segmentation":
         from rds_tf.lungs import ladder
 
         angles = [float(angle) for angle in options.angles.split(",")]
         result = ladder.evaluate(options.prepared, options.model, angles)
-        print(ladder.format_ladder(result))
     else:
         from rds_tf.diagnosis import classifier
 
         models = classifier.load_classifiers(options.model)
         result = classifier.evaluate(options.prepared, models, options.segmenter)
-        print(classifier.format_arms(result))
+    table = report.make_table(options.what, result, options.prepared.resolve().name)
+    print(report.format_table(table))
     if options.json:
         store.write_json(options.json, result)
-    print(config.NOT_FOR_CLINICAL_USE)
 
 
 def diagnose(options) -> int:

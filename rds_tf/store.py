@@ -8,6 +8,7 @@ the weights are opened.
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,7 +142,10 @@ def load_model(folder: str | Path, kind: str, build: Callable):
         )
     try:
         model = build(**manifest["architecture"])
-        model.load_weights(weights)
-    except (TypeError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns when it leaves a layer as it was.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(weights)
+    except (TypeError, ValueError, KeyError, UserWarning) as error:
         raise ModelError(f"{folder}: does not fit its manifest: {error}") from error
     return model, manifest

@@ -57,15 +57,17 @@ def vary_geometry(images, masks, seed, max_angle_degrees: float):
     right = centre * (1 - a - b) + size * draw.uniform(-0.08, 0.08)
     down = centre * (1 - c - d) + size * draw.uniform(-0.08, 0.08)
     zero = tf.zeros_like(a)
-    pairs = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.concat([images, masks], -1),
+    both = tf.concat([images, masks], -1)
+    turned = tf.raw_ops.ImageProjectiveTransformV3(
+        images=both,
         transforms=tf.stack([a, b, right, c, d, down, zero, zero], 1),
         output_shape=shape[1:3],
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
-    return pairs[..., :1], tf.round(pairs[..., 1:])
+    turned = tf.ensure_shape(turned, both.shape)
+    return turned[..., :1], tf.round(turned[..., 1:])
 
 
 def vary_intensity(images, seed):
@@ -82,7 +84,7 @@ def vary_intensity(images, seed):
     Returns:
         float32 `(B, S, S, 1)` in `[0, 1]`.
     """
-    shape = tf.shape(images)
+    known, shape = images.shape, tf.shape(images)
     draw = Draw(seed, shape[0])
 
     def each(values):
@@ -100,7 +102,7 @@ def vary_intensity(images, seed):
     images += draw.normal(shape) * sigma
     fill = each(draw.uniform(0, 1))
     images = tf.where(_rectangles(draw, shape), fill, images)
-    return tf.clip_by_value(images, 0.0, 1.0)
+    return tf.ensure_shape(tf.clip_by_value(images, 0.0, 1.0), known)
 
 
 def _rectangles(draw: Draw, shape):

@@ -7,9 +7,9 @@ import pandas as pd
 def deal_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
     """Deal patients into folds, from the largest lungs to the smallest.
 
-    Each patient goes to the fold where a fair share of everything is most lacking:
-    cases, RDS cases, outlined cases and the lung area of either diagnosis. Patients
-    with several cases come first, while there is room to even them out.
+    Each patient goes to the fold that holds least of what the patient brings: cases,
+    RDS cases, outlined cases, and the lung area of either diagnosis. Patients with
+    several cases come first, while there is room to even them out.
 
     Args:
         table: one row a case with `case_id, patient_id, rds, roi_area`; nan where
@@ -31,10 +31,11 @@ def deal_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
     held = np.zeros((num_folds, len(shares.columns)))
     fold_of = {}
     for patient_id, share in order[shares.columns].iterrows():
-        # Squared distance from the fair share 1: what adding this patient changes.
-        change = (2 * (held - 1) * share.to_numpy() + share.to_numpy() ** 2).sum(axis=1)
-        fold_of[patient_id] = int(change.argmin())
-        held[fold_of[patient_id]] += share
+        # The squared distance of all folds from a fair share grows by 2 held @ share,
+        # and by terms that are the same for every fold.
+        fold = int((held @ share.to_numpy()).argmin())
+        fold_of[patient_id] = fold
+        held[fold] += share
     return np.array([fold_of[patient_id] for patient_id in patient_ids], int)
 
 

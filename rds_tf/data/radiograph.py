@@ -210,9 +210,10 @@ def _decode_jpeg_12_bit(path: Path, num_rows: int, num_columns: int) -> np.ndarr
 
     reader = gdcm.ImageReader()
     reader.SetFileName(str(path))
-    if not reader.Read():
+    pixels_as_text = reader.Read() and reader.GetImage().GetBuffer()
+    if not pixels_as_text:
         raise RadiographError("GDCM cannot decode its 12-bit JPEG")
-    frame = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
+    frame = pixels_as_text.encode("utf-8", "surrogateescape")
     return np.frombuffer(frame, np.uint16).reshape(num_rows, num_columns)
 
 

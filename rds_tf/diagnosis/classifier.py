@@ -187,8 +187,8 @@ def evaluate(
     Returns:
         `{"num_cases": N, "arms": {name: {"accuracy": {"value", "low", "high"},
         "precision": .., "recall": .., "specificity": .., "f1": .., "auroc": ..,
-        "confusion": [[TN, FP], [FN, TP]]}}}`, over the cases that every arm can
-        judge. The baselines know the film's height-to-width ratio, or its mean
+        "confusion": [[TN, FP], [FN, TP]], "start": "phantom"}}}`, over the cases
+        that every arm can judge. The baselines know the film's height-to-width ratio, or its mean
         intensity, and nothing else.
 
     Raises:
@@ -217,6 +217,8 @@ def evaluate(
         arm: metrics.diagnosis_scores(labels, probabilities, groups=patients)
         for arm, probabilities in arms.items()
     }
+    for one in models:
+        scores[one.arm]["start"] = one.manifest["training"]["start"]
     return {"num_cases": len(table), "arms": scores}
 
 
@@ -226,24 +228,3 @@ def find_judged(table, models: list[Classifier]) -> np.ndarray:
     for one in models:
         judged[one.arm] |= folds.find_unseen(table, one.manifest["training"]["seen"])
     return np.logical_and.reduce(list(judged.values()))
-
-
-def format_arms(result: dict) -> str:
-    """Lay the arms out as text, one line an arm."""
-    names = ("accuracy", "precision", "recall", "specificity", "auroc")
-    lines = [f"{result['num_cases']} cases, value and 95 % interval by patient"]
-    lines.append(" " * 28 + "".join(f"{name:<24}" for name in names))
-    for arm, scores in result["arms"].items():
-        cells = [_format(scores[name]) for name in names]
-        lines.append(f"{arm:<28}" + "".join(f"{cell:<24}" for cell in cells))
-        (tn, fp), (fn, tp) = scores["confusion"]
-        lines.append(f"{'':<28}TN {tn}  FP {fp}  FN {fn}  TP {tp}")
-    return "\n".join(lines)
-
-
-def _format(score: dict) -> str:
-    if score["value"] is None:
-        return "undefined"
-    if score["low"] is None:
-        return f"{score['value']:.3f}"
-    return "{value:.3f} ({low:.3f} to {high:.3f})".format(**score)

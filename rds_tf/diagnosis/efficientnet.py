@@ -83,7 +83,7 @@ def copy_imagenet(model, backbone="B0"):
         backbone: str, the backbone it was built with.
 
     Returns:
-        int, number of layers copied (130 for B0, 208 for B3).
+        int, number of layers copied (130 for B0, 208 for B3, 310 for B5).
 
     Raises:
         WeightsUnavailable: if they cannot be fetched; the model is unchanged.

@@ -91,19 +91,3 @@ def read_case(prepared: str | Path, row) -> tuple[np.ndarray, np.ndarray]:
     prepared = Path(prepared)
     image = radiograph.read_radiograph(prepared / row.image)
     return image, radiograph.read_radiograph(prepared / row.mask)
-
-
-def format_ladder(result: dict) -> str:
-    """Lay the ladder out as text, one line a step."""
-    lines = [f"{result['num_cases']} cases, mean and 95 % interval by patient"]
-    for angle, steps in result["angles"].items():
-        lines.append(
-            f"turned by {angle} degrees   " + "".join(f"{s:<24}" for s in SCORES)
-        )
-        for step, scores in steps.items():
-            cells = [
-                "{value:.3f} ({low:.3f} to {high:.3f})".format(**scores[name])
-                for name in SCORES
-            ]
-            lines.append(f"  {step:<22}" + "".join(f"{cell:<24}" for cell in cells))
-    return "\n".join(lines)

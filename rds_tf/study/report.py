@@ -2,13 +2,12 @@
 
 import html
 import json
-import os
 import re
 from pathlib import Path
 
 import pandas as pd
 
-from rds_tf import config
+from rds_tf import config, engine
 
 TITLES = {
     "segmentation": "Lung segmentation",
@@ -48,32 +47,43 @@ def write_results_table(folder: str | Path) -> pd.DataFrame:
         ValueError: if a file is not what `evaluate` writes.
     """
     folder = Path(folder)
-    readers = {"segmentation": _list_steps, "diagnosis": _list_arms}
-    paths = {task: folder / f"{task}.json" for task in readers}
+    paths = {task: folder / f"{task}.json" for task in READERS}
     found = {task: path for task, path in paths.items() if path.is_file()}
     if not found:
         raise FileNotFoundError(
             f"{folder}: holds neither segmentation.json nor diagnosis.json."
         )
-    rows = []
+    parts = []
     for task, path in found.items():
         try:
             scores = json.loads(path.read_text(encoding="utf-8"))
-            start = {
-                "task": task,
-                "data": scores.get("data", folder.resolve().name),
-                "num_cases": scores["num_cases"],
-            }
-            rows += [start | row for row in readers[task](scores)]
+            parts.append(make_table(task, scores, folder.resolve().name))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"{path}: is not a file of scores: {type(error).__name__} {error}."
             ) from error
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    table = table.astype({"value": float, "low": float, "high": float})
-    _write_text(folder / "results.csv", table.to_csv(index=False))
-    _write_text(folder / "results.html", format_html(table))
+    table = pd.concat(parts, ignore_index=True)
+    engine.write_whole(folder / "results.csv", table.to_csv(index=False).encode())
+    engine.write_whole(folder / "results.html", format_html(table).encode())
     return table
+
+
+def make_table(task: str, scores: dict, data: str = "") -> pd.DataFrame:
+    """List the scores of one `evaluate` as the rows of `write_results_table`.
+
+    Args:
+        task: `"segmentation"` or `"diagnosis"`.
+        scores: what `ladder.evaluate` or `classifier.evaluate` returned.
+        data: name of the data, where the scores do not carry one.
+    """
+    start = {
+        "task": task,
+        "data": scores.get("data", data),
+        "num_cases": scores["num_cases"],
+    }
+    rows = [start | row for row in READERS[task](scores)]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype({"value": float, "low": float, "high": float})
 
 
 def format_table(table: pd.DataFrame) -> str:
@@ -125,12 +135,17 @@ def _list_arms(scores: dict) -> list[dict]:
     """List the scores and the counts of each classifier."""
     rows = []
     for arm, metrics in scores["arms"].items():
+        if "start" in metrics:
+            arm = f"{arm} ({metrics['start']} start)"
         intervals = {name: m for name, m in metrics.items() if isinstance(m, dict)}
         rows += [_make_row(arm, *score) for score in intervals.items()]
         (tn, fp), (fn, tp) = metrics["confusion"]
         for name, count in zip(COUNTS, (tn, fp, fn, tp), strict=True):
             rows.append({"arm": arm, "metric": name, "value": count})
     return rows
+
+
+READERS = {"segmentation": _list_steps, "diagnosis": _list_arms}
 
 
 def _make_row(arm: str, metric: str, score: dict) -> dict:
@@ -171,10 +186,3 @@ def _make_cell(text: str) -> str:
     """Return one HTML cell, the interval in it set in grey."""
     shaded = re.sub(r"(\(.* to .*\))$", r"<span>\1</span>", html.escape(text))
     return f"<td>{shaded}</td>"
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".draft.{path.name}")
-    draft.write_text(text, encoding="utf-8", newline="")
-    os.replace(draft, path)

@@ -1,0 +1,38 @@
+# A thin wrapper: without make, `pip install -e .` and `python -m rds_tf demo` do the same.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint notebooks
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## make .venv with the pinned packages and rds_tf itself
+
+$(STAMP): requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "rds_tf needs Python 3.11 or newer: try make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv module: run apt install python3-venv first" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)  ## run notebooks 01 to 05 on phantoms; results in artifacts/
+	$(BIN)/python -m rds_tf demo
+
+test: lint  ## style, unit tests, layer and notebook policy, every notebook
+	$(BIN)/python -m pytest -q tests
+	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env \
+	  --nbval-cell-timeout=300 --nbval-sanitize-with notebooks/nbval_sanitize.cfg \
+	  notebooks --ignore notebooks/exercises
+
+lint: $(STAMP)  ## check style and format with ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+notebooks: $(STAMP)  ## rebuild the executed notebooks from notebooks/src
+	$(BIN)/python notebooks/build.py

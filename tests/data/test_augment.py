@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rds_tf.data import augment, pipeline
+
+
+@pytest.fixture
+def batch():
+    images = np.zeros((8, 32, 32, 1), "float32")
+    images[:, 8:24, 4:14] = 0.8
+    return tf.constant(images), tf.constant((images > 0.5).astype("float32"))
+
+
+def test_image_and_mask_move_together(batch):
+    images, masks = augment.vary_geometry(*batch, [3, 0], 180.0)
+    inside = images.numpy()[masks.numpy() == 1]
+    outside = images.numpy()[masks.numpy() == 0]
+    assert inside.min() >= 0.39 and outside.max() <= 0.41
+
+
+def test_the_same_seed_gives_the_same_batch_and_another_seed_another(batch):
+    first, _ = augment.vary_geometry(*batch, [3, 0], 180.0)
+    again, _ = augment.vary_geometry(*batch, [3, 0], 180.0)
+    other, _ = augment.vary_geometry(*batch, [4, 0], 180.0)
+    np.testing.assert_array_equal(first, again)
+    assert (first.numpy() != other.numpy()).any()
+
+
+def test_images_of_a_batch_get_draws_of_their_own(batch):
+    images, _ = augment.vary_geometry(*batch, [3, 0], 180.0)
+    assert (images[0].numpy() != images[1].numpy()).any()
+
+
+def test_a_turned_mask_keeps_its_area_but_for_scale(batch):
+    _, masks = augment.vary_geometry(*batch, [5, 0], 180.0)
+    areas = tf.reduce_sum(masks, (1, 2, 3)).numpy() / 160
+    assert (areas < 1.25**2 * 1.1).all()  # may leave the frame, cannot grow more
+
+
+def test_intensity_stays_in_range_and_changes_the_film(batch):
+    images = augment.vary_intensity(batch[0], [1, 0]).numpy()
+    assert images.min() >= 0 and images.max() <= 1
+    assert np.abs(images - batch[0].numpy()).mean() > 0.01
+
+
+def test_training_batches_repeat_from_run_to_run():
+    images = np.random.default_rng(0).integers(0, 255, (20, 16, 16, 1), "uint8")
+    masks = (images > 128).astype("uint8")
+
+    def first():
+        dataset = pipeline.segmentation_dataset(images, masks, 4, training=True)
+        return next(iter(dataset))
+
+    for one, two in zip(first(), first(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_validation_batches_are_the_data_itself():
+    images = np.arange(5, dtype="uint8").reshape(5, 1, 1, 1) * 51
+    dataset = pipeline.classification_dataset(
+        images, [0, 1, 0, 1, 1], 2, training=False
+    )
+    read = np.concatenate([x.numpy().ravel() for x, _ in dataset])
+    np.testing.assert_allclose(read, [0, 0.2, 0.4, 0.6, 0.8], atol=1e-6)
+
+
+def test_training_draws_both_classes_equally_often():
+    labels = np.array([1] * 2 + [0] * 38)
+    images = np.zeros((40, 8, 8, 1), "uint8")
+    dataset = pipeline.classification_dataset(images, labels, 50, training=True)
+    drawn = np.concatenate([y.numpy().ravel() for _, y in dataset.take(8)])
+    assert 0.4 < drawn.mean() < 0.6  # 400 draws, standard error 0.025
+
+
+def test_one_class_alone_cannot_be_trained_on():
+    with pytest.raises(ValueError, match="both classes"):
+        pipeline.classification_dataset(
+            np.zeros((3, 8, 8, 1), "uint8"), [1, 1, 1], 2, training=True
+        )

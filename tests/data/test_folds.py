@@ -1,0 +1,98 @@
+"""Folds: patients whole, shares fair, and an audit that sees what is wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rds_tf.data import folds
+
+
+def make_table(num_cases=200, seed=0):
+    """A cohort where some patients have several films and some cases no outline."""
+    rng = np.random.default_rng(seed)
+    area = rng.lognormal(12, 0.4, num_cases)
+    area[::10] = np.nan
+    return pd.DataFrame(
+        {
+            "case_id": [f"c{i:03}" for i in range(num_cases)],
+            "patient_id": [f"p{i:03}" for i in rng.integers(0, num_cases, num_cases)],
+            "rds": (rng.random(num_cases) < 0.4).astype(int),
+            "roi_area": area,
+        }
+    )
+
+
+def test_ten_lone_patients_are_dealt_by_area_two_a_fold():
+    table = make_table(10).assign(patient_id=list("abcdefghij"), rds=0)
+    table["roi_area"] = np.arange(100.0, 0, -10)
+    dealt = folds.deal_folds(table)
+    assert sorted(dealt[:5]) == [0, 1, 2, 3, 4]  # the five largest lungs part
+    assert sorted(dealt[5:]) == [0, 1, 2, 3, 4]
+    assert pd.Series(table["roi_area"]).groupby(dealt).sum().tolist() == [110.0] * 5
+
+
+def test_patient_with_several_films_is_dealt_while_there_is_room():
+    table = make_table(15).assign(patient_id=list("abcdefghijklzzz"), rds=0)
+    table["roi_area"] = np.arange(150.0, 0, -10)  # z has the smallest lungs
+    assert np.bincount(folds.deal_folds(table)).tolist() == [3] * 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_patient_stays_in_one_fold(seed):
+    table = make_table(seed=seed)
+    table["fold"] = folds.deal_folds(table)
+    assert table.groupby("patient_id")["fold"].nunique().max() == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_size_rate_and_area_are_balanced(seed):
+    table = make_table(seed=seed)
+    audit = folds.audit_folds(table.assign(fold=folds.deal_folds(table)))
+    assert np.ptp(audit["num_cases"]) <= 2
+    assert np.ptp(audit["num_outlined"]) <= 3
+    assert np.ptp(audit["rds_rate"]) < 0.05
+    assert np.ptp(audit["mean_area"]) < 0.08 * audit["mean_area"].mean()
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    table = make_table().assign(fold=lambda t: folds.deal_folds(t))
+    shuffled = table.sample(frac=1, random_state=1)
+    assert (folds.deal_folds(shuffled) == shuffled["fold"]).all()
+
+
+def test_cohort_without_any_outline_is_dealt_too():
+    table = make_table(10).assign(patient_id=list("abcdefghij"), roi_area=np.nan)
+    assert np.bincount(folds.deal_folds(table)).tolist() == [2, 2, 2, 2, 2]
+
+
+def test_fewer_patients_than_folds_leave_folds_empty():
+    table = make_table(3).assign(patient_id=list("abc"))
+    assert len(set(folds.deal_folds(table))) == 3
+
+
+def test_audit_counts_by_hand():
+    table = pd.DataFrame(
+        {
+            "fold": [0, 0, 0, 1, 1],
+            "patient_id": ["a", "a", "b", "b", "c"],
+            "rds": [1, 0, 0, 1, 1],
+            "roi_area": [10, 20, np.nan, 40, np.nan],
+            "pixel_sha256": ["x", "x", "y", "z", "y"],
+        }
+    )
+    audit = folds.audit_folds(table)
+    assert audit["num_cases"].tolist() == [3, 2]
+    assert audit["num_patients"].tolist() == [2, 2]
+    assert audit["rds_rate"].tolist() == pytest.approx([1 / 3, 1])
+    assert audit["num_outlined"].tolist() == [2, 1]
+    assert audit["mean_area"].tolist() == [15, 40]
+    assert audit["shared_patients"].tolist() == [1, 1]  # b is in both
+    assert audit["duplicates_within"].tolist() == [1, 0]  # x twice in fold 0
+    assert audit["duplicates_across"].tolist() == [1, 1]  # y in both
+
+
+def test_find_unseen_keeps_every_film_of_a_known_patient_out():
+    table = pd.DataFrame(
+        {"patient_id": ["a", "a", "b"], "pixel_sha256": ["1" * 64, "2" * 64, "3" * 64]}
+    )
+    assert folds.find_unseen(table, ["2" * 16]).tolist() == [False, False, True]

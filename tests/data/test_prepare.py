@@ -1,0 +1,203 @@
+"""A cohort becomes images, masks and folds; bad rows are listed, good ones done."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from rds_tf.data import annotation, cohort, prepare
+
+HEADER = "filepath,rds,exist_json,roi_area,height,width"
+SQUARE = np.array([[2, 1], [6, 1], [6, 4], [2, 4]], float)  # 12 px²
+
+
+@pytest.fixture
+def source(tmp_path, write_dicom):
+    """Ten films of 8 x 6 px, the outline on all but the last."""
+    folder = tmp_path / "source"
+    (folder / "dicom").mkdir(parents=True)
+    (folder / "json").mkdir()
+    for index in range(10):
+        film = np.full((6, 8), index, np.uint8)
+        film[0, 0] = 255
+        write_dicom(folder / f"dicom/c{index}.dcm", film, PatientID=str(index // 2))
+        json_path = folder / f"json/c{index}.json"
+        annotation.write_labelme(json_path, [SQUARE], 6, 8, "")
+    rows = [rf"C:\data\c{i}.dcm,{i % 2},{int(i < 9)},12,6,8" for i in range(10)]
+    write_table(folder, *rows)
+    return folder
+
+
+def write_table(folder, *rows):
+    table = "\n".join([HEADER, *rows, ""])
+    (folder / "cohort.csv").write_text(table, encoding="utf-8")
+
+
+def run(folder, num_workers=1):
+    return prepare.prepare(
+        folder / "cohort.csv", folder / "out", num_workers=num_workers
+    )
+
+
+def read_png(path):
+    with PIL.Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def test_whole_cohort_is_prepared(source):
+    summary = run(source, num_workers=2)
+    out = source / "out"
+    assert (summary.num_images, summary.num_masks, summary.num_rejected) == (10, 9, 0)
+    assert len(list((out / "images").glob("*.png"))) == 10
+    assert len(list((out / "masks").glob("*.png"))) == 9
+    assert read_png(out / "images/c3.png")[0].tolist() == [255] + [3] * 7
+    mask = read_png(out / "masks/c3.png")
+    assert (mask[1:4, 2:6] == 255).all() and mask.sum() == 12 * 255
+    assert (out / "rejected.csv").read_text() == "file,row,reason\n"
+
+
+def test_manifest_holds_the_cases_and_the_folds_part_it(source):
+    audit = run(source).audit
+    manifest = prepare.load_manifest(source / "out")
+    assert list(manifest) == prepare.MANIFEST_COLUMNS
+    assert manifest["case_id"].tolist() == [f"c{i}" for i in range(10)]
+    assert manifest["patient_id"].nunique() == 5  # the pseudonyms of the files
+    assert manifest["mask"].tolist() == [f"masks/c{i}.png" for i in range(9)] + [""]
+    assert set(manifest["roi_area"]) == {12.0}
+    assert set(manifest["notes"]) == {""}
+    names = []
+    for fold in range(5):
+        table = (source / f"out/dataset_fold_{fold}_5.csv").read_text().splitlines()
+        assert table[0] == ",".join(prepare.MANIFEST_COLUMNS)
+        names += [line.split(",")[0] for line in table[1:]]
+    assert sorted(names) == manifest["case_id"].tolist()
+    assert audit["num_patients"].tolist() == [1] * 5
+    assert audit["shared_patients"].sum() == audit["duplicates_across"].sum() == 0
+
+
+def test_second_run_does_nothing_again(source):
+    run(source)
+    path = source / "out/images/c0.png"
+    before = path.stat().st_mtime_ns, (source / "out/manifest.csv").read_bytes()
+    assert run(source).num_reused == 10
+    assert (
+        path.stat().st_mtime_ns,
+        (source / "out/manifest.csv").read_bytes(),
+    ) == before
+
+
+def test_changed_source_lost_image_and_broken_record_are_done_again(
+    source, write_dicom
+):
+    run(source)
+    write_dicom(source / "dicom/c0.dcm", np.full((6, 8), 77, np.uint8))
+    (source / "out/images/c1.png").unlink()
+    (source / "out/records/c2.json").write_text("{")
+    annotation.write_labelme(source / "json/c3.json", [SQUARE + 1], 6, 8, "")
+    assert run(source).num_reused == 6
+    assert read_png(source / "out/images/c0.png")[0, 0] == 77
+    assert (source / "out/images/c1.png").is_file()
+    assert json.loads((source / "out/records/c2.json").read_text())["height"] == 6
+    assert read_png(source / "out/masks/c3.png")[4, 6] == 255
+
+
+def test_bad_rows_are_listed_in_order_and_good_ones_done(source):
+    good = [rf"C:\data\c{i}.dcm,1,1,,," for i in (0, 1)]
+    (source / "dicom/c2.dcm").write_bytes((source / "dicom/c2.dcm").read_bytes()[:-9])
+    (source / "json/c3.json").write_text("{")
+    (source / "other").mkdir()
+    (source / "other/c4.dcm").touch()
+    (source / "json/c6.json").unlink()
+    annotation.write_labelme(source / "json/c7.json", [SQUARE], 60, 80, "")
+    bad = {
+        "gone.dcm,1,1,,,": "No file gone.dcm",
+        r"C:\data\c2.dcm,1,1,,,": "Cannot read c2.dcm",
+        r"C:\data\c3.dcm,1,1,,,": "c3.json is not LabelMe JSON",
+        r"C:\data\c4.dcm,1,1,,,": "ambiguous: dicom/c4.dcm or other/c4.dcm",
+        r"C:\data\c5.dcm,RDS,1,,,": 'The rds is "RDS"',
+        r"C:\data\c6.dcm,1,1,,,": "No file c6.json",
+        r"C:\data\c7.dcm,1,1,,,": "drawn on a 80 x 60 picture",
+        r"..\c8.dcm,1,1,,,": '".."',
+        r"C:\elsewhere\c0.dcm,1,1,,,": "already in row 2",
+    }
+    write_table(source, good[0], *bad, good[1])
+    summary = run(source, num_workers=2)
+    assert prepare.load_manifest(source / "out")["case_id"].tolist() == ["c0", "c1"]
+    assert (summary.num_images, summary.num_rejected) == (2, len(bad))
+    lines = (source / "out/rejected.csv").read_text(encoding="utf-8").splitlines()[1:]
+    for number, (line, row) in enumerate(zip(lines, bad, strict=True), start=3):
+        assert line.startswith(f"{row.split(',')[0]},{number},")
+        assert bad[row] in line.replace('""', '"')
+
+
+def test_table_that_disagrees_with_its_files_is_noted(source):
+    write_table(source, "c0.dcm,1,1,12.1,6,8", "c1.dcm,0,1,13,6,8", "c2.dcm,0,0,5,60,8")
+    run(source)
+    manifest = prepare.load_manifest(source / "out")
+    assert manifest["notes"].tolist() == [
+        "",  # 0.8 % off
+        "roi_area is 13 in the table, 12 drawn",
+        "height is 60 in the table, 6 here",
+    ]
+    assert manifest["roi_area"].tolist() == [12, 12, 5]
+    assert manifest["height"].tolist() == [6, 6, 6]
+
+
+def test_films_of_12_bits_make_pngs_of_16(source, write_dicom):
+    film = np.array([[0, 819, 4095]], np.uint16)
+    write_dicom(source / "dicom/c0.dcm", film, BitsStored=12)
+    write_table(source, "c0.dcm,1,0,,,")
+    run(source)
+    assert read_png(source / "out/images/c0.png").tolist() == [[0, 13107, 65535]]
+    assert prepare.load_manifest(source / "out")["bits_stored"].item() == 12
+
+
+def test_one_film_stored_twice_is_seen_by_the_audit(source, write_dicom):
+    film = np.array([[0, 51, 255]])
+    write_dicom(source / "dicom/c0.dcm", film.astype(np.uint8), PatientID="x")
+    write_dicom(source / "dicom/c1.dcm", (film * 257).astype(np.uint16), PatientID="y")
+    write_table(source, "c0.dcm,1,0,,,", "c1.dcm,1,0,,,")
+    assert run(source).audit["duplicates_across"].tolist() == [1, 1]
+
+
+def test_cohort_without_a_usable_row_is_an_error_and_still_lists_the_rows(source):
+    write_table(source, "gone.dcm,1,0,,,")
+    with pytest.raises(cohort.CohortError, match=r"usable: No file gone\.dcm"):
+        run(source)
+    assert "gone.dcm,2,No file" in (source / "out/rejected.csv").read_text()
+    write_table(source)
+    with pytest.raises(cohort.CohortError, match="usable: it has none"):
+        run(source)
+
+
+def test_folder_that_is_not_prepared_is_refused(tmp_path):
+    with pytest.raises(cohort.CohortError, match="is not prepared"):
+        prepare.load_manifest(tmp_path)
+    (tmp_path / "manifest.csv").write_text("case_id,fold\n")
+    with pytest.raises(cohort.CohortError, match="has no column patient_id, rds"):
+        prepare.load_manifest(tmp_path)
+
+
+def test_identifiers_stay_text(source):
+    for index, name in enumerate(["001", "NA"]):
+        (source / f"dicom/c{index}.dcm").rename(source / f"dicom/{name}.dcm")
+    write_table(source, "001.dcm,1,0,,,", "NA.dcm,1,0,,,")
+    run(source)
+    manifest = prepare.load_manifest(source / "out")
+    assert manifest["case_id"].tolist() == ["001", "NA"]
+    assert manifest["roi_area"].isna().all()
+
+
+def test_real_children_are_all_prepared(real, tmp_path):
+    table = real / "pediatric/cohort.csv"
+    summary = prepare.prepare(table, tmp_path / "out", num_workers=2)
+    assert (summary.num_images, summary.num_masks, summary.num_rejected) == (
+        600,
+        540,
+        0,
+    )
+    assert summary.audit["num_cases"].tolist() == [120] * 5
+    assert summary.audit["shared_patients"].sum() == 0
+    assert np.ptp(summary.audit["rds_rate"]) < 0.02
+    assert np.ptp(summary.audit["mean_area"]) < 2000

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from rds_tf.diagnosis import frame
+from rds_tf.lungs import postprocess
+
+
+@pytest.fixture
+def film():
+    image = np.full((120, 160), 0.8, "float32")
+    mask = np.zeros((120, 160), "uint8")
+    for row in range(30, 90):
+        width = 10 + (row - 30) // 4
+        mask[row, 74 - width : 74] = 1
+        mask[row, 86 : 86 + width] = 1
+    image[mask == 1] = 0.2
+    return image, mask
+
+
+def test_the_whole_film_is_framed_as_it_is(film):
+    window = frame.choose_frame(*film, "whole")
+    assert window.angle_degrees == 0 and window.box == (0, 120, 0, 160)
+
+
+def test_the_combined_input_is_the_lungs_with_a_margin(film):
+    image, mask = film
+    window = frame.choose_frame(image, mask, "combined")
+    top, bottom, left, right = window.box
+    assert window.angle_degrees == pytest.approx(0, abs=0.5)
+    # Lungs: rows 30 to 90, columns 50 to 110; margin a tenth of 60.
+    assert (top, bottom, left, right) == pytest.approx((24, 96, 44, 116), abs=2)
+
+
+def test_a_turned_infant_gives_the_same_window_as_an_upright_one(film):
+    image, mask = film
+    upright = frame.choose_frame(image, mask, "combined").cut(image, 64)
+    turned_image = postprocess.rotate(image, 70, expand=True)
+    turned_mask = postprocess.rotate(mask, 70, expand=True)
+    turned = frame.choose_frame(turned_image, turned_mask, "combined")
+    assert np.abs(turned.cut(turned_image, 64) - upright).mean() < 0.05
+
+
+@pytest.mark.parametrize("name", frame.INPUTS)
+@pytest.mark.parametrize("angle", [0, 50])
+def test_a_map_of_the_window_lies_on_the_same_anatomy(film, name, angle):
+    image, mask = (postprocess.rotate(part, angle, expand=True) for part in film)
+    window = frame.choose_frame(image, mask, name)
+    dark = (window.cut(image, 64) < 0.4).astype("float32")
+    if name == "whole" and angle:
+        dark *= window.cut(postprocess.rotate(film[0] * 0 + 1, angle, expand=True), 64)
+    back = window.put_back(dark) > 0.5
+    if not angle:
+        overlap = (back & (mask == 1)).sum() / (back | (mask == 1)).sum()
+        assert overlap > 0.85
+    else:
+        assert (back & (mask == 1)).sum() / mask.sum() > 0.85
+
+
+def test_an_unknown_input_is_refused(film):
+    with pytest.raises(ValueError, match="must be one of"):
+        frame.choose_frame(*film, "half")

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from rds_tf.lungs import postprocess
+
+
+def two_lungs(gap=20):
+    """Draw two triangles, narrow at the head, side by side."""
+    mask = np.zeros((200, 200), "uint8")
+    for row in range(40, 140):
+        width = 30 + (row - 40) // 3
+        mask[row, 100 - gap // 2 - width : 100 - gap // 2] = 1
+        mask[row, 100 + gap // 2 : 100 + gap // 2 + width] = 1
+    return mask
+
+
+def test_the_median_removes_a_speck_and_fills_a_pinhole():
+    mask = np.zeros((50, 50), "uint8")
+    mask[10:40, 10:40] = 1
+    mask[20, 20] = 0
+    mask[3, 3] = 1
+    out = postprocess.median_filter(mask, 3)
+    assert out[20, 20] == 1 and out[3, 3] == 0
+
+
+def test_the_two_largest_components_stay_and_their_holes_close():
+    mask = np.zeros((40, 60), "uint8")
+    mask[5:25, 5:20] = 1
+    mask[10:15, 10:15] = 0
+    mask[5:25, 30:45] = 1
+    mask[30:36, 50:56] = 1
+    out = postprocess.keep_two_lungs(mask)
+    assert out.sum() == 2 * 20 * 15
+
+
+def test_debris_beside_one_lung_is_dropped():
+    mask = np.zeros((40, 60), "uint8")
+    mask[5:25, 5:25] = 1
+    mask[30:33, 40:43] = 1
+    assert postprocess.keep_two_lungs(mask).sum() == 400
+
+
+def test_an_empty_mask_stays_empty():
+    empty = np.zeros((20, 20), "uint8")
+    assert not postprocess.keep_two_lungs(empty).any()
+    assert postprocess.upright_angle(empty) == 0
+    assert postprocess.crop_box(empty) == (0, 20, 0, 20)
+
+
+@pytest.mark.parametrize("angle", [0, 15, -40, 90, 135, 180, -100])
+def test_the_upright_angle_is_the_angle_turned_by(angle):
+    turned = postprocess.rotate(two_lungs(), angle, expand=True)
+    found = postprocess.upright_angle(turned)
+    assert (found - angle + 180) % 360 - 180 == pytest.approx(0, abs=3)
+
+
+def test_merged_lungs_still_show_which_way_is_up():
+    merged = postprocess.rotate(two_lungs(gap=0), 30, expand=True)
+    found = postprocess.upright_angle(merged)
+    assert found == pytest.approx(30, abs=6)
+
+
+@pytest.mark.parametrize("angle", [0, 33, 90, 180, -90, 271.5])
+def test_rotating_back_undoes_rotation(angle):
+    image = two_lungs().astype("float32")[:, :170]
+    turned = postprocess.rotate(image, angle, expand=True)
+    back = postprocess.rotate_back(turned, angle, image.shape)
+    assert back.shape == image.shape
+    assert np.abs(back - image).mean() < 0.01
+
+
+def test_rotation_is_counter_clockwise():
+    image = np.zeros((11, 11), "float32")
+    image[5, 10] = 1  # at the right edge
+    assert postprocess.rotate(image, 90, expand=True)[0, 5] == 1  # goes to the top
+
+
+def test_an_expanded_canvas_cuts_no_corner():
+    image = np.ones((40, 60), "float32")
+    turned = postprocess.rotate(image, 30, expand=True)
+    assert turned.sum() == pytest.approx(40 * 60, rel=0.01)
+
+
+def test_the_crop_box_has_its_margin_and_stays_in_the_picture():
+    mask = np.zeros((100, 200), "uint8")
+    mask[40:60, 0:100] = 1
+    assert postprocess.crop_box(mask, 0.1) == (30, 70, 0, 110)

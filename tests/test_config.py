@@ -1,0 +1,31 @@
+import pytest
+
+from rds_tf import config
+
+
+def test_an_unknown_profile_is_refused():
+    with pytest.raises(ValueError, match=r"one of \['full', 'quick'\].*'fast'"):
+        config.load_profile("fast")
+
+
+def test_a_phantom_run_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("RDS_TF_ARTIFACTS", str(tmp_path))
+    run = config.load_run("quick", "phantom")
+    assert run.folder == tmp_path / "phantom_quick" and run.folder.is_dir()
+    assert run.cohort is None and run.cohort_name == "phantom"
+
+
+def test_a_cohort_is_looked_up_beside_its_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("RDS_TF_ARTIFACTS", str(tmp_path / "artifacts"))
+    monkeypatch.delenv("RDS_TF_ROOT", raising=False)
+    (tmp_path / "nursery").mkdir()
+    (tmp_path / "nursery" / "cases.csv").write_text("filepath\n")
+    run = config.load_run("full", tmp_path / "nursery" / "cases.csv")
+    assert run.root == tmp_path / "nursery"
+    assert run.cohort_name == "nursery"
+    assert run.folder.name == "nursery_full"
+
+
+def test_a_missing_cohort_table_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere.csv: there is no such"):
+        config.load_run("quick", tmp_path / "nowhere.csv")

@@ -1,0 +1,73 @@
+"""Items fail one by one, and files are whole or not there."""
+
+import math
+import operator
+import os
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+
+from rds_tf import engine
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_outcomes_keep_the_order_and_the_errors(num_workers):
+    outcomes = engine.map_items(math.isqrt, [9, -1, 16], num_workers)
+    assert [outcome.item for outcome in outcomes] == [9, -1, 16]
+    assert [outcome.value for outcome in outcomes] == [3, None, 4]
+    assert outcomes[1].error == "isqrt() argument must be nonnegative"
+    assert outcomes[0].error is outcomes[2].error is None
+
+
+def test_item_that_kills_its_worker_costs_no_other_item():
+    items = [partial(int, number) for number in range(8)]
+    items[3] = partial(os._exit, 1)
+    outcomes = engine.map_items(operator.call, items, num_workers=2)
+    assert [o.value for o in outcomes] == [0, 1, 2, None, 4, 5, 6, 7]
+    assert [o.error for o in outcomes if o.error] == [engine.WORKER_DIED]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_bug_in_the_function_is_not_swallowed(num_workers):
+    with pytest.raises(TypeError, match="str"):
+        engine.map_items(math.isqrt, ["a", "b"], num_workers)
+
+
+def test_workers_that_cannot_import_the_function_are_not_blamed_on_the_items():
+    code = "from rds_tf import engine\ndef f(x): pass\nengine.map_items(f, [1, 2], 2)"
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+    )
+    assert "RuntimeError: No worker process can import f" in finished.stderr
+
+
+def test_no_items_need_no_workers():
+    assert engine.map_items(math.isqrt, [], num_workers=4) == []
+
+
+def test_write_whole_replaces_the_file_and_leaves_nothing_beside_it(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+    engine.write_whole(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_that_fails_keeps_the_old_file_and_names_it(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match=r"a\.txt: No space left on device"):
+        engine.write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_into_a_missing_folder_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"gone.a\.txt"):
+        engine.write_whole(tmp_path / "gone" / "a.txt", b"new")

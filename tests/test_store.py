@@ -1,0 +1,88 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from rds_tf import store
+
+
+def build(units=2):
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, keras.layers.Dense(units)(inputs))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    model = build()
+    manifest = {"kind": "segmenter", "architecture": {"units": 2}, "training": {}}
+    return model, store.save_model(model, tmp_path / "one", manifest)
+
+
+def test_a_saved_model_loads_with_the_same_weights(saved):
+    model, folder = saved
+    loaded, manifest = store.load_model(folder, "segmenter", build)
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert manifest["num_parameters"] == 3 * 2 + 2
+    assert manifest["input_shape"] == [3]
+
+
+def test_nothing_else_is_left_beside_a_saved_model(saved):
+    _, folder = saved
+    assert {path.name for path in folder.iterdir()} == {store.MANIFEST, store.WEIGHTS}
+
+
+def test_one_flipped_bit_is_refused_before_loading(saved):
+    _, folder = saved
+    content = bytearray((folder / store.WEIGHTS).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / store.WEIGHTS).write_bytes(content)
+    with pytest.raises(store.ModelError, match="was changed or damaged"):
+        store.load_model(folder, "segmenter", build)
+
+
+def test_a_model_of_the_wrong_kind_is_refused(saved):
+    _, folder = saved
+    with pytest.raises(store.ModelError, match="is a segmenter, not a classifier"):
+        store.load_model(folder, "classifier", build)
+
+
+def test_another_architecture_than_the_weights_is_refused(saved):
+    _, folder = saved
+    manifest = store.read_manifest(folder)
+    store.write_json(
+        folder / store.MANIFEST, {**manifest, "architecture": {"units": 5}}
+    )
+    with pytest.raises(store.ModelError, match="does not fit its manifest"):
+        store.load_model(folder, "segmenter", build)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"kind": "segmenter"}'])
+def test_a_broken_manifest_is_one_sentence(saved, text):
+    _, folder = saved
+    (folder / store.MANIFEST).write_text(text)
+    with pytest.raises(store.ModelError, match=store.MANIFEST):
+        store.load_model(folder, "segmenter", build)
+
+
+def test_models_are_found_by_kind_in_a_folder_or_as_the_folder(saved, tmp_path):
+    _, folder = saved
+    assert store.find_models(tmp_path, "segmenter") == [folder]
+    assert store.find_models(folder, "segmenter") == [folder]
+    with pytest.raises(store.ModelError, match="holds no classifier"):
+        store.find_models(tmp_path, "classifier")
+
+
+def test_without_models_of_its_own_a_run_takes_the_shipped_ones(saved, tmp_path):
+    assert store.choose_models(tmp_path, "segmenter") == tmp_path
+    shipped = store.choose_models(tmp_path / "nowhere", "segmenter")
+    assert shipped.name == "saved_models"
+
+
+def test_json_never_holds_nan(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        store.write_json(tmp_path / "x.json", {"value": float("nan")})
+    assert not (tmp_path / "x.json").exists()
+    store.write_json(tmp_path / "x.json", {"name": "폐"})
+    assert json.loads((tmp_path / "x.json").read_text("utf-8")) == {"name": "폐"}

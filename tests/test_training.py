@@ -1,0 +1,31 @@
+import csv
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rds_tf import training
+
+
+def test_the_learning_rate_warms_up_and_then_falls_to_a_hundredth():
+    schedule = training.build_optimizer(1000, 1e-2)._learning_rate
+    rates = [float(schedule(step)) for step in (0, 50, 525, 1000)]
+    assert rates[0] == pytest.approx(5e-4)
+    assert rates[1] == pytest.approx(1e-2)
+    assert rates[2] == pytest.approx(0.505e-2, rel=0.01)  # half way down the cosine
+    assert rates[3] == pytest.approx(1e-4, rel=0.01)
+
+
+def test_fit_takes_the_steps_asked_for_and_writes_its_history(tmp_path):
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile(training.build_optimizer(20, 0.1), loss="mse")
+    x = np.linspace(-1, 1, 8, dtype="float32")[:, None]
+    data = tf.data.Dataset.from_tensor_slices((x, 2 * x)).repeat().batch(4)
+    training.fit(model, data, 20, tmp_path)
+    assert int(model.optimizer.iterations) == 20
+    with open(tmp_path / "history.csv") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert len(losses) == training.NUM_EPOCHS
+    assert losses[-1] < losses[0]
