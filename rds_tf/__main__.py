@@ -183,7 +183,7 @@ def evaluate(options) -> None:
     if options.what == "segmentation":
         from rds_tf.lungs import ladder
 
-        angles = [float(angle) for angle in options.angles.split(",")]
+        angles = _read_angles(options.angles)
         result = ladder.evaluate(options.prepared, options.model, angles)
     else:
         from rds_tf.diagnosis import classifier
@@ -194,6 +194,15 @@ def evaluate(options) -> None:
     print(report.format_table(table))
     if options.json:
         store.write_json(options.json, result)
+
+
+def _read_angles(text: str) -> list[float]:
+    try:
+        return [float(angle) for angle in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"`--angles` must be numbers such as 0,45,90. Received: {text!r}"
+        ) from None
 
 
 def diagnose(options) -> int:

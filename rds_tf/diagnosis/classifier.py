@@ -188,8 +188,8 @@ def evaluate(
         `{"num_cases": N, "arms": {name: {"accuracy": {"value", "low", "high"},
         "precision": .., "recall": .., "specificity": .., "f1": .., "auroc": ..,
         "confusion": [[TN, FP], [FN, TP]], "start": "phantom"}}}`, over the cases
-        that every arm can judge. The baselines know the film's height-to-width ratio, or its mean
-        intensity, and nothing else.
+        that every arm can judge. The baselines know the film's height-to-width
+        ratio, or its mean intensity, and nothing else.
 
     Raises:
         store.ModelError: if the models saw every case.

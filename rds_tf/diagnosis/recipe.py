@@ -108,7 +108,7 @@ def _load_shipped(model, architecture: dict) -> str:
 
 
 def train_on_phantoms(
-    out: str | Path, num_cases: int = 1500, num_steps: int = 1500, seed: int = 7
+    out: str | Path, num_cases: int = 1500, num_steps: int = 800, seed: int = 0
 ) -> Path:
     """Train the classifier that is shipped, on a phantom cohort through its lungs.
 
@@ -124,7 +124,7 @@ def train_on_phantoms(
     out = Path(out)
     with tempfile.TemporaryDirectory() as scratch:
         cohort, prepared = Path(scratch) / "cohort", Path(scratch) / "prepared"
-        dataset.write_cohort(cohort, num_cases, seed, 0.0, 256, num_workers=2)
+        dataset.write_cohort(cohort, num_cases, seed + 1, 0.0, 256, num_workers=2)
         prepare.prepare(cohort / "cohort.csv", prepared, cohort, num_workers=2)
         table = prepare.load_manifest(prepared)
         masks = classifier.predict_masks(prepared, table, out)

@@ -78,7 +78,7 @@ def load_start(model, architecture: dict) -> str:
 
 
 def train_on_phantoms(
-    out: str | Path, num_phantoms: int = 6000, num_steps: int = 6000, seed: int = 7
+    out: str | Path, num_phantoms: int = 6000, num_steps: int = 2500, seed: int = 0
 ) -> Path:
     """Train the segmenter that is shipped: phantoms only, no real film.
 
@@ -107,7 +107,7 @@ def train_on_phantoms(
 
 def draw_phantoms(num_phantoms: int, size: int, seed: int):
     """Draw training phantoms in all cores, uint8 `(N, size, size, 1)` each."""
-    seeds = [(seed * 1_000_000 + index, size) for index in range(num_phantoms)]
+    seeds = [((seed + 1) * 1_000_000 + index, size) for index in range(num_phantoms)]
     groups = [seeds[at : at + 50] for at in range(0, num_phantoms, 50)]
     workers = os.cpu_count() or 1
     outcomes = engine.map_items(_draw_group, groups, workers, "phantoms x 50")

@@ -1,0 +1,184 @@
+"""The command line, run in this process on the smallest cohort and models."""
+
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from rds_tf import __main__ as command
+from rds_tf import config, store
+
+VERBS = ["phantom", "prepare", "train", "segment", "evaluate", "diagnose", "demo"]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    arguments = ["phantom", str(folder), "--cases", "12", "--seed", "7"]
+    assert command.main([*arguments, "--size", "64", "--workers", "1"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(cohort, tmp_path_factory):
+    out = tmp_path_factory.mktemp("prepared")
+    table = str(cohort / "cohort.csv")
+    assert command.main(["prepare", table, str(out), "--workers", "1"]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Untrained networks of the smallest size, stored like the shipped ones."""
+    from rds_tf.diagnosis import efficientnet
+    from rds_tf.lungs import unet
+
+    out = tmp_path_factory.mktemp("models")
+    record = {"data": "nothing", "start": "scratch", "seen": []}
+    small = {"image_size": 16, "filters": 2, "depth": 1}
+    manifest = {"kind": "segmenter", "architecture": small, "training": record}
+    store.save_model(unet.build_unet(**small), out / "segmenter", manifest)
+    small = {"backbone": "B0", "image_size": 32}
+    manifest = {"kind": "classifier", "architecture": small, "training": record}
+    manifest["input"] = "combined"
+    model = efficientnet.build_classifier(**small)
+    store.save_model(model, out / "classifier", manifest)
+    return out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main([verb, "--help"])
+    assert stop.value.code == 0
+    assert config.NOT_FOR_CLINICAL_USE in " ".join(capsys.readouterr().out.split())
+
+
+def test_prepare_writes_all_that_it_promises(prepared):
+    names = {path.name for path in prepared.iterdir()}
+    folds = {f"dataset_fold_{fold}_5.csv" for fold in range(5)}
+    assert names >= {"images", "masks", "manifest.csv", "rejected.csv", *folds}
+    tables = [pd.read_csv(prepared / name) for name in folds]
+    assert sum(map(len, tables)) == 12
+
+
+def test_segment_writes_a_mask_of_the_films_size(prepared, models, tmp_path):
+    arguments = ["segment", str(prepared), str(tmp_path), "--model", str(models)]
+    assert command.main([*arguments, "--steps", "median"]) == 0
+    for path in (prepared / "images").glob("*.png"):
+        mask = cv2.imread(str(tmp_path / path.name), cv2.IMREAD_UNCHANGED)
+        film = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert mask.shape == film.shape
+        assert set(np.unique(mask)) <= {0, 255}
+
+
+def test_evaluate_segmentation_writes_the_ladder_of_each_angle(
+    prepared, models, tmp_path, capsys
+):
+    out = tmp_path / "scores.json"
+    arguments = ["evaluate", "segmentation", str(prepared), "--model", str(models)]
+    assert command.main([*arguments, "--angles", "0,90", "--json", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert result["num_cases"] == len(list((prepared / "masks").glob("*.png")))
+    assert set(result["angles"]) == {"0", "90"}
+    for steps in result["angles"].values():
+        assert list(steps) == ["none", "median", "median+rotate"]
+        for scores in steps.values():
+            assert set(scores) == {"miou", "lung_iou", "dice"}
+            assert all(
+                0 <= s["low"] <= s["value"] <= s["high"] for s in scores.values()
+            )
+    assert config.NOT_FOR_CLINICAL_USE in capsys.readouterr().out
+
+
+def test_evaluate_diagnosis_writes_one_object_an_arm(prepared, models, tmp_path):
+    out = tmp_path / "scores.json"
+    arguments = ["evaluate", "diagnosis", str(prepared), "--model", str(models)]
+    assert (
+        command.main([*arguments, "--segmenter", str(models), "--json", str(out)]) == 0
+    )
+    scores = json.loads(out.read_text())["arms"]["B0 combined"]
+    for name in ("accuracy", "precision", "recall", "specificity", "auroc"):
+        assert set(scores[name]) == {"value", "low", "high"}
+    assert np.sum(scores["confusion"]) == 12
+
+
+def test_diagnose_a_folder_with_one_bad_file(cohort, models, tmp_path, capsys):
+    films = tmp_path / "films"
+    films.mkdir()
+    for path in sorted((cohort / "dicom").glob("*.dcm"))[:2]:
+        (films / path.name).write_bytes(path.read_bytes())
+    (films / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\1" * 40)
+    (films / "notes.txt").write_text("not a film")
+    out = tmp_path / "out"
+    status = command.main(
+        ["diagnose", str(films), "--out", str(out), "--models", str(models)]
+    )
+    assert status == 1
+    said = capsys.readouterr()
+    assert "broken.dcm" in said.err and "Traceback" not in said.err
+    assert {path.name for path in out.iterdir()} == {
+        f"case000{number}.{kind}" for number in (0, 1) for kind in ("json", "png")
+    }
+    record = json.loads((out / "case0000.json").read_text())
+    assert 0 <= record["probability"] <= 1
+    assert record["decision"] == ("RDS" if record["probability"] >= 0.5 else "no RDS")
+    assert record["mask_area_px"] >= 0 and isinstance(record["warnings"], list)
+    assert record["notice"] == config.NOT_FOR_CLINICAL_USE
+    assert "Phantom^Synthetic" not in (out / "case0000.json").read_text()
+    assert cv2.imread(str(out / "case0000.png")).shape[1] >= 512
+
+
+def test_training_a_fold_writes_a_model_that_never_saw_it(
+    prepared, tmp_path, monkeypatch
+):
+    from rds_tf.data import prepare
+
+    small = config.Profile(
+        name="quick",
+        num_cases=1,
+        phantom_px=64,
+        segmenter={"image_size": 16, "filters": 2, "depth": 1},
+        segmenter_steps=10,
+        backbones=("B0",),
+        classifier_px={"B0": 32},
+        classifier_steps=10,
+        batch_size=2,
+    )
+    monkeypatch.setitem(config.PROFILES, "quick", small)
+    arguments = ["train", "segmenter", str(prepared), str(tmp_path), "--fold", "2"]
+    assert command.main([*arguments, "--start", "scratch"]) == 0
+    manifest = store.read_manifest(tmp_path / "segmenter_fold_2")
+    table = prepare.load_manifest(prepared)
+    held_out = table.loc[table["fold"] == 2, "pixel_sha256"].str[:16]
+    assert manifest["training"]["held_out_fold"] == 2
+    assert not set(manifest["training"]["seen"]) & set(held_out)
+    assert not (tmp_path / "segmenter_fold_2" / "backup").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["prepare", "nowhere.csv", "out"], "nowhere.csv"),
+        (["diagnose", "nowhere.dcm", "--out", "out"], "nowhere.dcm"),
+        (["segment", "nowhere", "out", "--model", "nowhere"], "nowhere"),
+        (["evaluate", "segmentation", "nowhere"], "nowhere"),
+        (["phantom", "out", "--cases", "0"], "`num_cases` must be at least 1"),
+        (["demo", "--cohort", "nowhere.csv"], "nowhere.csv"),
+        (["evaluate", "segmentation", ".", "--angles", "x"], "`--angles`"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_status_1(
+    arguments, sentence, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert command.main(arguments) == 1
+    said = capsys.readouterr().err.strip()
+    assert sentence in said and "\n" not in said and "Traceback" not in said
+
+
+def test_debug_shows_where_it_went_wrong(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        command.main(["diagnose", str(tmp_path / "x"), "--out", "out", "--debug"])
