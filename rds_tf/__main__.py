@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         if options.debug:
             raise
         print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)
@@ -106,8 +106,7 @@ def _add(verbs, name: str, run, summary: str) -> argparse.ArgumentParser:
 
 
 def _add_workers(verb) -> None:
-    count = os.cpu_count() or 1
-    verb.add_argument("--workers", type=int, default=count, help="local processes")
+    verb.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
 
 
 def _add_profile(verb) -> None:
@@ -133,8 +132,14 @@ def prepare(options) -> None:
     """Prepare a cohort."""
     from rds_tf.data import prepare
 
-    root = options.root or options.cohort.parent
-    print(prepare.prepare(options.cohort, options.out, root, options.workers))
+    done = prepare.prepare(options.cohort, options.out, options.root, options.workers)
+    print(f"{done.num_images} images ({done.num_reused} of them done before),", end=" ")
+    print(f"{done.num_masks} masks, {done.num_rejected} rows rejected.\n")
+    print(done.audit.round(3).to_string(index=False))
+    notes = prepare.load_manifest(options.out)["notes"]
+    print(f"\nCases with a note in the manifest: {(notes != '').sum()}.")
+    shared = done.audit["shared_patients"].sum()
+    print(f"Patients in more than one fold: {shared}. All in {options.out}")
 
 
 def train(options) -> None:
@@ -169,10 +174,9 @@ def segment(options) -> None:
     from rds_tf.lungs import segmenter
 
     tool = segmenter.load_segmenter(options.model)
-    count = segmenter.segment_folder(
-        tool.model, options.prepared, options.out, options.steps
-    )
-    print(f"{count} masks in {options.out}")
+    out = options.out
+    count = segmenter.segment_folder(tool.model, options.prepared, out, options.steps)
+    print(f"{count} masks in {out}")
 
 
 def evaluate(options) -> None:
@@ -231,6 +235,7 @@ def demo(options) -> None:
 
 def ship(options) -> None:
     """Train the shipped models."""
+    from rds_tf import store
     from rds_tf.diagnosis import recipe as diagnosis_recipe
     from rds_tf.lungs import recipe as lungs_recipe
 
@@ -238,6 +243,7 @@ def ship(options) -> None:
         print(lungs_recipe.train_on_phantoms(options.out))
     if options.only != "segmenter":
         print(diagnosis_recipe.train_on_phantoms(options.out))
+    print(store.write_checksums(options.out))
 
 
 if __name__ == "__main__":

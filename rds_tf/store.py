@@ -105,6 +105,17 @@ def find_models(path: str | Path, kind: str) -> list[Path]:
     return found
 
 
+def write_checksums(path: str | Path) -> Path:
+    """Write `SHA256SUMS` of all model folders in `path`, for `sha256sum --check`."""
+    path = Path(path)
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(path)}\n"
+        for file in sorted([*path.glob(f"*/{WEIGHTS}"), *path.glob(f"*/{MANIFEST}")])
+    ]
+    (path / "SHA256SUMS").write_text("".join(lines))
+    return path / "SHA256SUMS"
+
+
 def choose_models(folder: str | Path, kind: str) -> Path:
     """Return `folder` if it holds models of one kind, else the shipped models."""
     try:

@@ -16,7 +16,7 @@
 # 영상과 폐 마스크를 만듭니다. 한 환아의 영상이 여러 폴드에 흩어지지 않도록 폐 면적을
 # 기준으로 다섯 폴드로 나누고, 나눈 결과를 점검합니다.
 #
-# [![Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/rds-tf/rds_tf/blob/main/notebooks/01_data_preparation.ipynb)
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/rds-tf/rds_tf/blob/main/notebooks/01_data_preparation.ipynb)
 #
 # | | |
 # |---|---|
@@ -54,7 +54,6 @@ COHORT = "phantom"
 # %% tags=["nbval-check-output"]
 import numpy as np
 import pydicom
-from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
 from rds_tf import config, plots
@@ -73,18 +72,16 @@ print("cohort:", run.cohort_name)
 # show that the code does what it says. **They prove code, not medicine**: a score on
 # phantoms says nothing about infants.
 #
-# To work with your own films, set `COHORT` to the path of your table.
+# To work with your own films, set `COHORT` to the path of your table. Its columns are
+# the study's: `rds` is the label, `exist_json` says whether somebody drew the lungs,
+# and `roi_area` is the area inside the drawn outlines. A case without outlines cannot
+# teach segmentation, yet it still serves diagnosis: it stays.
 
 # %% tags=["nbval-check-output"]
 table_path, root = dataset.find_cohort(run)
 cases, rejected = cohort.load_cohort(table_path, root)
 print(len(cases), "cases,", len(rejected), "rejected")
 print(cases["rds"].sum(), "with RDS,", cases["exist_json"].sum(), "with lung outlines")
-
-# %% [markdown]
-# These are the study's six columns. `rds` is the label, `exist_json` says whether
-# somebody drew the lungs, and `roi_area` is the area inside the drawn outlines. A case
-# without outlines cannot teach segmentation, yet it still serves diagnosis: it stays.
 
 # %%
 cases[cohort.STUDY_COLUMNS].head(3)
@@ -249,10 +246,9 @@ plots.show(
 # %% tags=["nbval-check-output"]
 summary = prepare.prepare(table_path, run.prepared, root)
 table = prepare.load_manifest(run.prepared)
-print(summary.num_images, "images,", summary.num_masks, "masks,", end=" ")
-print(summary.num_rejected, "rejected")
+print(summary.num_images, "images of", table["patient_id"].nunique(), "patients")
+print(summary.num_masks, "masks,", summary.num_rejected, "rejected rows")
 print((table["notes"] != "").sum(), "cases with notes")
-print(table["patient_id"].nunique(), "patients")
 
 # %% [markdown]
 # A long run that breaks must not start over. Each finished case leaves a record of the
@@ -292,26 +288,9 @@ summary.audit.round(3)
 audit = summary.audit
 rate, area = audit["rds_rate"], audit["mean_area"]
 print("patients in two folds:", audit["shared_patients"].sum())
-print("films stored twice:   ", audit["duplicates_across"].sum())
+print("twins in other folds: ", audit["duplicates_across"].sum())
 print("RDS rates within 0.10:", bool(rate.max() - rate.min() <= 0.10))
 print("areas within 10 %:    ", bool(area.max() <= 1.10 * area.min()))
-
-# %% [markdown]
-# Means can hide a lot. The boxes show that each fold also *spans* the same range, from
-# the smallest lungs to the largest.
-
-# %%
-figure = Figure(figsize=(4.5, 2.6), layout="constrained")
-panel = figure.subplots()
-outlined = table.dropna(subset="roi_area").groupby("fold")["roi_area"]
-panel.boxplot([areas / 1000 for _, areas in outlined], showfliers=True)
-panel.set(xlabel="fold", ylabel="lung area (1,000 px²)")
-panel.set_xticks(range(1, config.NUM_FOLDS + 1), range(config.NUM_FOLDS))
-plots.show(
-    figure,
-    alt="Box plots of lung area in folds 0 to 4: medians, boxes and whiskers cover "
-    "about the same range in all five folds.",
-)
 
 # %% [markdown]
 # ## Look before you train
@@ -322,7 +301,7 @@ plots.show(
 # bronchogram). Now look for the tubes, too.
 
 # %%
-shown = table[table["mask"] != ""].head(8)
+shown = table[table["mask"] != ""].iloc[::10].head(8)
 films = [radiograph.read_radiograph(run.prepared / name) for name in shown["image"]]
 masks = [radiograph.read_radiograph(run.prepared / name) for name in shown["mask"]]
 titles = ["RDS" if label else "no RDS" for label in shown["rds"]]

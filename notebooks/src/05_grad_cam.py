@@ -363,16 +363,14 @@ plots.show(
 # ## Exercise 1: explain the other class
 #
 # The network has one logit. "No RDS" is explained by its negative. Show that the raw map
-# of class 0 is the raw map of class 1 with its sign turned. What does that mean for the
-# rectified, scaled maps of the two classes?
+# of class 0 is the raw map of class 1 with its sign turned. So what one rectified map
+# keeps, the other cuts: no cell is hot in both.
 
 # %% tags=["solution", "nbval-check-output"]
 against = explain.class_activation(model, inputs, "top_activation", class_index=0)
 print("the same map, sign turned:", np.allclose(against, -raw, atol=1e-5))
 
 # %% [markdown]
-# The two heat maps never overlap at the cells: what one keeps, the other cuts.
-#
 # ## Exercise 2: does erasing the heat matter?
 #
 # If a map is *faithful*, greying the film where it is hot should lower the logit more

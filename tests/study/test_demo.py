@@ -1,0 +1,75 @@
+import nbformat
+import pytest
+
+from rds_tf.study import demo
+
+HEADER = """# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     text_representation: {extension: .py, format_name: percent}
+# ---
+"""
+SCORE = '{"value": 0.9, "low": 0.8, "high": 1.0}'
+LESSON = f"""{HEADER}
+# %% [markdown]
+# # A lesson
+
+# %% tags=["parameters"]
+PROFILE = "full"
+COHORT = "other"
+
+# %%
+import json
+from rds_tf import config
+run = config.load_run(PROFILE, COHORT)
+score = json.loads('{SCORE}')
+steps = {{"none": {{"miou": score, "lung_iou": score, "dice": score}}}}
+result = {{"num_cases": 3, "angles": {{"0": steps}}}}
+(run.folder / "segmentation.json").write_text(json.dumps(result))
+
+# %%
+from IPython.display import Image, display
+display(Image(b"\\x89PNG not really", format="png"))
+"""
+
+
+@pytest.fixture
+def lessons(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(demo, "MAIN_JOB", ("01",))
+    monkeypatch.setenv("RDS_TF_ARTIFACTS", str(tmp_path / "artifacts"))
+    (tmp_path / "notebooks" / "src").mkdir(parents=True)
+    return tmp_path / "notebooks" / "src" / "01_lesson.py"
+
+
+@pytest.mark.filterwarnings("ignore")  # nbclient and pyzmq warn at their own threads
+def test_the_demo_leaves_notebooks_figures_and_one_table(lessons, capsys):
+    lessons.write_text(LESSON)
+    folder = demo.run("quick")
+    notebook = nbformat.read(folder / "notebooks" / "01_lesson.ipynb", 4)
+    assert notebook.cells[1].source == "PROFILE = 'quick'\nCOHORT = 'phantom'"
+    figure = folder / "figures" / "01_lesson_1.png"
+    assert figure.read_bytes() == b"\x89PNG not really"
+    assert "0.900 (0.800 to 1.000)" in capsys.readouterr().out
+    assert (folder / "results.csv").is_file() and (folder / "results.html").is_file()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_failing_cell_is_named_and_its_notebook_kept(lessons):
+    lessons.write_text(f"{HEADER}\n# %%\n1 / 0\n")
+    with pytest.raises(RuntimeError, match=r"01_lesson.ipynb: .*ZeroDivisionError"):
+        demo.run("quick")
+    kept = demo.config.load_run("quick").folder / "notebooks" / "01_lesson.ipynb"
+    assert kept.is_file()
+
+
+def test_an_install_without_notebooks_says_so(lessons):
+    with pytest.raises(FileNotFoundError, match="run from a clone"):
+        demo.run("quick")
+
+
+def test_cells_keep_their_ids_from_build_to_build(lessons):
+    lessons.write_text(LESSON)
+    ids = [cell["id"] for cell in demo.read_source(lessons).cells]
+    assert ids == ["01-00", "01-01", "01-02", "01-03"]
