@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 04 · Train EfficientNet to tell RDS from no RDS
 #
-# One network looks at the whole film, another only at the lungs that the U-Net found;
-# both are judged on infants whom neither has seen.
+# **Aim.** Train one network on the whole film and another on the lungs that the U-Net
+# found, and compare them fairly, on infants whom neither has seen.
 #
 # **한국어 요약.** 흉부 X선 전체를 보는 EfficientNet과, 분할된 폐 영역만 잘라서 보는
 # EfficientNet을 각각 학습하여 신생아 호흡곤란증후군(RDS)을 진단합니다. 학습에 쓰지 않은
@@ -25,8 +25,16 @@
 # | Writes | `models/classifier_*_fold_0/` and `diagnosis.json` in the run's folder |
 # | Time | quick: about 5 minutes on 2 CPU cores; full: hours, on a GPU |
 #
-# Research and teaching only. **Not for clinical use.** The phantoms of the quick run
-# prove that the code works; they prove nothing about medicine.
+# *Research and teaching only. Not for clinical use.* The phantoms of the quick run prove
+# that the code works; they prove nothing about medicine.
+#
+# On Colab, run this in a cell of its own first:
+#
+# ```
+# !git clone -q https://github.com/rds-tf/rds_tf
+# %cd rds_tf
+# %pip install -q -r requirements.txt
+# ```
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # @param ["quick", "full"]
@@ -41,6 +49,7 @@ from rds_tf.data import pipeline
 from rds_tf.diagnosis import classifier, efficientnet, frame, recipe
 from rds_tf.lungs import postprocess
 from rds_tf.phantoms import dataset
+from rds_tf.study import report
 
 run = config.load_run(PROFILE, COHORT)
 profile = run.profile
@@ -310,7 +319,7 @@ for backbone, name in arms:
 # %%
 result = classifier.evaluate(run.prepared, trained)
 store.write_json(run.folder / "diagnosis.json", {**result, "data": run.cohort_name})
-print(classifier.format_arms(result))
+print(report.format_table(report.make_table("diagnosis", result, run.cohort_name)))
 
 # %% [markdown]
 # Look at the width of the intervals before you look at the values.

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 05 · See where the classifier looks: Grad-CAM
 #
-# We compute Grad-CAM by hand on four pixels, then on the trained EfficientNet, check it
-# against another implementation, lay it back onto the film, and measure what it hits.
+# **Aim.** Compute Grad-CAM by hand on four pixels, then on the trained EfficientNet,
+# check it against another implementation, lay it onto the film, measure what it hits.
 #
 # **한국어 요약.** Grad-CAM을 네 개의 화소로 직접 계산해 본 뒤 학습된 EfficientNet에
 # 적용하여, 모델이 흉부 X선의 어느 부위를 근거로 RDS를 진단하는지 원본 영상 위에
@@ -25,8 +25,16 @@
 # | Writes | nothing but the figures below |
 # | Time | quick: about 2 minutes on 2 CPU cores; full: some minutes |
 #
-# Research and teaching only. **Not for clinical use.** What a map shows on a phantom
+# *Research and teaching only. Not for clinical use.* What a map shows on a phantom
 # proves that the code works; it proves nothing about medicine.
+#
+# On Colab, run this in a cell of its own first:
+#
+# ```
+# !git clone -q https://github.com/rds-tf/rds_tf
+# %cd rds_tf
+# %pip install -q -r requirements.txt
+# ```
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # @param ["quick", "full"]

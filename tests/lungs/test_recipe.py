@@ -1,0 +1,49 @@
+import numpy as np
+
+from rds_tf import store
+from rds_tf.lungs import recipe, unet
+from rds_tf.phantoms import phantom
+
+TINY = {"image_size": 32, "filters": 2}
+
+
+def test_drawn_phantoms_are_the_phantoms_of_their_seeds():
+    images, masks = recipe.draw_phantoms(3, 32, seed=0)
+    assert images.shape == masks.shape == (3, 32, 32, 1)
+    assert images.dtype == masks.dtype == np.uint8
+    second = phantom.make_training_phantom(1_000_001, 32)
+    np.testing.assert_array_equal(masks[1, ..., 0], second.mask)
+
+
+def test_the_shipping_recipe_saves_a_segmenter_that_saw_no_film(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "SHIPPED", TINY)
+    folder = recipe.train_on_phantoms(tmp_path, num_phantoms=4, num_steps=10)
+    model, manifest = store.load_model(folder, "segmenter", unet.build_unet)
+    assert manifest["training"]["seen"] == []
+    assert manifest["training"]["data"] == "4 phantoms, no real film"
+    assert model.input_shape == (None, 32, 32, 1)
+    assert (folder / "history.csv").is_file() and not (folder / "backup").exists()
+
+
+def test_training_goes_on_from_the_shipped_weights_only_if_they_fit(
+    tmp_path, monkeypatch, capsys
+):
+    shipped = unet.build_unet(**TINY)
+    manifest = {"kind": "segmenter", "architecture": TINY, "training": {"seen": []}}
+    store.save_model(shipped, tmp_path / "lungs", manifest)
+    monkeypatch.setattr(recipe.config, "SAVED_MODELS", tmp_path)
+    fresh = unet.build_unet(**TINY)
+    assert recipe.load_start(fresh, TINY) == "phantom"
+    for ours, theirs in zip(fresh.get_weights(), shipped.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    other = {"image_size": 32, "filters": 4}
+    assert recipe.load_start(unet.build_unet(**other), other) == "scratch"
+    assert "Training from scratch" in capsys.readouterr().out
+
+
+def test_without_shipped_weights_training_starts_from_scratch(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(recipe.config, "SAVED_MODELS", tmp_path / "nowhere")
+    assert recipe.load_start(unet.build_unet(**TINY), TINY) == "scratch"
+    assert "holds no segmenter" in capsys.readouterr().out
