@@ -1,7 +1,7 @@
 """Diagnose neonatal respiratory distress syndrome from the chest X-ray alone.
 
-Four rooms in the order in which the data passes: `data`, `lungs`, `diagnosis`,
-`study`. Research and teaching only, not for clinical use.
+Five rooms in the order in which the data passes: `data`, `phantoms`, `lungs`,
+`diagnosis`, `study`. Research and teaching only, not for clinical use.
 """
 
 import logging

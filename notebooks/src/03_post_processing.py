@@ -63,6 +63,7 @@ import numpy as np
 from rds_tf import config, metrics, plots, store
 from rds_tf.lungs import ladder, postprocess, segmenter
 from rds_tf.phantoms import dataset, phantom
+from rds_tf.study import report
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
@@ -130,7 +131,7 @@ plots.show(
 
 # %% tags=["nbval-check-output"]
 for angle in (0, 45, 90, 135, 180, -135, -90, -45):
-    turned = phantom.make_phantom(seed=100 + angle, angle_degrees=angle)
+    turned = phantom.make_phantom(seed=500 + angle, angle_degrees=angle)
     error = postprocess.upright_angle(turned.mask) - angle
     error = abs((error + 180) % 360 - 180)  # 359 degrees off is 1 degree off
     print(f"{angle:>5} degrees, found within 12: {error <= 12}")
@@ -151,7 +152,7 @@ for angle in (0, 45, 90, 135, 180, -135, -90, -45):
 # is where the network is at its best. Let us lay one infant on its side.
 
 # %%
-film, truth = ladder.read_case(run.prepared, films.iloc[0])
+film, truth = ladder.read_case(run.prepared, next(films.itertuples()))
 film = postprocess.rotate(film, 110, expand=True)
 truth = (postprocess.rotate(truth, 110, expand=True) > 0.5).astype("uint8")
 
@@ -234,7 +235,7 @@ print("median+rotate, MIoU >= 0.80:", bool(mean["median+rotate"] >= 0.80))
 
 # %%
 result = ladder.evaluate(run.prepared, models, angles=(0, 45))
-print(ladder.format_ladder(result))
+print(report.format_table(report.make_table("segmentation", result, run.cohort_name)))
 
 # %%
 plots.show(

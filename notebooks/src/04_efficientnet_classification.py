@@ -14,7 +14,7 @@
 #
 # **한국어 요약.** 흉부 X선 전체를 보는 EfficientNet과, 분할된 폐 영역만 잘라서 보는
 # EfficientNet을 각각 학습하여 신생아 호흡곤란증후군(RDS)을 진단합니다. 학습에 쓰지 않은
-# 환아에서 정확도와 AUROC를 신뢰구간과 함께 구하고, 두 모델의 차이를 짝지은 검정으로
+# 환아에서 정확도와 AUROC를 신뢰구간과 함께 구하고, 두 모델이 엇갈린 영상을 짝지어
 # 비교합니다.
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/rds-tf/rds_tf/blob/main/notebooks/04_efficientnet_classification.ipynb)
@@ -68,18 +68,18 @@ profile = run.profile
 #
 # The best figure belongs to the combined B5, and it is tempting to conclude that
 # segmentation helps. Before we train anything, let us turn the shares back into films.
-# At 128 test films, one film is worth 0.8 percentage points:
+# At 128 test films, one film is worth 0.8 percentage points, and the difference between
+# 0.843 and 0.852 is *one film*.
+#
+# How far would a figure move if another 128 infants had been drawn? Wilson's interval
+# for a share answers that, and a textbook formula tells how many films would be needed
+# to see a difference as small as this one (two independent groups, 5 % error, 80 %
+# power).
 
 # %% tags=["nbval-check-output"]
 accuracy = {"whole": [0.843, 0.836, 0.843], "combined": [0.773, 0.797, 0.852]}
 for name, values in accuracy.items():
     print(f"{name:<9}", [round(128 * value) for value in values], "of 128 right")
-
-# %% [markdown]
-# The difference between 0.843 and 0.852 is *one film*. How far would the
-# figure move if another 128 infants had been drawn? Wilson's interval for a share
-# answers that, and a textbook formula tells how many films would be needed to see a
-# difference as small as this one (two independent groups, 5 % error, 80 % power).
 
 # %% tags=["nbval-check-output"]
 interval = stats.binomtest(109, 128).proportion_ci(method="wilson")
@@ -94,8 +94,7 @@ print(f"needed: {round(z**2 * variance / (first - second) ** 2, -3):,.0f} films 
 # So the six accuracies do not rank the six networks. Two habits follow, and this
 # notebook keeps both: **every score carries an interval**, and two networks are compared
 # **film by film**, on the same films, because pairs say far more than two shares.
-
-# %% [markdown]
+#
 # ## Hold one fold out
 #
 # Notebook 01 dealt the infants into five folds, whole patients only. Fold 0 is set
@@ -119,17 +118,16 @@ print("infants on both sides:", len({*train["patient_id"]} & {*test["patient_id"
 # a classifier trained on such flattering masks would meet worse ones in the test.
 # `predict_masks` refuses to segment a case that the segmenter was trained on. The
 # shipped segmenter learned from phantoms drawn for it alone: all films here are new to it.
+#
+# A `Frame` is the window through which the network looks. For *whole* it is the film
+# itself. For *combined* it turns the infant upright, by the angle that the lungs
+# betray, and crops to the lungs with a margin of a tenth. Both are then letterboxed into
+# a square: scaled with their proportions kept, the rest black. Below are the most
+# upright infant of the cohort, and the one who lies most nearly across the film.
 
 # %% tags=["nbval-check-output"]
 masks = classifier.predict_masks(run.prepared, table)
 print(len(masks), "masks,", sum(mask.any() for mask in masks), "of them with lungs")
-
-# %% [markdown]
-# A `Frame` is the window through which the network looks. For *whole* it is the film
-# itself. For *combined* it turns the infant upright, by the angle that the lungs
-# betray, and crops to the lungs with a margin of a tenth. Both are then letterboxed into
-# a square: scaled with their proportions kept, the rest black. Here is the most upright
-# infant of the cohort, and the one who lies most nearly across the film.
 
 # %%
 angles = np.array([abs(postprocess.upright_angle(mask)) for mask in masks])
@@ -140,8 +138,6 @@ for index in (angles.argmin(), abs(angles - 90).argmin()):
         window = frame.choose_frame(film, masks[index], name)
         squares.append(window.cut(film, 224))
         titles.append(f"{table['case_id'].iloc[index]}, {name}")
-
-# %%
 plots.show(
     plots.plot_sheet(squares, titles=titles),
     alt="An upright and a turned infant, each as the whole film in a black square and "
@@ -154,7 +150,11 @@ plots.show(
 # and a tube in it, stay in the picture. Remember this for notebook 05.
 #
 # Every arm of the comparison is one backbone with one kind of input. All films pass
-# through their frame once, into memory, at the size that the backbone wants.
+# through their frame once, into memory, at the size that the backbone wants. From there
+# `classification_dataset` streams training batches without end. It draws both classes
+# equally often, so that a cohort with few RDS cases does not teach the network to say
+# "no" to everyone, and it varies every film anew: turned by at most 12 degrees, shifted,
+# scaled, mirrored, exposed differently, blurred, noisy, partly covered.
 
 # %% tags=["nbval-check-output"]
 arms = [(backbone, name) for backbone in profile.backbones for name in frame.INPUTS]
@@ -164,12 +164,6 @@ for backbone, name in arms:
     frames = classifier.load_frames(run.prepared, table, name, size, masks)
     windows[backbone, name] = frames
     print(f"{backbone} {name}: {frames.shape} {frames.dtype}")
-
-# %% [markdown]
-# `classification_dataset` streams training batches without end. It draws both classes
-# equally often, so that a cohort with few RDS cases does not teach the network to say
-# "no" to everyone, and it varies every film anew: turned by at most 12 degrees, shifted,
-# scaled, mirrored, exposed differently, blurred, noisy, partly covered.
 
 # %% tags=["nbval-check-output"]
 labels = table["rds"].to_numpy()
@@ -201,7 +195,8 @@ print(f"{model.count_params():,} parameters")
 # such a network learns next to nothing in a hundred steps. `load_start` takes the best
 # start that is to be had: ImageNet weights where the machine can fetch them, else the
 # shipped classifier, which was trained on other phantoms, else none. It says which,
-# because **a result is only worth as much as the description of its start**.
+# because **a result is only worth as much as the description of its start**. The shipped
+# one, for instance, has only ever seen crops of lungs: a head start for *combined*.
 
 # %%
 models, starts = {}, {}
@@ -220,8 +215,8 @@ print(starts)
 #
 # The loss is binary cross-entropy with a little label smoothing, which keeps the logits
 # from running away on a small cohort. The optimizer is AdamW with a short warm-up and
-# a cosine decay: the first steps are small because the new `logit` layer knows nothing
-# yet, and its large errors would tear up the features below.
+# a cosine decay: the first steps are small, because the errors of a layer that has yet
+# to learn its task would tear up the features below it.
 
 # %%
 import keras
@@ -241,6 +236,9 @@ for model in models.values():
 # over the films. The quick profile takes 100 steps of 16 images, a minute or two for
 # each network, which is enough to see that everything works. A result worth reporting
 # needs the full profile: 3,000 steps at 224 pixels and more.
+#
+# First the whole films, then the lungs alone. Nothing but the window differs: same start,
+# same number of steps, same seed. Otherwise the comparison would compare something else.
 
 # %%
 options = {
@@ -253,10 +251,6 @@ history = {}
 for backbone in profile.backbones:
     arm = backbone, "whole"
     history[arm] = models[arm].fit(batches[arm], **options).history
-
-# %% [markdown]
-# And the same on the lungs alone. Nothing but the window differs: same start, same
-# number of steps, same seed. Otherwise the comparison would compare something else.
 
 # %%
 for backbone in profile.backbones:
@@ -315,14 +309,13 @@ for backbone, name in arms:
 # baseline does well, the cohort has a shortcut: sick infants were filmed in another
 # ward, on another device, cropped in another way. On an open set of children's films,
 # the ratio alone reaches an AUROC of about 0.89. Phantoms draw their shape by lot.
+#
+# Look at the width of the intervals before you look at the values.
 
 # %%
 result = classifier.evaluate(run.prepared, trained)
 store.write_json(run.folder / "diagnosis.json", {**result, "data": run.cohort_name})
 print(report.format_table(report.make_table("diagnosis", result, run.cohort_name)))
-
-# %% [markdown]
-# Look at the width of the intervals before you look at the values.
 
 # %% tags=["nbval-check-output"]
 print(result["num_cases"], "films judged, none of them seen in training")
@@ -385,17 +378,16 @@ print("AUROC by hand:", np.isclose(by_hand, scores["auroc"]["value"]))
 # test asks whether the disagreements split like tosses of a fair coin. It is a strict
 # judge of small studies: five disagreements cannot convince it, even when all five fall
 # on the same side.
+#
+# Beside it stands a bootstrap that draws patients, each with all films and with both
+# networks' answers: an interval of the paired difference. If it holds 0, or `p` is
+# above 0.05, these films do not show which input is better. They do not show that the
+# two are equal either.
 
 # %% tags=["nbval-check-output"]
 for count in (4, 5, 6):
     p_value = stats.binomtest(count, count).pvalue
     print(f"{count} of {count} on one side: p < 0.05: {p_value < 0.05}")
-
-# %% [markdown]
-# Now our own pair. The bootstrap draws patients, each with all films and with both
-# networks' answers, so the interval is one of the paired difference. If it holds 0, or
-# `p` is above 0.05, these films do not show which input is better. They do not show
-# that the two are equal either.
 
 # %%
 truth = test["rds"].to_numpy() == 1
@@ -466,8 +458,7 @@ print(f"24 of 24: {interval.low:.2f} to {interval.high:.2f}")
 # infants. Choose on the training folds, by an inner split, and look at fold 0 once.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## Pitfalls
 #
 # - **Masks that have seen the case.** They are better than they will be in use.

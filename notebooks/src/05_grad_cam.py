@@ -277,8 +277,8 @@ print("no heat where nothing was seen:", heat[seen == 0].sum() == 0)
 # ## Diagnose one file
 #
 # `diagnose` does all of it for one DICOM or PNG: read, segment, frame, predict, explain,
-# put back, and say what looks implausible. We hand it the radiograph of the RDS case as
-# it came from the ward.
+# put back, and say what looks implausible. We hand it the original file of the RDS case,
+# not the prepared PNG.
 
 # %% tags=["nbval-check-output"]
 shipped = segmenter.load_segmenter(config.SAVED_MODELS)

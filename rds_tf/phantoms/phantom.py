@@ -65,7 +65,11 @@ def make_phantom(
             raise ValueError(f"`{name}` must lie in [0, 1]. Received: {value}")
     rng = np.random.default_rng(seed)
     chest = anatomy.make_anatomy(rng, age, volume=1 - 0.22 * severity)
-    placed = [devices.make_device(name, rng, chest) for name in device_names]
+    placed = [
+        # Each from a generator of its own: with or without it, all else is equal.
+        devices.make_device(name, np.random.default_rng([seed, *name.encode()]), chest)
+        for name in device_names
+    ]
     view = _frame(rng, chest, shape, angle_degrees, age)
     attenuation = film.attenuation(rng, chest, view, severity, age)
     device_masks = {}

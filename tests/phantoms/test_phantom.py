@@ -81,6 +81,14 @@ def test_the_tube_lies_between_the_lungs_not_in_them():
         assert made.mask[tube].mean() < 0.1
 
 
+def test_a_tube_changes_the_film_only_where_it_lies():
+    without = phantom.make_phantom(8, (192, 192))
+    with_tube = phantom.make_phantom(8, (192, 192), device_names=("ett",))
+    tube = with_tube.device_masks["ett"].astype(bool)
+    change = np.abs(with_tube.image - without.image)
+    assert change[tube].mean() > 10 * change[~tube].mean()
+
+
 def test_training_phantoms_are_square_and_of_the_size_asked_for():
     made = phantom.make_training_phantom(11, 96)
     assert made.image.shape == made.mask.shape == (96, 96)
