@@ -27,7 +27,7 @@ demo: $(STAMP)  ## run notebooks 01 to 05 on phantoms; results in artifacts/
 test: lint  ## style, unit tests, layer and notebook policy, every notebook
 	$(BIN)/python -m pytest -q tests
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env \
-	  --nbval-cell-timeout=300 --nbval-sanitize-with notebooks/nbval_sanitize.cfg \
+	  --nbval-cell-timeout=600 --nbval-sanitize-with notebooks/nbval_sanitize.cfg \
 	  notebooks --ignore notebooks/exercises
 
 lint: $(STAMP)  ## check style and format with ruff

@@ -46,10 +46,10 @@ PROFILES = {
         num_cases=120,
         phantom_px=384,
         segmenter={"image_size": 128, "filters": 16},
-        segmenter_steps=240,
+        segmenter_steps=150,
         backbones=("B0",),
         classifier_px={"B0": 128, "B3": 128, "B5": 128},
-        classifier_steps=100,
+        classifier_steps=60,
         batch_size=16,
     ),
     "full": Profile(

@@ -84,7 +84,7 @@ def check_layers(
 
 def blend_heat(image: np.ndarray, heatmap: np.ndarray | None) -> np.ndarray:
     """Lay heat over a grey film, the hotter the denser: `(H, W, 3)` in `[0, 1]`."""
-    grey = np.clip(image, 0, 1)[..., None].repeat(3, axis=2)
+    grey = np.clip(image, 0, 1).astype("float32")[..., None].repeat(3, axis=2)
     if heatmap is None:
         return grey
     heat = np.clip(heatmap, 0, 1)

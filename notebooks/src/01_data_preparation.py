@@ -22,7 +22,7 @@
 # |---|---|
 # | Reads | a cohort table with its DICOM and JSON files; without one, it makes phantoms |
 # | Writes | `cohort/` and `prepared/` under `artifacts/<cohort>_<profile>/` |
-# | Time | quick: under a minute on 2 CPU cores; full: some ten minutes |
+# | Time | quick: under a minute on 2 CPU cores; full: five to ten minutes |
 #
 # *Research and teaching only. Not for clinical use.*
 #
@@ -152,8 +152,8 @@ figure = plots.plot_sheet(
 )
 plots.show(
     figure,
-    alt="One phantom chest radiograph twice: on the left a negative with dark bones and "
-    "bright lungs, on the right the same film with bright bones and dark lungs.",
+    alt="One phantom chest radiograph twice: on the left a negative, dark bones and a white "
+    "ground, on the right the same film with bright bones and dark lungs and ground.",
 )
 
 # %% [markdown]
@@ -277,9 +277,10 @@ print(split.sum(), "of them are in two folds when cases are dealt singly")
 
 # %% [markdown]
 # Such a network may recognise the *infant* instead of the disease, and the test
-# applauds. `deal_folds` keeps the study's idea, largest lungs first, but deals whole
-# patients, each to the fold that most lacks what they bring: cases, RDS, outlines,
-# lung area. The audit is not an afterthought: it is written beside the folds.
+# applauds. `deal_folds` keeps the study's idea but deals whole patients: those with
+# several films first, then from the largest lungs down, each to the fold that most lacks
+# what they bring (cases, RDS, outlines, lung area). The audit is written beside the
+# folds, for whoever doubts them.
 
 # %%
 summary.audit.round(3)
@@ -290,7 +291,7 @@ rate, area = audit["rds_rate"], audit["mean_area"]
 print("patients in two folds:", audit["shared_patients"].sum())
 print("twins in other folds: ", audit["duplicates_across"].sum())
 print("RDS rates within 0.10:", bool(rate.max() - rate.min() <= 0.10))
-print("areas within 10 %:    ", bool(area.max() <= 1.10 * area.min()))
+print("areas within 20 %:    ", bool(area.max() <= 1.20 * area.min()))
 
 # %% [markdown]
 # ## Look before you train

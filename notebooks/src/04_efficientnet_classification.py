@@ -23,7 +23,7 @@
 # |---|---|
 # | Reads | the prepared cohort of notebook 01 (made here if it is missing), the shipped models |
 # | Writes | `models/classifier_*_fold_0/` and `diagnosis.json` in the run's folder |
-# | Time | quick: about 5 minutes on 2 CPU cores; full: hours, on a GPU |
+# | Time | quick: about 4 minutes on 2 CPU cores; full: hours, on a GPU |
 #
 # *Research and teaching only. Not for clinical use.* The phantoms of the quick run prove
 # that the code works; they prove nothing about medicine.
@@ -233,7 +233,7 @@ for model in models.values():
 # ## Fit
 #
 # An epoch here is a tenth of all steps, a point at which to report, and not one pass
-# over the films. The quick profile takes 100 steps of 16 images, a minute or two for
+# over the films. The quick profile takes 60 steps of 16 images, a minute or two for
 # each network, which is enough to see that everything works. A result worth reporting
 # needs the full profile: 3,000 steps at 224 pixels and more.
 #

@@ -108,7 +108,7 @@ def _load_shipped(model, architecture: dict) -> str:
 
 
 def train_on_phantoms(
-    out: str | Path, num_cases: int = 1500, num_steps: int = 800, seed: int = 0
+    out: str | Path, num_cases: int = 1500, num_steps: int = 600, seed: int = 0
 ) -> Path:
     """Train the classifier that is shipped, on a phantom cohort through its lungs.
 

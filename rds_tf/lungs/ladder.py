@@ -87,7 +87,7 @@ def score_cases(
 
 
 def read_case(prepared: str | Path, row) -> tuple[np.ndarray, np.ndarray]:
-    """Read a prepared film and its mask, float32 `(H, W)` in `[0, 1]`, full size."""
+    """Read the film and mask of one of `table.itertuples()`, `(H, W)`, full size."""
     prepared = Path(prepared)
     image = radiograph.read_radiograph(prepared / row.image)
     return image, radiograph.read_radiograph(prepared / row.mask)

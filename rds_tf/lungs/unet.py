@@ -4,6 +4,9 @@ The plain U-Net of the study (Ronneberger et al., MICCAI 2015) with batch
 normalisation, or a U-Net of `segmentation_models` on any of its encoders.
 """
 
+import contextlib
+import io
+
 import keras
 from keras import layers, ops
 
@@ -71,7 +74,8 @@ def _conv_block(x, filters: int, name: str):
 
 def _segmentation_models(inputs, encoder: str):
     """Return decoder features `(B, H, W, 16)` of a `segmentation_models` U-Net."""
-    import segmentation_models
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its framework
+        import segmentation_models
 
     known = segmentation_models.get_available_backbone_names()
     if encoder not in known:
