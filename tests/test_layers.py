@@ -13,8 +13,8 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "data": "grey radiograph annotation cohort folds prepare preprocessing augment "
     "pipeline",
     "phantoms": "curves skeleton anatomy devices film phantom dataset",
-    "lungs": "unet postprocess segmenter ladder recipe",
-    "diagnosis": "efficientnet explain frame classifier recipe diagnose",
+    "lungs": "unet postprocess frame segmenter ladder recipe",
+    "diagnosis": "efficientnet explain classifier recipe diagnose",
     "study": "report demo",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]

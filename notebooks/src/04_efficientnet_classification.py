@@ -46,8 +46,8 @@ from scipy import stats
 
 from rds_tf import config, metrics, plots, store, training
 from rds_tf.data import pipeline
-from rds_tf.diagnosis import classifier, efficientnet, frame, recipe
-from rds_tf.lungs import postprocess
+from rds_tf.diagnosis import classifier, efficientnet, recipe
+from rds_tf.lungs import frame, postprocess
 from rds_tf.phantoms import dataset
 from rds_tf.study import report
 

@@ -45,8 +45,8 @@ import numpy as np
 
 from rds_tf import config, overlay, plots, store
 from rds_tf.data import cohort
-from rds_tf.diagnosis import classifier, diagnose, explain, frame
-from rds_tf.lungs import segmenter
+from rds_tf.diagnosis import classifier, diagnose, explain
+from rds_tf.lungs import frame, segmenter
 from rds_tf.phantoms import dataset, phantom
 
 run = config.load_run(PROFILE, COHORT)

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from rds_tf import config, metrics, store
 from rds_tf.data import folds, prepare, radiograph
-from rds_tf.diagnosis import efficientnet, frame
-from rds_tf.lungs import segmenter
+from rds_tf.diagnosis import efficientnet
+from rds_tf.lungs import frame, segmenter
 
 CHUNK = 32
 

@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 from rds_tf import config, engine, overlay, store
 from rds_tf.data import preprocessing, radiograph
-from rds_tf.diagnosis import classifier, explain, frame
-from rds_tf.lungs import segmenter
+from rds_tf.diagnosis import classifier, explain
+from rds_tf.lungs import frame, segmenter
 
 SKIPPED = {".json", ".csv", ".txt", ".md", ".xlsx", ".xml", ".html", ".ini", ".db"}
 LONGEST_OVERLAY_PX = 1024

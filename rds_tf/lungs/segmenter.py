@@ -10,10 +10,11 @@ from tqdm import tqdm
 
 from rds_tf import config, store
 from rds_tf.data import folds, prepare, preprocessing, radiograph
-from rds_tf.lungs import postprocess, unet
+from rds_tf.lungs import frame, postprocess, unet
 
 STEPS = ("none", "median", "median+rotate")
 BATCH_SIZE = 16
+UPRIGHT_MARGIN = 0.15  # of the lungs' longer side, left around them
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,18 @@ def predict(model, images: list[np.ndarray]) -> list[np.ndarray]:
         float32 `(H, W)` in `[0, 1]`, each of its image's size.
     """
     size = model.input_shape[1]
-    inputs = [preprocessing.preprocess(image, size) for image in images]
-    probabilities = []
-    for start in range(0, len(inputs), BATCH_SIZE):
-        batch = np.stack(inputs[start : start + BATCH_SIZE])[..., None]
-        probabilities.extend(model.predict_on_batch(batch)[..., 0])
-    pairs = zip(probabilities, images, strict=True)
+    squares = [preprocessing.preprocess(image, size) for image in images]
+    pairs = zip(_predict_squares(model, squares), images, strict=True)
     return [preprocessing.unletterbox(square, image.shape) for square, image in pairs]
+
+
+def _predict_squares(model, squares: list[np.ndarray]) -> list[np.ndarray]:
+    """Predict network inputs `(size, size)` in batches, `(size, size)` each."""
+    probabilities = []
+    for start in range(0, len(squares), BATCH_SIZE):
+        batch = np.stack(squares[start : start + BATCH_SIZE])[..., None]
+        probabilities.extend(model.predict_on_batch(batch)[..., 0])
+    return probabilities
 
 
 def predict_turned(model, images: list[np.ndarray]) -> list[np.ndarray]:
@@ -108,6 +114,9 @@ def predict_upright(
 ) -> list[np.ndarray]:
     """Turn each infant upright by its first mask, segment again, turn back.
 
+    The second pass sees the film cropped to the first mask with a margin, so that
+    the lungs fill the network's square at any angle.
+
     Args:
         model: U-Net from `unet.build_unet`.
         images: float32 `(H, W)`.
@@ -116,16 +125,14 @@ def predict_upright(
     Returns:
         Probabilities of the second pass, in the images' own orientation.
     """
-    angles = [postprocess.upright_angle(clean(p)) for p in first]
-    upright = [
-        postprocess.rotate(image, -angle, expand=True)
-        for image, angle in zip(images, angles, strict=True)
+    windows = [
+        frame.choose_frame(image, clean(probability), "combined", UPRIGHT_MARGIN)
+        for image, probability in zip(images, first, strict=True)
     ]
-    second = predict(model, upright)
-    return [
-        postprocess.rotate_back(probability, -angle, image.shape)
-        for probability, angle, image in zip(second, angles, images, strict=True)
-    ]
+    size = model.input_shape[1]
+    squares = [w.cut(image, size) for w, image in zip(windows, images, strict=True)]
+    second = _predict_squares(model, squares)
+    return [w.put_back(square) for w, square in zip(windows, second, strict=True)]
 
 
 def clean(probability: np.ndarray) -> np.ndarray:
@@ -143,8 +150,8 @@ def segment(
         model: U-Net from `unet.build_unet`.
         images: float32 `(H, W)` in `[0, 1]`.
         steps: one of `STEPS`: the bare network, with `clean`, or with `clean` and
-            rotation (mean of four quarter turns, then the upright pass; both count
-            alike in the mean: five passes).
+            rotation (the mean of four quarter turns, and then its mean with the
+            upright pass: five passes).
 
     Returns:
         uint8 `(H, W)` masks of {0, 1}.

@@ -33,7 +33,7 @@ def dark():
 @pytest.fixture
 def film():
     image = np.full((90, 120), 0.9, "float32")
-    image[:3] = 0.01
+    image[:3] = image[36:52, 56:64] = 0.01
     for row in range(20, 70):
         width = 10 + (row - 20) // 3
         image[row, 54 - width : 54] = 0.35

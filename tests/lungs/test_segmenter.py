@@ -18,7 +18,7 @@ def lungs(film):
 def test_a_prediction_has_the_size_of_its_film(dark, film):
     (probability,) = segmenter.predict(dark, [film])
     assert probability.shape == film.shape
-    assert overlap(probability[5:] > 0.5, lungs(film)[5:]) > 0.9
+    assert overlap(probability > 0.5, lungs(film)) > 0.8
 
 
 def test_turning_and_averaging_changes_nothing_for_a_network_without_direction(
@@ -51,7 +51,7 @@ def test_a_film_larger_than_the_network_keeps_its_size(dark, film):
     large = cv2.resize(film, (600, 450))
     (mask,) = segmenter.segment(dark, [large], "median")
     assert mask.shape == (450, 600)
-    assert overlap(mask == 1, lungs(large)) > 0.9
+    assert overlap(mask == 1, lungs(large)) > 0.8
 
 
 def test_an_unknown_step_is_refused(dark, film):

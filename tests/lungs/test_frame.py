@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from rds_tf.diagnosis import frame
-from rds_tf.lungs import postprocess
+from rds_tf.lungs import frame, postprocess
 
 
 @pytest.fixture

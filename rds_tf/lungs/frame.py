@@ -1,4 +1,4 @@
-"""The part of a film that a classifier looks at, and the way back to the film."""
+"""The part of a film that a network looks at, and the way back to the film."""
 
 from dataclasses import dataclass
 
@@ -41,14 +41,17 @@ class Frame:
         return postprocess.rotate_back(upright, -self.angle_degrees, self.shape)
 
 
-def choose_frame(image: np.ndarray, mask: np.ndarray | None, name: str) -> Frame:
+def choose_frame(
+    image: np.ndarray, mask: np.ndarray | None, name: str, margin: float = 0.1
+) -> Frame:
     """Choose the window of one of `INPUTS`.
 
     Args:
         image: the film, `(H, W)`.
         mask: its lungs, `(H, W)` of {0, 1}; needed for `"combined"`.
         name: `"whole"`, the film as it is; `"combined"`, turned upright and cropped
-            to the lungs with a margin of a tenth.
+            to the lungs with a margin.
+        margin: float, share of the lungs' longer side left around them.
 
     Raises:
         ValueError: if `name` is not one of `INPUTS`.
@@ -58,5 +61,5 @@ def choose_frame(image: np.ndarray, mask: np.ndarray | None, name: str) -> Frame
     if name == "combined":
         angle = postprocess.upright_angle(mask)
         upright = postprocess.rotate(mask, -angle, expand=True)
-        return Frame(image.shape, angle, postprocess.crop_box(upright))
+        return Frame(image.shape, angle, postprocess.crop_box(upright, margin))
     raise ValueError(f"`name` must be one of {INPUTS}. Received: {name!r}")
