@@ -36,10 +36,13 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
     Returns:
         The folder.
     """
+    import keras
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".draft.{WEIGHTS}"
-    model.save_weights(draft)
+    bare = keras.Model(model.inputs, model.outputs)  # without the optimizer's state
+    bare.save_weights(draft)
     content = draft.read_bytes()
     manifest = {
         **manifest,

@@ -28,6 +28,15 @@ def test_a_saved_model_loads_with_the_same_weights(saved):
     assert manifest["input_shape"] == [3]
 
 
+def test_the_state_of_the_optimizer_is_not_shipped(saved, tmp_path):
+    model, folder = saved
+    model.compile("adam", loss="mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    trained = store.save_model(model, tmp_path / "two", store.read_manifest(folder))
+    sizes = [(each / store.WEIGHTS).stat().st_size for each in (folder, trained)]
+    assert sizes[0] == sizes[1]
+
+
 def test_nothing_else_is_left_beside_a_saved_model(saved):
     _, folder = saved
     assert {path.name for path in folder.iterdir()} == {store.MANIFEST, store.WEIGHTS}
