@@ -61,7 +61,7 @@ COHORT = "phantom"
 import numpy as np
 
 from rds_tf import config, metrics, plots, store
-from rds_tf.lungs import ladder, postprocess, segmenter
+from rds_tf.lungs import frame, ladder, postprocess, segmenter
 from rds_tf.phantoms import dataset, phantom
 from rds_tf.study import report
 
@@ -147,9 +147,10 @@ for angle in (0, 45, 90, 135, 180, -135, -90, -45):
 # Quarter turns move pixels without interpolating them: nothing is lost on the way there
 # and back. Errors that depend on the position in the picture average out.
 #
-# **Turning upright.** Clean the first mask, read the angle from it, turn the film, segment
-# again, and turn the answer back. Most films in training showed upright infants, so that
-# is where the network is at its best. Let us lay one infant on its side.
+# **Turning upright.** Clean the first mask, read the angle from it, turn the film, crop it
+# to the lungs with a margin, segment again, and lay the answer back. Most films in
+# training showed upright infants, so that is where the network is at its best; and after
+# the crop the lungs fill its square, whatever the film. Let us lay one infant on its side.
 
 # %%
 film, truth = ladder.read_case(run.prepared, next(films.itertuples()))
@@ -161,12 +162,14 @@ quarter = segmenter.predict_turned(tool.model, [film])
 upright = segmenter.predict_upright(tool.model, [film], quarter)
 
 # %% [markdown]
-# To see what `predict_upright` does inside, turn the film by hand as well: `standing` is
+# To see what `predict_upright` does inside, go through its window by hand: `standing` is
 # what the network is shown in the second pass.
 
 # %%
 angle = postprocess.upright_angle(segmenter.clean(quarter[0]))
-standing = postprocess.rotate(film, -angle, expand=True)
+lungs = segmenter.clean(quarter[0])
+window = frame.choose_frame(film, lungs, "combined", segmenter.UPRIGHT_MARGIN)
+standing = window.cut(film, tool.model.input_shape[1])
 (found,) = segmenter.segment(tool.model, [standing], steps="median")
 
 # %%
@@ -181,8 +184,8 @@ pictures = [film] * 3 + [standing, film]
 plots.show(
     plots.plot_sheet(pictures, list(masks.values()), list(masks), columns=5),
     alt="A film turned by 110 degrees, three times, with outlines: drawn lungs, the bare "
-    "network's, the mean of four quarter turns. Then the film turned upright with the "
-    "outlines of the second pass, and these turned back onto the film.",
+    "network's, the mean of four quarter turns. Then the film turned upright and cropped "
+    "with the outlines of the second pass, and these laid back onto the film.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -236,10 +239,10 @@ for name, values in arms.items():
     print(f"{name:<14} MIoU {values.mean():.3f}   over median {interval}")
 
 # %% tags=["nbval-check-output"]
-means = [values.mean() for values in arms.values()]
+means = {name: values.mean() for name, values in arms.items()}
 print(len(arms), "arms on", len(truths), "films")
-print("every arm, MIoU >= 0.75:", bool(min(means) >= 0.75))
-print("arms within 0.08 of each other:", bool(max(means) - min(means) <= 0.08))
+print("every arm, MIoU >= 0.70:", bool(min(means.values()) >= 0.70))
+print("rotation gains on turned films:", bool(means["median+rotate"] > means["median"]))
 
 # %% [markdown]
 # ## The ladder, with intervals
@@ -256,17 +259,17 @@ print(report.format_table(report.make_table("segmentation", result, run.cohort_n
 plots.show(
     plots.plot_ladder(result["angles"]["0"]),
     alt="Bars with intervals for none, median, and median+rotate: MIoU, lung IoU and Dice. "
-    "The three bars of a score are of nearly equal length.",
+    "The bars of a score differ little; that of median+rotate is the longest.",
 )
 
 # %% [markdown]
 # Read three things from it. MIoU lies well above the lung IoU, because background is easy.
 # The intervals of two rungs may overlap although the gain is real: overlap is no test,
-# the paired gain above is. And the rungs lie closer together than the study's, where
-# rotation alone brought 0.066. The likely reason is that our network met turned films in
-# training, so less is left to repair. Where the first mask is poor, rotation can even
-# cost: it trusts that mask for the angle. nnU-Net's rule is a good one: **keep a step
-# only if it pays out of fold**.
+# the paired gain above is. And as in the study, where rotation brought 0.066, it is
+# rotation that pays here and not the median: the second pass sees the infant upright and
+# at one size. It pays most for a weak network on turned films. For a strong one on films
+# that lie straight it can even cost a little, because it trusts the first mask for angle
+# and window. nnU-Net's rule is a good one: **keep a step only if it pays out of fold**.
 #
 # The figures hold for this network on these films. On phantoms they prove that the steps
 # do what they claim, not that infants' lungs are found this well.

@@ -1,5 +1,7 @@
 """Build the RDS classifier: EfficientNet B0, B3 or B5 with one probability."""
 
+import contextlib
+import io
 import socket
 
 import efficientnet.tfkeras as efn
@@ -159,10 +161,12 @@ def _fetch_imagenet(backbone):
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALL_SECONDS)
     try:
-        return build(include_top=False, weights="imagenet")
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras' own progress bar
+            return build(include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises a bare Exception for a dead URL
+        cause = str(error).rpartition(" -- ")[2]
         raise WeightsUnavailable(
-            f"ImageNet weights could not be fetched ({error})"
+            f"ImageNet weights could not be fetched ({cause})"
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)
