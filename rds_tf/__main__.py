@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import warnings
 from pathlib import Path
 
 import rds_tf
@@ -14,15 +13,16 @@ FOLDS = ["all", *map(str, range(config.NUM_FOLDS))]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; 0 when all went well, 1 when something failed, 2 on bad usage."""
+    for stream in (sys.stdout, sys.stderr):  # a console may lack a path's letters
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
-    if not options.debug:
-        warnings.simplefilter("ignore", FutureWarning)
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
+    except Exception as error:  # a person reads one sentence, --debug shows the rest
         if options.debug:
             raise
         print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)
@@ -45,13 +45,13 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--seed", type=int, default=7)
     verb.add_argument("--tube-link", type=float, default=0.5, help="0 to 1")
     verb.add_argument("--size", type=int, default=512, help="longest side in px")
-    _add_workers(verb)
+    verb.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
 
     verb = _add(verbs, "prepare", prepare, "DICOM, JSON and CSV to PNG and folds")
     verb.add_argument("cohort", type=Path, help="the case table")
     verb.add_argument("out", type=Path, help="folder to write")
     verb.add_argument("--root", type=Path, help="where the files lie")
-    _add_workers(verb)
+    verb.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
 
     verb = _add(verbs, "train", train, "train a segmenter or a classifier on folds")
     verb.add_argument("what", choices=("segmenter", "classifier"))
@@ -60,7 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--fold", choices=FOLDS, default="0", help="fold held out")
     verb.add_argument("--backbone", choices=("B0", "B3", "B5"), default="B0")
     verb.add_argument("--input", choices=("whole", "combined"), default="whole")
-    verb.add_argument("--start", choices=("auto", "imagenet", "phantom", "scratch"))
+    starts = ("auto", "imagenet", "phantom", "scratch")
+    verb.add_argument("--start", choices=starts, default="auto")
     verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
     _add_profile(verb)
 
@@ -105,10 +106,6 @@ def _add(verbs, name: str, run, summary: str) -> argparse.ArgumentParser:
     return verb
 
 
-def _add_workers(verb) -> None:
-    verb.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
-
-
 def _add_profile(verb) -> None:
     verb.add_argument("--profile", choices=sorted(config.PROFILES), default="quick")
 
@@ -128,18 +125,21 @@ def phantom(options) -> None:
     print(f"{len(truth)} phantoms in {options.out}")
 
 
-def prepare(options) -> None:
-    """Prepare a cohort."""
+def prepare(options) -> int:
+    """Prepare a cohort; 1 if a row was rejected."""
     from rds_tf.data import prepare
 
     done = prepare.prepare(options.cohort, options.out, options.root, options.workers)
-    print(f"{done.num_images} images ({done.num_reused} of them done before),", end=" ")
-    print(f"{done.num_masks} masks, {done.num_rejected} rows rejected.\n")
+    images = f"{done.num_images} images ({done.num_reused} of them done before)"
+    print(f"{images}, {done.num_masks} masks, {done.num_rejected} rows rejected.\n")
     print(done.audit.round(3).to_string(index=False))
     notes = prepare.load_manifest(options.out)["notes"]
     print(f"\nCases with a note in the manifest: {(notes != '').sum()}.")
     shared = done.audit["shared_patients"].sum()
     print(f"Patients in more than one fold: {shared}. All in {options.out}")
+    if done.num_rejected:
+        print(f"Rows were rejected: {options.out / 'rejected.csv'}", file=sys.stderr)
+    return 1 if done.num_rejected else 0
 
 
 def train(options) -> None:
@@ -151,9 +151,8 @@ def train(options) -> None:
     every = range(config.NUM_FOLDS)
     for fold in every if options.fold == "all" else [int(options.fold)]:
         if options.what == "segmenter":
-            start = options.start or "phantom"
             folder = lungs_recipe.train_fold(
-                options.prepared, options.out, fold, profile, start
+                options.prepared, options.out, fold, profile, options.start
             )
         else:
             folder = diagnosis_recipe.train_fold(
@@ -163,7 +162,7 @@ def train(options) -> None:
                 profile,
                 options.backbone,
                 options.input,
-                options.start or "auto",
+                options.start,
                 options.segmenter,
             )
         print(f"fold {fold} held out: {folder}")

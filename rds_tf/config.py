@@ -1,5 +1,6 @@
 """Run profiles, seeds and places: everything that a run is told, in one file."""
 
+import hashlib
 import os
 import random
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ class Run:
 def load_run(profile: str = "quick", cohort: str | Path = "phantom") -> Run:
     """Return the run that a notebook's two parameters describe.
 
-    Results go to `artifacts/<cohort>_<profile>/` in the repository, or below
+    Results go to a folder of their own in `artifacts/` in the repository, or below
     `RDS_TF_ARTIFACTS`. Files of a cohort are looked up below the folder of its table,
     or below `RDS_TF_ROOT`.
 
@@ -126,6 +127,7 @@ def load_run(profile: str = "quick", cohort: str | Path = "phantom") -> Run:
         FileNotFoundError: if the cohort table does not exist.
     """
     artifacts = Path(os.environ.get("RDS_TF_ARTIFACTS", REPOSITORY / "artifacts"))
+    artifacts = artifacts.resolve()
     if str(cohort) == "phantom":
         run = Run(load_profile(profile), None, None, artifacts / f"phantom_{profile}")
     else:
@@ -133,7 +135,8 @@ def load_run(profile: str = "quick", cohort: str | Path = "phantom") -> Run:
         if not table.is_file():
             raise FileNotFoundError(f"{cohort}: there is no such cohort table.")
         root = Path(os.environ.get("RDS_TF_ROOT", table.parent)).resolve()
-        folder = artifacts / f"{table.parent.name}_{profile}"
+        key = hashlib.sha256(str(table).encode()).hexdigest()[:6]
+        folder = artifacts / f"{table.parent.name}_{table.stem}_{key}_{profile}"
         run = Run(load_profile(profile), table, root, folder)
     run.folder.mkdir(parents=True, exist_ok=True)
     return run

@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+MAX_WORKERS = 61  # what Windows can wait for
 WORKER_DIED = "Its worker process died (out of memory, or a crash in a decoder)."
 
 
@@ -59,7 +60,7 @@ def map_items(
     """
     items = list(items)
     outcomes: list[Outcome | None] = [None] * len(items)
-    num_workers = min(num_workers, len(items))
+    num_workers = min(num_workers, len(items), MAX_WORKERS)
     run = _run_here if num_workers <= 1 else _run_in_processes
     with tqdm(total=len(items), desc=description, disable=None) as bar:
         for index, outcome in run(function, items, num_workers):

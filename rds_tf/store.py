@@ -64,9 +64,10 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
 def write_json(path: str | Path, content) -> None:
     """Write JSON whole or not at all."""
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".draft.{path.name}")
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    draft.write_text(text + "\n", encoding="utf-8")
+    draft.write_text(text + "\n", encoding="utf-8", newline="\n")
     os.replace(draft, path)
 
 
@@ -79,13 +80,14 @@ def read_manifest(folder: str | Path) -> dict:
     path = Path(folder) / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        complete = {"kind", "architecture", "weights"} <= manifest.keys()
+        complete = {"kind", "architecture", "weights", "training"} <= manifest.keys()
+        complete = complete and {"sha256"} <= manifest["weights"].keys()
     except FileNotFoundError:
         raise ModelError(f"{folder}: holds no model, {MANIFEST} is missing.") from None
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: cannot be read as a manifest: {error}.") from error
     if not complete:
-        raise ModelError(f"{path}: lacks kind, architecture or weights.")
+        raise ModelError(f"{path}: lacks kind, architecture, weights or training.")
     return manifest
 
 
@@ -111,21 +113,22 @@ def find_models(path: str | Path, kind: str) -> list[Path]:
 def write_checksums(path: str | Path) -> Path:
     """Write `SHA256SUMS` of all model folders in `path`, for `sha256sum --check`."""
     path = Path(path)
-    lines = [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(path)}\n"
-        for file in sorted([*path.glob(f"*/{WEIGHTS}"), *path.glob(f"*/{MANIFEST}")])
-    ]
-    (path / "SHA256SUMS").write_text("".join(lines))
+    lines = []
+    for file in sorted([*path.glob(f"*/{WEIGHTS}"), *path.glob(f"*/{MANIFEST}")]):
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        lines.append(f"{digest}  {file.relative_to(path).as_posix()}\n")
+    (path / "SHA256SUMS").write_text("".join(lines), newline="\n")
     return path / "SHA256SUMS"
 
 
 def choose_models(folder: str | Path, kind: str) -> Path:
     """Return `folder` if it holds models of one kind, else the shipped models."""
-    try:
-        find_models(folder, kind)
-    except ModelError:
-        return config.SAVED_MODELS
-    return Path(folder)
+    manifests = [
+        read_manifest(each.parent) for each in Path(folder).glob("*/" + MANIFEST)
+    ]
+    return (
+        Path(folder) if kind in [m["kind"] for m in manifests] else config.SAVED_MODELS
+    )
 
 
 def load_model(folder: str | Path, kind: str, build: Callable):

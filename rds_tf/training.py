@@ -1,5 +1,7 @@
 """What every training run shares: optimizer, epochs of fixed steps, callbacks."""
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -31,23 +33,45 @@ def build_callbacks(folder: str | Path) -> list:
     ]
 
 
-def fit(model, dataset, num_steps: int, folder: str | Path):
-    """Fit a compiled model for `num_steps` steps of an endless dataset.
+def forget_other_run(folder: str | Path, record: dict) -> None:
+    """Throw a backup away that is not this very run's, and its history.
+
+    Args:
+        folder: the run's folder.
+        record: what makes the run: data, start, steps; it is kept in `run.json`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    ours, kept = json.dumps(record, sort_keys=True), folder / "run.json"
+    same = kept.is_file() and kept.read_text(encoding="utf-8") == ours
+    if not (same and (folder / "backup").is_dir()):
+        shutil.rmtree(folder / "backup", ignore_errors=True)
+        (folder / "history.csv").unlink(missing_ok=True)
+    kept.write_text(ours, encoding="utf-8")
+
+
+def fit(model, dataset, folder: str | Path, record: dict):
+    """Fit a compiled model on an endless dataset; a killed run goes on.
 
     Args:
         model: compiled Keras model.
         dataset: `tf.data.Dataset` that repeats without end.
-        num_steps: int, training steps in all.
         folder: where `history.csv` goes, and the backup a killed run resumes from.
+        record: what makes the run, with its training `steps`; the backup of a run
+            with another record is not taken.
 
     Returns:
         The Keras `History`.
     """
-    return model.fit(
+    forget_other_run(folder, record)
+    history = model.fit(
         dataset,
         epochs=NUM_EPOCHS,
-        steps_per_epoch=max(1, num_steps // NUM_EPOCHS),
+        steps_per_epoch=max(1, record["steps"] // NUM_EPOCHS),
         shuffle=False,  # the dataset shuffles
         callbacks=build_callbacks(folder),
         verbose=1 if sys.stderr.isatty() else 2,
     )
+    (Path(folder) / "run.json").unlink()
+    shutil.rmtree(Path(folder) / "backup", ignore_errors=True)
+    return history

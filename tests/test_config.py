@@ -23,7 +23,19 @@ def test_a_cohort_is_looked_up_beside_its_table(tmp_path, monkeypatch):
     run = config.load_run("full", tmp_path / "nursery" / "cases.csv")
     assert run.root == tmp_path / "nursery"
     assert run.cohort_name == "nursery"
-    assert run.folder.name == "nursery_full"
+    assert run.folder.name.startswith("nursery_cases_")
+
+
+def test_two_tables_never_share_a_folder_of_results(tmp_path, monkeypatch):
+    monkeypatch.setenv("RDS_TF_ARTIFACTS", str(tmp_path / "artifacts"))
+    folders = set()
+    for place in ("a/films", "b/films", "phantom"):
+        (tmp_path / place).mkdir(parents=True)
+        for name in ("one.csv", "two.csv"):
+            (tmp_path / place / name).write_text("filepath\n")
+            folders.add(config.load_run("quick", tmp_path / place / name).folder)
+    folders.add(config.load_run("quick", "phantom").folder)
+    assert len(folders) == 7
 
 
 def test_a_missing_cohort_table_is_named(tmp_path):

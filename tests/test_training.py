@@ -23,9 +23,20 @@ def test_fit_takes_the_steps_asked_for_and_writes_its_history(tmp_path):
     model.compile(training.build_optimizer(20, 0.1), loss="mse")
     x = np.linspace(-1, 1, 8, dtype="float32")[:, None]
     data = tf.data.Dataset.from_tensor_slices((x, 2 * x)).repeat().batch(4)
-    training.fit(model, data, 20, tmp_path)
+    training.fit(model, data, tmp_path, {"steps": 20})
     assert int(model.optimizer.iterations) == 20
     with open(tmp_path / "history.csv") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert len(losses) == training.NUM_EPOCHS
     assert losses[-1] < losses[0]
+
+
+def test_a_backup_is_kept_for_the_same_run_and_forgotten_by_another(tmp_path):
+    training.forget_other_run(tmp_path, {"steps": 20, "seen": ["a"]})
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "history.csv").write_text("epoch\n0\n")
+    training.forget_other_run(tmp_path, {"steps": 20, "seen": ["a"]})
+    assert (tmp_path / "backup").is_dir() and (tmp_path / "history.csv").is_file()
+    training.forget_other_run(tmp_path, {"steps": 20, "seen": ["b"]})
+    assert not (tmp_path / "backup").exists()
+    assert not (tmp_path / "history.csv").exists()

@@ -32,7 +32,7 @@ def unletterbox(square: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def stretch(image: np.ndarray) -> np.ndarray:
     """Map percentiles 1 and 99 of the exposed pixels to 0 and 1, and clip."""
-    exposed = image[image > 0.004]
+    exposed = image[image > 0.004 * image.max()]
     if exposed.size < 16:
         return np.zeros_like(image, "float32")
     low, high = np.percentile(exposed, (1, 99))

@@ -1,5 +1,6 @@
 """A file in, a diagnosis out: lungs, probability, heat map, warnings."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Diagnosis:
         probability: float, mean of the models in logit units.
         decision: `"RDS"` or `"no RDS"`.
         warnings: sentences about the film and its mask.
+        single: what each classifier says alone.
     """
 
     image: np.ndarray
@@ -35,6 +37,7 @@ class Diagnosis:
     probability: float
     decision: str
     warnings: tuple[str, ...]
+    single: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
         probability=probability,
         decision="RDS" if probability >= 0.5 else "no RDS",
         warnings=(*film.warnings, *segmenter.mask_warnings(mask)),
+        single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
     )
 
 
@@ -97,6 +101,10 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "mask_area_px": int(found.mask.sum()),
         "mask_share": round(float(found.mask.mean()), 4),
         "warnings": list(found.warnings),
+        "probability_of_each_classifier": {
+            one.folder.name: round(probability, 6)
+            for one, probability in zip(models.classifiers, found.single, strict=True)
+        },
         "models": [
             {
                 "name": one.folder.name,
@@ -121,8 +129,8 @@ def draw(found: Diagnosis) -> np.ndarray:
     return overlay.draw_overlay(image, mask, heat, caption)
 
 
-def find_films(path: str | Path) -> list[Path]:
-    """Return the files to diagnose: `path` itself, or what lies below it.
+def find_films(path: str | Path, out: str | Path) -> list[Path]:
+    """Return the files to diagnose: `path` itself, or what lies below it, not in `out`.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -136,6 +144,7 @@ def find_films(path: str | Path) -> list[Path]:
         if file.is_file()
         and file.suffix.lower() not in SKIPPED
         and not file.name.startswith((".", "DICOMDIR"))
+        and not file.resolve().is_relative_to(Path(out).resolve())
     ]
     if not films:
         raise FileNotFoundError(f"{path}: there is no film to diagnose.")
@@ -158,7 +167,7 @@ def diagnose_files(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     done, refused = [], []
-    films = find_films(path)
+    films = find_films(path, out)
     names = _name_outputs(films, Path(path))
     for film, name in tqdm(list(zip(films, names, strict=True)), disable=None):
         try:
@@ -180,9 +189,10 @@ def diagnose_files(
 def _name_outputs(films: list[Path], root: Path) -> list[str]:
     """Name outputs by the film's stem, by its path below `root` where two share it."""
     stems = [film.stem for film in films]
+    counts = Counter(stem.casefold() for stem in stems)
     return [
         stem
-        if stems.count(stem) == 1
+        if counts[stem.casefold()] == 1
         else "__".join(film.relative_to(root).parts).replace(".", "_")
         for film, stem in zip(films, stems, strict=True)
     ]

@@ -1,6 +1,5 @@
 """How a classifier is trained: on the folds of a cohort, or on phantoms alone."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -45,6 +44,8 @@ def train_fold(
     """
     table = prepare.load_manifest(prepared)
     table = table[table["fold"] != fold]
+    if table["rds"].nunique() < 2:
+        raise ValueError(f"{prepared}: outside fold {fold} there is one class only.")
     masks = None
     if input_name == "combined":
         masks = classifier.predict_masks(prepared, table, segmenters)
@@ -62,7 +63,6 @@ def train_fold(
         windows, table["rds"], profile.batch_size, training=True
     )
     folder = Path(out) / f"classifier_{backbone}_{input_name}_fold_{fold}"
-    fit(model, batches, profile.classifier_steps, folder, LEARNING_RATE)
     record = {
         "data": f"{len(table)} films of a cohort in five folds",
         "held_out_fold": fold,
@@ -70,6 +70,7 @@ def train_fold(
         "steps": profile.classifier_steps,
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
+    fit(model, batches, folder, LEARNING_RATE, record)
     return save(model, folder, architecture, input_name, record)
 
 
@@ -80,31 +81,35 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
         `"imagenet"`, `"phantom"` or `"scratch"`; what could not be had is printed.
 
     Raises:
-        ValueError: if `start` is not one of `STARTS`.
+        ValueError: if `start` is not one of `STARTS`, or is one that was asked for
+            by name and is not to be had.
     """
     if start not in STARTS:
         raise ValueError(f"`start` must be one of {STARTS}. Received: {start!r}")
+    begun, warnings = "scratch", []
     if start in ("auto", "imagenet"):
         begun, warning = efficientnet.load_start(model, architecture["backbone"])
-        if begun == "imagenet":
-            return begun
-        print(warning if start == "imagenet" else warning.split(";")[0] + ".")
-    if start in ("auto", "phantom"):
-        return _load_shipped(model, architecture)
-    return "scratch"
+        warnings.append(warning.split(";")[0])
+    if begun == "scratch" and start in ("auto", "phantom"):
+        begun, warning = _load_shipped(model, architecture)
+        warnings.append(warning)
+    if start not in ("auto", begun):
+        raise ValueError(f"The {start} start is not to be had: {warnings[-1]}")
+    for warning in filter(None, warnings):
+        print(warning.rstrip(".") + ".")
+    return begun
 
 
-def _load_shipped(model, architecture: dict) -> str:
+def _load_shipped(model, architecture: dict) -> tuple[str, str]:
     """Go on from the shipped classifier if it has the same architecture."""
     try:
         for one in classifier.load_classifiers():
             if one.manifest["architecture"] == architecture:
                 model.set_weights(one.model.get_weights())
-                return "phantom"
+                return "phantom", ""
     except store.ModelError as error:
-        print(error)
-    print(f"No shipped classifier fits {architecture}; training from scratch.")
-    return "scratch"
+        return "scratch", str(error)
+    return "scratch", f"No shipped classifier fits {architecture}, so from scratch"
 
 
 def train_on_phantoms(
@@ -132,10 +137,9 @@ def train_on_phantoms(
         windows = classifier.load_frames(prepared, table, "combined", size, masks)
     config.set_seed(seed)
     model = efficientnet.build_classifier(**SHIPPED)
-    begun = load_start(model, SHIPPED, "imagenet")
+    begun, _ = efficientnet.load_start(model, SHIPPED["backbone"])
     batches = pipeline.classification_dataset(windows, table["rds"], 16, training=True)
     folder = out / "rds_classifier"
-    fit(model, batches, num_steps, folder, 2 * LEARNING_RATE)
     record = {
         "data": f"{num_cases} phantoms, no real film",
         "start": begun,
@@ -143,21 +147,22 @@ def train_on_phantoms(
         "seed": seed,
         "seen": [],
     }
+    fit(model, batches, folder, 2 * LEARNING_RATE, record)
     return save(model, folder, SHIPPED, "combined", record)
 
 
-def fit(model, batches, num_steps: int, folder: Path, learning_rate: float):
-    """Compile with binary cross-entropy and fit."""
+def fit(model, batches, folder: Path, learning_rate: float, record: dict):
+    """Compile with binary cross-entropy and fit for the record's steps."""
     model.compile(
-        training.build_optimizer(num_steps, learning_rate),
+        training.build_optimizer(record["steps"], learning_rate),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
         metrics=["accuracy"],
     )
-    return training.fit(model, batches, num_steps, folder)
+    return training.fit(model, batches, folder, record)
 
 
 def save(model, folder: Path, architecture: dict, input_name: str, record: dict):
-    """Write the model with its manifest, and drop the training backup."""
+    """Write the model with its manifest."""
     manifest = {
         "kind": "classifier",
         "architecture": architecture,
@@ -167,5 +172,4 @@ def save(model, folder: Path, architecture: dict, input_name: str, record: dict)
         "threshold": 0.5,
         "training": record,
     }
-    shutil.rmtree(folder / "backup", ignore_errors=True)
     return store.save_model(model, folder, manifest)

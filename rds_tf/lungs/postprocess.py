@@ -93,6 +93,8 @@ def _is_head_first(mask: np.ndarray, across, feet) -> bool:
     along, side = points @ feet, points @ across
     low, high = np.percentile(along, (1, 99))
     quarter = (high - low) / 4
+    if quarter < 1:  # a line shows no direction
+        return False
     width = [
         np.subtract(*np.percentile(side[part], (97, 3)))
         for part in (along < low + quarter, along > high - quarter)

@@ -1,7 +1,6 @@
 """How a segmenter is trained: on the folds of a cohort, or on phantoms alone."""
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ def train_fold(
     out: str | Path,
     fold: int,
     profile: config.Profile,
-    start: str = "phantom",
+    start: str = "auto",
 ) -> Path:
     """Train a U-Net on every fold but one.
 
@@ -29,26 +28,36 @@ def train_fold(
         out: folder that receives the model's folder `segmenter_fold_<fold>`.
         fold: int, the fold held out; it is not looked at.
         profile: sizes of the run.
-        start: `"phantom"` goes on from the shipped segmenter where its architecture
-            is the profile's, `"scratch"` never does.
+        start: `"phantom"` goes on from the shipped segmenter, `"auto"` does where
+            its architecture is the profile's, `"scratch"` never does.
 
     Returns:
         The model's folder.
+
+    Raises:
+        ValueError: if there is no film to train on, or `start` cannot be had.
     """
+    if start not in ("auto", "phantom", "scratch"):
+        raise ValueError(
+            f"A segmenter starts from auto, phantom or scratch. Received: {start!r}"
+        )
     table = prepare.load_manifest(prepared)
     table = table[(table["fold"] != fold) & (table["mask"] != "")]
+    if table.empty:
+        raise ValueError(f"{prepared}: there is no outlined film outside fold {fold}.")
     config.set_seed(fold)
     images, masks = pipeline.load_arrays(
         prepared, table, profile.segmenter["image_size"]
     )
     model = unet.build_unet(**profile.segmenter)
-    begun = load_start(model, profile.segmenter) if start == "phantom" else "scratch"
+    begun = start if start == "scratch" else load_start(model, profile.segmenter)
+    if start == "phantom" and begun != "phantom":
+        raise ValueError("The phantom start asked for is not to be had.")
     rate = LEARNING_RATE if begun == "scratch" else LEARNING_RATE / 2
     folder = Path(out) / f"segmenter_fold_{fold}"
     dataset = pipeline.segmentation_dataset(
         images, masks, profile.batch_size, training=True
     )
-    fit(model, dataset, profile.segmenter_steps, folder, rate)
     record = {
         "data": f"{len(table)} films of a cohort in five folds",
         "held_out_fold": fold,
@@ -56,6 +65,7 @@ def train_fold(
         "steps": profile.segmenter_steps,
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
+    fit(model, dataset, folder, rate, record)
     return save(model, folder, profile.segmenter, record)
 
 
@@ -94,7 +104,6 @@ def train_on_phantoms(
     model = unet.build_unet(**SHIPPED)
     dataset = pipeline.segmentation_dataset(images, masks, 16, training=True)
     folder = Path(out) / "lung_segmenter"
-    fit(model, dataset, num_steps, folder, LEARNING_RATE)
     record = {
         "data": f"{num_phantoms} phantoms, no real film",
         "start": "scratch",
@@ -102,6 +111,7 @@ def train_on_phantoms(
         "seed": seed,
         "seen": [],
     }
+    fit(model, dataset, folder, LEARNING_RATE, record)
     return save(model, folder, SHIPPED, record)
 
 
@@ -122,15 +132,15 @@ def _draw_group(group: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     return images, np.stack([one.mask for one in made])[..., None]
 
 
-def fit(model, dataset, num_steps: int, folder: Path, learning_rate: float):
-    """Compile with Dice + BCE and fit."""
-    optimizer = training.build_optimizer(num_steps, learning_rate)
+def fit(model, dataset, folder: Path, learning_rate: float, record: dict):
+    """Compile with Dice + BCE and fit for the record's steps."""
+    optimizer = training.build_optimizer(record["steps"], learning_rate)
     model.compile(optimizer, loss=unet.DiceBCE(), metrics=[unet.LungIoU()])
-    return training.fit(model, dataset, num_steps, folder)
+    return training.fit(model, dataset, folder, record)
 
 
 def save(model, folder: Path, architecture: dict, record: dict) -> Path:
-    """Write the model with its manifest, and drop the training backup."""
+    """Write the model with its manifest."""
     manifest = {
         "kind": "segmenter",
         "architecture": architecture,
@@ -138,5 +148,4 @@ def save(model, folder: Path, architecture: dict, record: dict) -> Path:
         "output": "lung probability; the lung behind the heart counts as lung",
         "training": record,
     }
-    shutil.rmtree(folder / "backup", ignore_errors=True)
     return store.save_model(model, folder, manifest)

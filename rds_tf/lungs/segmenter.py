@@ -38,7 +38,9 @@ def load_segmenter(path: str | Path = config.SAVED_MODELS) -> Segmenter:
     folders = store.find_models(path, "segmenter")
     if len(folders) > 1:
         names = ", ".join(folder.name for folder in folders)
-        raise store.ModelError(f"{path}: holds several segmenters, name one: {names}.")
+        raise store.ModelError(
+            f"{path}: holds several segmenters, name one of them: {names}."
+        )
     model, manifest = store.load_model(folders[0], "segmenter", unet.build_unet)
     return Segmenter(model, manifest, folders[0])
 

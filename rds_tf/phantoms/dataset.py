@@ -103,10 +103,9 @@ def find_cohort(run: config.Run) -> tuple[Path, Path]:
 
 
 def prepare_run(run: config.Run) -> pd.DataFrame:
-    """Return the manifest of a run's cohort, prepared now if it was not before."""
-    if not (run.prepared / "manifest.csv").exists():
-        table, root = find_cohort(run)
-        prepare.prepare(table, run.prepared, root)
+    """Prepare a run's cohort, as far as that is not done, and return its manifest."""
+    table, root = find_cohort(run)
+    prepare.prepare(table, run.prepared, root)  # cases done before are not done again
     return prepare.load_manifest(run.prepared)
 
 

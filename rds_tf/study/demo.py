@@ -11,6 +11,7 @@ from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 
 from rds_tf import config
+from rds_tf.phantoms import dataset
 from rds_tf.study import report
 
 NOTEBOOKS = config.REPOSITORY / "notebooks"
@@ -39,12 +40,15 @@ def run(
 
     Raises:
         FileNotFoundError: if the cohort or the notebooks are not there.
+        ValueError: if the cohort is too small for the lessons.
         RuntimeError: if a cell fails; what ran so far is kept.
     """
     cohort = str(Path(cohort).resolve()) if cohort else "phantom"
     if root:
         os.environ["RDS_TF_ROOT"] = str(Path(root).resolve())
     folder = config.load_run(profile, cohort).folder
+    os.environ["RDS_TF_ARTIFACTS"] = str(folder.parent)  # kernels run elsewhere
+    check_cohort(dataset.prepare_run(config.load_run(profile, cohort)))
     sources = [path for number in MAIN_JOB for path in find_sources(number)]
     if len(sources) < len(MAIN_JOB):
         raise FileNotFoundError(
@@ -70,6 +74,26 @@ def run(
     print(f"Results table:      {folder / 'results.html'} and results.csv")
     print(config.NOT_FOR_CLINICAL_USE)
     return folder
+
+
+def check_cohort(table) -> None:
+    """Refuse a cohort that is too small for the lessons, before any of them runs.
+
+    Args:
+        table: the manifest of a prepared cohort.
+
+    Raises:
+        ValueError: if a fold has less than 4 outlined films, or one class only.
+    """
+    for fold in range(config.NUM_FOLDS):
+        part = table[table["fold"] == fold]
+        num_outlined = int((part["mask"] != "").sum())
+        if num_outlined < 4 or part["rds"].nunique() < 2:
+            raise ValueError(
+                f"The notebooks need 4 outlined films and both classes in every fold; "
+                f"fold {fold} has {num_outlined} outlined films and "
+                f"{part['rds'].nunique()} classes."
+            )
 
 
 def find_sources(number: str = "") -> list[Path]:

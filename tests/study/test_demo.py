@@ -1,8 +1,12 @@
 import nbformat
+import pandas as pd
 import pytest
 
 from rds_tf.study import demo
 
+COHORT = pd.DataFrame(
+    {"fold": [*range(5)] * 4, "mask": "masks/x.png", "rds": [0] * 10 + [1] * 10}
+)
 HEADER = """# ---
 # jupyter:
 #   jupytext:
@@ -38,6 +42,7 @@ display(Image(b"\\x89PNG not really", format="png"))
 def lessons(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(demo, "MAIN_JOB", ("01",))
+    monkeypatch.setattr(demo.dataset, "prepare_run", lambda run: COHORT)
     monkeypatch.setenv("RDS_TF_ARTIFACTS", str(tmp_path / "artifacts"))
     (tmp_path / "notebooks" / "src").mkdir(parents=True)
     return tmp_path / "notebooks" / "src" / "01_lesson.py"
@@ -62,6 +67,14 @@ def test_a_failing_cell_is_named_and_its_notebook_kept(lessons):
         demo.run("quick")
     kept = demo.config.load_run("quick").folder / "notebooks" / "01_lesson.ipynb"
     assert kept.is_file()
+
+
+def test_a_cohort_too_small_for_the_lessons_is_refused_before_they_run():
+    demo.check_cohort(COHORT)
+    with pytest.raises(ValueError, match="fold 0 has 3 outlined films and 2 classes"):
+        demo.check_cohort(COHORT.iloc[5:])
+    with pytest.raises(ValueError, match="fold 0 has 4 outlined films and 1 classes"):
+        demo.check_cohort(COHORT.assign(rds=1))
 
 
 def test_an_install_without_notebooks_says_so(lessons):
