@@ -43,23 +43,27 @@ def load_cohort(
     Raises:
         CohortError: no such table or folder, or the table lacks a required column.
     """
-    rows = _read_table(Path(path))
+    rows = dict(_read_table(Path(path)))
     if not Path(root).is_dir():
         raise CohortError(f"The root {root} is not a folder.")
     files = _Files(Path(root))
-    cases, rejected, row_of = [], [], {}
-    for line, row in rows:
+    sources, reasons = _find_sources(rows, files)
+    cases, row_of, outlined = [], {}, defaultdict(list)
+    for line, source in sources.items():
         try:
-            case = {**_check_row(row, files), "row": line}
-            first = row_of.setdefault(case["source"], line)
-            if first != line:
-                raise CohortError(f"The file is already in row {first}.")
+            case = {**_check_row(rows[line], source, files), "row": line}
+            if row_of.setdefault(source, line) != line:
+                raise CohortError(f"The file is already in row {row_of[source]}.")
             cases.append(case)
+            outlined[case["annotation"]].append(line)
         except CohortError as error:
-            name = row.get("filepath") or ""
-            rejected.append({"file": name, "row": line, "reason": str(error)})
+            reasons[line] = str(error)
+    for path, lines in outlined.items():
+        reasons |= _clash(lines, path.name) if path and len(lines) > 1 else {}
+    cases = [case for case in cases if case["row"] not in reasons]
     table = pd.DataFrame(cases, columns=CASE_COLUMNS)
     table["case_id"] = _name_cases([c["source"].relative_to(files.root) for c in cases])
+    rejected = [(rows[n]["filepath"] or "", n, reasons[n]) for n in sorted(reasons)]
     return table, pd.DataFrame(rejected, columns=["file", "row", "reason"])
 
 
@@ -75,15 +79,16 @@ class _Files:
             for name in names:
                 self._by_name[_fold(name)].append(Path(folder, name))
 
-    def find(self, wanted: PurePath) -> Path:
+    def find(self, wanted: PurePath, among: list[Path] | None = None) -> Path:
         """Find the one file that shares the longest tail with the wanted path."""
         if ".." in wanted.parts:
             raise CohortError(f'The path {wanted} holds "..".')
-        found = self._by_name.get(_fold(wanted.name), [])
+        found = among or self._by_name.get(_fold(wanted.name), [])
         if not found:
             raise CohortError(f"No file {wanted.name} under the root.")
-        ranks = {path: self._rank(path, wanted) for path in sorted(found)}
-        best = [path for path, rank in ranks.items() if rank == max(ranks.values())]
+        ranks = {path: self.rank(path, wanted) for path in sorted(found)}
+        highest = max(ranks.values())
+        best = [path for path, rank in ranks.items() if rank == highest]
         if len(best) > 1:
             names = " or ".join(str(path.relative_to(self.root)) for path in best)
             raise CohortError(f"The path {wanted} is ambiguous: {names}.")
@@ -92,20 +97,30 @@ class _Files:
         return best[0]
 
     def find_annotation(self, source: Path) -> Path:
-        """Find the JSON file of an image: beside it, in a json folder, anywhere."""
-        name = _stem(source) + ".json"
-        folders = [source.parent, source.parent / "json", source.parent.parent / "json"]
-        for folder in folders:
-            if folder / name in self._by_name.get(_fold(name), []):
-                return folder / name
-        return self.find(source.parent.relative_to(self.root) / name)
+        """Find the JSON file of an image: beside it, in a json folder, anywhere.
 
-    def _rank(self, path: Path, wanted: PurePath) -> tuple[int, int, int]:
+        A file that lies nearer to another image of the same name is that image's.
+        """
+        beside, *others = _annotation_places(source)
+        found = self._by_name.get(_fold(beside.name), [])
+        for path in (beside, *others):
+            if path in found:
+                return path
+        images = [_annotation_places(p) for p in self._by_name[_fold(source.name)]]
+        taken = {path for places in images for path in places}
+        own = beside.relative_to(self.root)
+        path = self.find(own, [path for path in found if path not in taken] or found)
+        nearest = max(self.rank(path, p[0].relative_to(self.root)) for p in images)
+        if path in taken or self.rank(path, own) < nearest:
+            raise CohortError(f"The only {path.name} belongs to another image.")
+        return path
+
+    def rank(self, path: Path, wanted: PurePath) -> tuple[int, int, int]:
         """Rank by: parts in common from the end, whole path used, same case."""
         ours, theirs = path.relative_to(self.root).parts[::-1], wanted.parts[::-1]
         same = [_fold(a) == _fold(b) for a, b in zip(ours, theirs, strict=False)]
         num_same = (same + [False]).index(False)
-        return num_same, num_same == len(ours), _normal(ours[0]) == _normal(theirs[0])
+        return num_same, num_same == len(ours), _nfc(ours[0]) == _nfc(theirs[0])
 
 
 def _read_table(path: Path) -> list[tuple[int, dict]]:
@@ -136,19 +151,49 @@ def _decode(data: bytes) -> str:
         return data.decode("cp949")
 
 
-def _check_row(row: dict, files: _Files) -> dict:
+def _find_sources(rows: dict[int, dict], files: _Files) -> tuple[dict, dict]:
+    """Find the file of each row, or the reason why it gets none, by line.
+
+    A file that several rows lead to belongs to the row that names most of its path.
+    """
+    sources, reasons, wanted, rows_of = {}, {}, {}, defaultdict(list)
+    for line, row in rows.items():
+        wanted[line] = PureWindowsPath((row["filepath"] or "").strip())
+        try:
+            if not wanted[line].name:
+                raise CohortError("The filepath is empty.")
+            sources[line] = files.find(wanted[line])
+            rows_of[sources[line]].append(line)
+        except CohortError as error:
+            reasons[line] = str(error)
+    for source, lines in rows_of.items():
+        name = source.relative_to(files.root)
+        ranks = {line: files.rank(source, wanted[line]) for line in lines}
+        best = [line for line in lines if ranks[line] == max(ranks.values())]
+        if len({_fold(str(wanted[line])) for line in best}) > 1:
+            reasons |= _clash(lines, name)
+        else:
+            reason = f"Its own file is missing; {name} belongs to row {best[0]}."
+            reasons |= {line: reason for line in lines if line not in best}
+    return {n: path for n, path in sources.items() if n not in reasons}, reasons
+
+
+def _clash(lines: list[int], name: str | Path) -> dict[int, str]:
+    rows = " and ".join(map(str, lines))
+    return dict.fromkeys(lines, f"Rows {rows} lead to the same file {name}.")
+
+
+def _check_row(row: dict, source: Path, files: _Files) -> dict:
     """Turn the cells of one row into a case, or say why not."""
     if None in row:
         raise CohortError("The row has more cells than the header.")
     row = {name: (cell or "").strip() for name, cell in row.items()}
-    if not row["filepath"]:
-        raise CohortError("The filepath is empty.")
     case = {"filepath": row["filepath"], "patient_id": row.get("patient_id", "")}
     case |= {name: _read_flag(row, name) for name in ("rds", "exist_json")}
     case |= {name: _read_size(row, name) for name in ("roi_area", "height", "width")}
-    case["source"] = files.find(PureWindowsPath(row["filepath"]))
     outlined = case["exist_json"] == 1
-    case["annotation"] = files.find_annotation(case["source"]) if outlined else None
+    case["source"] = source
+    case["annotation"] = files.find_annotation(source) if outlined else None
     return case
 
 
@@ -159,7 +204,7 @@ def _read_flag(row: dict, name: str) -> int:
 
 
 def _read_size(row: dict, name: str) -> float:
-    """Read a length or area in px, nan where the cell is empty."""
+    """Read a length or area in px, nan where the cell is empty or 0."""
     cell = row.get(name, "")
     try:
         size = float(cell or "nan")
@@ -167,7 +212,7 @@ def _read_size(row: dict, name: str) -> float:
         size = -1.0
     if size < 0 or size == float("inf"):
         raise CohortError(f'The {name} is "{cell}", expected a positive number.')
-    return size
+    return size or float("nan")
 
 
 def _name_cases(paths: list[Path]) -> list[str]:
@@ -185,14 +230,21 @@ def _name_cases(paths: list[Path]) -> list[str]:
     return names
 
 
+def _annotation_places(image: Path) -> list[Path]:
+    """Name the places of an image's JSON file, the likeliest first."""
+    name = _stem(image) + ".json"
+    folder = image.parent
+    return [folder / name, folder / "json" / name, folder.parent / "json" / name]
+
+
 def _stem(path: Path) -> str:
     """Drop the suffix, but not the last number of a name that is a UID."""
     return path.stem if path.suffix.casefold() in IMAGE_SUFFIXES else path.name
 
 
-def _normal(name: str) -> str:
+def _nfc(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
 def _fold(name: str) -> str:
-    return _normal(name).casefold()
+    return _nfc(name).casefold()

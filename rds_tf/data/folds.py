@@ -1,7 +1,93 @@
 """Five groups by sorted lung area, as in the study; patients whole, rates balanced."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
+
+from rds_tf.data import cohort
+
+IDENTITIES = ["patient_id", "pseudonym", "pixel_sha256"]
+IGNORED_NOTE = "the DICOM PatientID is ignored, too many cases share it"
+
+
+def deal_cases(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
+    """Name the patients of a cohort and deal them into folds.
+
+    Args:
+        cases: what `name_patients` and `deal_folds` read.
+        num_folds: number of folds.
+
+    Returns:
+        The cases with `fold`, and their `notes` as one text.
+
+    Raises:
+        cohort.CohortError: there are cases for every fold, but not the patients.
+    """
+    cases = name_patients(cases, num_folds)
+    fold = deal_folds(cases, num_folds)
+    found = f"Only {len(set(fold))} of {num_folds} folds hold cases"
+    empty = len(set(fold)) < num_folds
+    if empty and len(cases) >= num_folds:
+        raise cohort.CohortError(f"{found}: give a patient_id column.")
+    notes = ["; ".join([*notes, *[found] * empty]) for notes in cases["notes"]]
+    return cases.assign(fold=fold, notes=notes)
+
+
+def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
+    """Name the patient of each case: by the table, by its DICOM file, or by the case.
+
+    A DICOM PatientID on more cases than a fair fold holds ("ANONYMOUS") says nothing
+    and is ignored; not so on `num_folds` cases or fewer, which may be of one infant.
+
+    Args:
+        cases: one row a case with `case_id`, the `patient_id` of the table, the DICOM
+            `pseudonym`, "" where unknown, and `notes`, a list.
+        num_folds: number of folds.
+
+    Returns:
+        The cases with `patient_id` filled, `pseudonym` "" where ignored, and a note
+        where that leaves a case without a better name than its own.
+    """
+    limit = max(len(cases) / num_folds, num_folds)
+    count, table_names, named = Counter(cases["pseudonym"]), {}, []
+    for given, pseudonym in zip(cases["patient_id"], cases["pseudonym"], strict=True):
+        if given:  # the first of the names that the table gives one pseudonym
+            table_names[pseudonym] = min(given, table_names.get(pseudonym, given))
+    for case in cases.to_dict("records"):
+        pseudonym, given, notes = case["pseudonym"], case["patient_id"], case["notes"]
+        if pseudonym and count[pseudonym] > limit:
+            notes = notes if given else [*notes, IGNORED_NOTE]
+            pseudonym = ""
+        found = table_names.get(pseudonym, pseudonym) if pseudonym else ""
+        patient_id = given or found or case["case_id"]
+        case |= {"patient_id": patient_id, "pseudonym": pseudonym, "notes": notes}
+        named.append(case)
+    return pd.DataFrame(named)
+
+
+def join_patients(table: pd.DataFrame) -> list[str]:
+    """Join the cases that share a patient, a DICOM pseudonym or their pixels.
+
+    Args:
+        table: one row a case with `patient_id` and, where known, `pseudonym` and
+            `pixel_sha256`; "" joins nothing.
+
+    Returns:
+        One name a case, the same for cases that are joined, be it through others:
+        the first of their patients' names.
+    """
+    keys = [table[name].tolist() for name in IDENTITIES if name in table]
+    names, before = table["patient_id"].tolist(), []
+    while names != before:
+        before = names
+        for key in keys:
+            first = {}
+            for value, name in zip(key, names, strict=True):
+                first[value] = min(name, first.get(value, name))
+            pairs = zip(key, names, strict=True)
+            names = [first[value] if value else name for value, name in pairs]
+    return names
 
 
 def deal_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
@@ -9,11 +95,12 @@ def deal_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
 
     Each patient goes to the fold that holds least of what the patient brings: cases,
     RDS cases, outlined cases, and the lung area of either diagnosis. Patients with
-    several cases come first, while there is room to even them out.
+    several cases come first, while there is room to even them out. Those whom
+    `join_patients` joins are dealt as one.
 
     Args:
-        table: one row a case with `case_id, patient_id, rds, roi_area`; nan where
-            the lungs are not outlined.
+        table: one row a case with `patient_id, rds, roi_area`, nan where the lungs
+            are not outlined, and, where known, `pseudonym, pixel_sha256`.
         num_folds: number of folds.
 
     Returns:
@@ -23,7 +110,7 @@ def deal_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
     area, rds = table["roi_area"].fillna(0).to_numpy(float), table["rds"].to_numpy()
     shares = pd.DataFrame({"case": 1.0, "rds": rds == 1, "outlined": area > 0})
     shares = shares.assign(rds_area=area * (rds == 1), other_area=area * (rds == 0))
-    patient_ids = table["patient_id"].to_numpy()
+    patient_ids = np.array(join_patients(table), object)
     patients = shares.astype(float).groupby(patient_ids).sum()
     patients = patients / np.maximum(patients.sum(), 1e-9) * num_folds
     patients["area"] = pd.Series(area).groupby(patient_ids).mean()
@@ -87,4 +174,5 @@ def find_unseen(table: pd.DataFrame, seen: list[str]) -> np.ndarray:
         bool array (N,).
     """
     known = table["pixel_sha256"].str[:16].isin(seen)
-    return ~table["patient_id"].isin(table.loc[known, "patient_id"]).to_numpy()
+    patients = pd.Series(join_patients(table), table.index)
+    return ~patients.isin(patients[known]).to_numpy()

@@ -78,9 +78,13 @@ def prepare(
         Counts and the audit of the folds.
 
     Raises:
-        cohort.CohortError: the table cannot be read, or none of its rows is usable.
+        ValueError: `num_workers` is below 1.
+        cohort.CohortError: the table cannot be read, none of its rows is usable, or
+            five cases or more leave a fold empty.
         OSError: `out` cannot be written.
     """
+    if num_workers is not None and num_workers < 1:
+        raise ValueError(f"`num_workers` must be at least 1. Received: {num_workers}.")
     out = Path(out)
     cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
     for folder in cohort.PREPARED_FOLDERS:
@@ -216,9 +220,7 @@ def _write_tables(
     """Write the manifest, the fold tables and the audit of the prepared cases."""
     cases = cases[cases["case_id"].isin(list(records))].to_dict("records")
     rows = [_manifest_row(case, records[case["case_id"]]) for case in cases]
-    manifest = pd.DataFrame(rows)
-    manifest["fold"] = folds.deal_folds(manifest, NUM_FOLDS)
-    manifest = manifest[MANIFEST_COLUMNS]
+    manifest = folds.deal_cases(pd.DataFrame(rows), NUM_FOLDS)[MANIFEST_COLUMNS]
     audit = folds.audit_folds(manifest)
     for fold in range(NUM_FOLDS):
         name = f"dataset_fold_{fold}_{NUM_FOLDS}.csv"
@@ -233,15 +235,14 @@ def _manifest_row(case: dict, record: dict) -> dict:
     notes = list(record["notes"])
     area = record["roi_area"]
     if area is None:
-        area = case["roi_area"]
+        area = float("nan")  # a table may say 0
     elif abs(case["roi_area"] - area) > AREA_TOLERANCE * area:
         notes.append(f"roi_area is {case['roi_area']:g} in the table, {area:g} drawn")
     for side in ("height", "width"):
         if abs(case[side] - record[side]) > 0:  # not where the table has none, nan
             notes.append(f"{side} is {case[side]:g} in the table, {record[side]} here")
-    patient_id = case["patient_id"] or record["patient_id"] or case["case_id"]
-    joined = {"patient_id": patient_id, "roi_area": area, "notes": "; ".join(notes)}
-    return {**case, **record, **joined}
+    known = {"patient_id": case["patient_id"], "pseudonym": record["patient_id"]}
+    return {**case, **record, **known, "roi_area": area, "notes": notes}
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:

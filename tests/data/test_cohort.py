@@ -121,10 +121,68 @@ def test_bad_row_is_rejected_with_its_line_and_the_next_goes_on(tmp_path, row, r
 
 def test_second_row_of_the_same_file_is_rejected_naming_the_first(tmp_path):
     touch(tmp_path, "a.dcm")
-    cases, rejected = load(tmp_path, "a.dcm,1,0,,,", "", r"C:\x\a.dcm,0,0,,,")
+    cases, rejected = load(tmp_path, r"C:\x\a.dcm,1,0,,,", "", "C:/X/a.dcm,0,0,,,")
     assert cases["rds"].tolist() == [1]
     assert rejected["row"].item() == 4  # the empty line counts
     assert only_reason(rejected) == "The file is already in row 2."
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_row_without_its_file_does_not_take_the_film_of_another(tmp_path, order):
+    touch(tmp_path, "p2/001.dcm")
+    rows = [r"C:\p1\001.dcm,1,0,,,", r"C:\p2\001.dcm,0,0,,,"][::order]
+    cases, rejected = load(tmp_path, *rows)
+    assert cases["rds"].tolist() == [0]
+    reason = "Its own file is missing; p2/001.dcm belongs to row {}."
+    assert only_reason(rejected) == reason.format(cases["row"].item())
+
+
+def test_rightful_row_keeps_its_film_even_if_it_cannot_be_used(tmp_path):
+    touch(tmp_path, "p2/001.dcm")
+    cases, rejected = load(tmp_path, r"p1\001.dcm,1,0,,,", r"p2\001.dcm,?,0,,,")
+    assert len(cases) == 0
+    assert "belongs to row 3" in rejected["reason"][0]
+    assert 'rds is "?"' in rejected["reason"][1]
+
+
+def test_rows_with_an_equal_claim_to_one_film_are_all_rejected(tmp_path):
+    touch(tmp_path, "001.dcm")
+    cases, rejected = load(tmp_path, r"p1\001.dcm,1,0,,,", r"p2\001.dcm,0,0,,,")
+    assert len(cases) == 0
+    assert set(rejected["reason"]) == {"Rows 2 and 3 lead to the same file 001.dcm."}
+
+
+@pytest.mark.parametrize("place", ["p2/001.json", "p2/json/001.json", "j/p2/001.json"])
+@pytest.mark.parametrize("outlined", [0, 1])
+def test_outline_of_another_image_is_not_taken(tmp_path, place, outlined):
+    touch(tmp_path, "p1/001.dcm", "p2/001.dcm", place)
+    cases, rejected = load(
+        tmp_path, r"p1\001.dcm,1,1,,,", rf"p2\001.dcm,0,{outlined},,,"
+    )
+    assert cases["row"].tolist() == [3]
+    assert only_reason(rejected) == "The only 001.json belongs to another image."
+    if outlined:
+        assert cases["annotation"].item() == tmp_path / place
+
+
+def test_outline_drawn_on_an_export_elsewhere_is_found(tmp_path):
+    touch(tmp_path, "dicom/a.dcm", "drawn/a.png", "drawn/a.json")
+    cases, _ = load(tmp_path, r"C:\a.dcm,1,1,,,")
+    assert cases["annotation"].item() == tmp_path / "drawn/a.json"
+
+
+def test_outline_that_two_cases_claim_goes_to_neither(tmp_path):
+    touch(tmp_path, "p1/001.dcm", "p2/001.dcm", "drawn/001.json")
+    rows = [r"p1\001.dcm,1,1,,,", r"p2\001.dcm,0,1,,,"]
+    cases, rejected = load(tmp_path, *rows)
+    assert len(cases) == 0
+    assert set(rejected["reason"]) == {"Rows 2 and 3 lead to the same file 001.json."}
+
+
+def test_size_of_0_or_nothing_is_unknown(tmp_path):
+    touch(tmp_path, "a.dcm")
+    cases, _ = load(tmp_path, "a.dcm,1,0,0,0.0,")
+    assert cases[["roi_area", "height", "width"]].isna().all(axis=None)
 
 
 def test_link_out_of_the_root_is_rejected(tmp_path):

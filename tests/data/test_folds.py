@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rds_tf.data import folds
+from rds_tf.data import cohort, folds
 
 
 def make_table(num_cases=200, seed=0):
@@ -70,6 +70,57 @@ def test_fewer_patients_than_folds_leave_folds_empty():
     assert len(set(folds.deal_folds(table))) == 3
 
 
+def test_one_infant_under_two_names_stays_in_one_fold():
+    cases = make_table(8).assign(
+        patient_id=["a", "", "", "b", "", "", "", ""],
+        pseudonym=["P1", "P1", "P2", "P2", "", "P3", "P3", "P4"],
+        notes=[[]] * 8,
+    )
+    dealt = folds.deal_cases(cases)
+    names = ["a", "a", "b", "b", "c004", "P3", "P3", "P4"]
+    assert dealt["patient_id"].tolist() == names
+    assert dealt.groupby("patient_id")["fold"].nunique().max() == 1
+    assert set(dealt["notes"]) == {""}
+
+
+def test_patients_are_joined_through_others():
+    table = pd.DataFrame(
+        {
+            "patient_id": list("edcba"),
+            "pseudonym": ["P1", "P1", "P2", "", ""],
+            "pixel_sha256": ["1", "2", "2", "3", "4"],
+        }
+    )
+    assert folds.join_patients(table) == ["c", "c", "c", "b", "a"]
+
+
+def test_identical_films_of_two_patients_share_a_fold():
+    table = make_table(20).assign(patient_id=[f"p{i}" for i in range(20)])
+    table["pixel_sha256"] = [str(i % 10) for i in range(20)]
+    audit = folds.audit_folds(table.assign(fold=folds.deal_folds(table)))
+    assert audit["duplicates_across"].sum() == 0
+    assert audit["duplicates_within"].sum() == 10
+
+
+def test_pseudonym_of_nearly_all_is_ignored_and_noted():
+    cases = make_table(10).assign(patient_id=["a"] * 2 + [""] * 8, notes=[[]] * 10)
+    cases["pseudonym"] = ["P0"] * 9 + ["P1"]
+    dealt = folds.deal_cases(cases)
+    assert dealt["patient_id"].tolist() == ["a", "a", *cases["case_id"][2:9], "P1"]
+    noted = [False] * 2 + [True] * 7 + [False]  # the table names the first two
+    assert dealt["notes"].str.contains("PatientID is ignored").tolist() == noted
+    assert dealt["fold"].nunique() == 5
+
+
+def test_too_few_patients_are_told():
+    cases = make_table(6).assign(patient_id="", notes=[[]] * 6)
+    cases["pseudonym"] = ["P0"] * 3 + ["P1"] * 3
+    reason = "Only 2 of 5 folds hold cases"
+    with pytest.raises(cohort.CohortError, match=f"{reason}: give a patient_id column"):
+        folds.deal_cases(cases)
+    assert set(folds.deal_cases(cases[1:5])["notes"]) == {reason}
+
+
 def test_audit_counts_by_hand():
     table = pd.DataFrame(
         {
@@ -96,3 +147,10 @@ def test_find_unseen_keeps_every_film_of_a_known_patient_out():
         {"patient_id": ["a", "a", "b"], "pixel_sha256": ["1" * 64, "2" * 64, "3" * 64]}
     )
     assert folds.find_unseen(table, ["2" * 16]).tolist() == [False, False, True]
+
+
+def test_find_unseen_keeps_the_patients_of_identical_films_out():
+    table = pd.DataFrame(
+        {"patient_id": list("aabc"), "pixel_sha256": [c * 64 for c in "1223"]}
+    )
+    assert folds.find_unseen(table, ["1" * 16]).tolist() == [False] * 3 + [True]

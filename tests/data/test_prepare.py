@@ -64,7 +64,9 @@ def test_manifest_holds_the_cases_and_the_folds_part_it(source):
     assert manifest["case_id"].tolist() == [f"c{i}" for i in range(10)]
     assert manifest["patient_id"].nunique() == 5  # the pseudonyms of the files
     assert manifest["mask"].tolist() == [f"masks/c{i}.png" for i in range(9)] + [""]
-    assert set(manifest["roi_area"]) == {12.0}
+    assert manifest["roi_area"].tolist()[:9] == [12.0] * 9
+    assert np.isnan(manifest["roi_area"][9])  # no outline, whatever the table says
+    assert audit["num_outlined"].sum() == 9
     assert set(manifest["notes"]) == {""}
     names = []
     for fold in range(5):
@@ -119,7 +121,7 @@ def test_bad_rows_are_listed_in_order_and_good_ones_done(source):
         r"C:\data\c6.dcm,1,1,,,": "No file c6.json",
         r"C:\data\c7.dcm,1,1,,,": "drawn on a 80 x 60 picture",
         r"..\c8.dcm,1,1,,,": '".."',
-        r"C:\elsewhere\c0.dcm,1,1,,,": "already in row 2",
+        r"C:\DATA\c0.dcm,1,1,,,": "already in row 2",
     }
     write_table(source, good[0], *bad, good[1])
     summary = run(source, num_workers=2)
@@ -135,12 +137,13 @@ def test_table_that_disagrees_with_its_files_is_noted(source):
     write_table(source, "c0.dcm,1,1,12.1,6,8", "c1.dcm,0,1,13,6,8", "c2.dcm,0,0,5,60,8")
     run(source)
     manifest = prepare.load_manifest(source / "out")
+    few = "Only 2 of 5 folds hold cases"
     assert manifest["notes"].tolist() == [
-        "",  # 0.8 % off
-        "roi_area is 13 in the table, 12 drawn",
-        "height is 60 in the table, 6 here",
+        few,  # 0.8 % off
+        f"roi_area is 13 in the table, 12 drawn; {few}",
+        f"height is 60 in the table, 6 here; {few}",
     ]
-    assert manifest["roi_area"].tolist() == [12, 12, 5]
+    assert manifest["roi_area"].tolist()[:2] == [12, 12]
     assert manifest["height"].tolist() == [6, 6, 6]
 
 
@@ -158,7 +161,23 @@ def test_one_film_stored_twice_is_seen_by_the_audit(source, write_dicom):
     write_dicom(source / "dicom/c0.dcm", film.astype(np.uint8), PatientID="x")
     write_dicom(source / "dicom/c1.dcm", (film * 257).astype(np.uint16), PatientID="y")
     write_table(source, "c0.dcm,1,0,,,", "c1.dcm,1,0,,,")
-    assert run(source).audit["duplicates_across"].tolist() == [1, 1]
+    audit = run(source).audit
+    assert audit["duplicates_within"].tolist() == [1]  # in one fold, of two patients
+    assert (audit["num_patients"].item(), audit["duplicates_across"].item()) == (2, 0)
+
+
+def test_constant_patient_of_the_files_does_not_fill_one_fold(source, write_dicom):
+    for index in range(10):
+        film = np.full((6, 8), 20 * index, np.uint8)
+        write_dicom(source / f"dicom/c{index}.dcm", film, PatientID="ANONYMOUS")
+    assert run(source).audit["num_patients"].tolist() == [2] * 5
+    notes = prepare.load_manifest(source / "out")["notes"]
+    assert notes.str.contains("PatientID is ignored").all()
+
+
+def test_fewer_workers_than_one_are_refused(source):
+    with pytest.raises(ValueError, match="`num_workers` must be at least 1.*: 0"):
+        run(source, num_workers=0)
 
 
 def test_cohort_without_a_usable_row_is_an_error_and_still_lists_the_rows(source):
