@@ -172,10 +172,10 @@ def segment(options) -> None:
     """Write a mask for every prepared film."""
     from rds_tf.lungs import segmenter
 
-    tool = segmenter.load_segmenter(options.model)
-    out = options.out
-    count = segmenter.segment_folder(tool.model, options.prepared, out, options.steps)
-    print(f"{count} masks in {out}")
+    count = segmenter.segment_folder(
+        options.model, options.prepared, options.out, options.steps
+    )
+    print(f"{count} masks in {options.out}")
 
 
 def evaluate(options) -> None:

@@ -119,14 +119,7 @@ def predict_upright(
     The second pass sees the film cropped to the first mask with a margin, so that
     the lungs fill the network's square at any angle.
 
-    Args:
-        model: U-Net from `unet.build_unet`.
-        images: float32 `(H, W)`.
-        first: probabilities of a first pass, `(H, W)` each.
-
-    Returns:
-        Probabilities of the second pass, in the images' own orientation.
-    """
+    Films and probabilities, of the first pass and returned, are all `(H, W)`."""
     windows = [
         frame.choose_frame(image, clean(probability), "combined", UPRIGHT_MARGIN)
         for image, probability in zip(images, first, strict=True)
@@ -168,8 +161,7 @@ def segment_steps(
     model, images: list[np.ndarray], steps: tuple[str, ...] = STEPS
 ) -> dict[str, list[np.ndarray]]:
     """Segment once for each named step and share the passes between them."""
-    unknown = set(steps) - set(STEPS)
-    if unknown:
+    if unknown := set(steps) - set(STEPS):
         raise ValueError(f"`steps` must be among {STEPS}. Received: {sorted(unknown)}")
     small = [_shrink(image, 2 * model.input_shape[1]) for image in images]
     masks = {}
@@ -206,24 +198,35 @@ def _enlarge(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def segment_folder(
-    model, prepared: str | Path, out: str | Path, steps: str = "median+rotate"
+    models: str | Path,
+    prepared: str | Path,
+    out: str | Path,
+    steps: str = "median+rotate",
 ) -> int:
     """Write a mask PNG (0 and 255) for every film of a prepared folder.
 
-    Returns:
-        Number of masks written.
+    Args:
+        models: a segmenter's folder, or a folder of those of several folds; then
+            each film goes to one that did not see it in training.
+        prepared: folder written by `prepare`.
+        out: folder for the masks, whose number is returned.
+        steps: one of `STEPS`.
     """
     prepared, out = Path(prepared), Path(out)
     out.mkdir(parents=True, exist_ok=True)
     table = prepare.load_manifest(prepared)
-    for start in tqdm(range(0, len(table), BATCH_SIZE), "lungs", disable=None):
-        part = table.iloc[start : start + BATCH_SIZE]
-        images = [radiograph.read_radiograph(prepared / name) for name in part["image"]]
-        for name, mask in zip(
-            part["case_id"], segment(model, images, steps), strict=True
-        ):
-            radiograph.write_png(out / f"{name}.png", mask.astype("float32"))
-    return len(table)
+    if len(store.find_models(models, "segmenter")) == 1:
+        parts = [(load_segmenter(models), table)]
+    else:
+        parts = list(assign_unseen(table, models))
+    for tool, rows in parts:
+        for start in tqdm(range(0, len(rows), BATCH_SIZE), "lungs", disable=None):
+            part = rows.iloc[start : start + BATCH_SIZE]
+            images = [radiograph.read_radiograph(prepared / p) for p in part["image"]]
+            masks = segment(tool.model, images, steps)
+            for name, mask in zip(part["case_id"], masks, strict=True):
+                radiograph.write_png(out / f"{name}.png", mask.astype("float32"))
+    return sum(len(rows) for _, rows in parts)
 
 
 def mask_warnings(mask: np.ndarray) -> list[str]:
