@@ -126,6 +126,7 @@ def execute(notebook) -> None:
         timeout=None,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # not a word on its transport
         resources={"metadata": {"path": str(NOTEBOOKS)}},
     )
     client.execute()
