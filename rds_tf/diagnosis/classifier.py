@@ -15,6 +15,7 @@ from rds_tf.diagnosis import efficientnet
 from rds_tf.lungs import frame, segmenter
 
 CHUNK = 32
+SOLVER = "newton-cholesky"  # lbfgs of scikit-learn 1.6 makes SciPy 1.18 warn
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def predict_baseline(table, feature: np.ndarray) -> np.ndarray:
     for held_out in np.unique(fold):
         train, test = fold != held_out, fold == held_out
         if len(np.unique(labels[train])) == 2:
-            line = make_pipeline(StandardScaler(), LogisticRegression())
+            line = make_pipeline(StandardScaler(), LogisticRegression(solver=SOLVER))
             line.fit(values[train], labels[train])
             probabilities[test] = line.predict_proba(values[test])[:, 1]
     return probabilities
