@@ -151,13 +151,9 @@ def _draw_devices(rng, tube_link: float, *, rds: bool) -> tuple[str, ...]:
     return tuple(name for name in devices.DEVICES if rng.random() < chances[name])
 
 
-def write_case(case: Case) -> tuple[dict, dict]:
-    """Render one case and write its DICOM and JSON.
-
-    Returns:
-        Its row of the study's table, and its truth.
-    """
-    made = phantom.make_phantom(
+def render_case(case: Case) -> phantom.Phantom:
+    """Render one case as the phantom that it describes."""
+    return phantom.make_phantom(
         case.seed,
         case.shape,
         case.severity,
@@ -165,6 +161,15 @@ def write_case(case: Case) -> tuple[dict, dict]:
         case.device_names,
         age=case.seed % 100 / 700,  # newborns, some nearer to infants
     )
+
+
+def write_case(case: Case) -> tuple[dict, dict]:
+    """Render one case and write its DICOM and JSON.
+
+    Returns:
+        Its row of the study's table, and its truth.
+    """
+    made = render_case(case)
     name = f"case{case.index:04d}"
     write_dicom(case.folder / "dicom" / f"{name}.dcm", made.image, case)
     if case.has_annotation:

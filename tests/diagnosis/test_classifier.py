@@ -6,7 +6,6 @@ from rds_tf import store
 from rds_tf.data import prepare
 from rds_tf.diagnosis import classifier
 from rds_tf.lungs import segmenter
-from rds_tf.phantoms import dataset
 
 
 class Mean:
@@ -23,14 +22,6 @@ def stub(name="whole", seen=(), backbone="B0"):
         "training": {"seen": list(seen), "start": "scratch"},
     }
     return classifier.Classifier(Mean(), manifest, None)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    dataset.write_cohort(folder / "cohort", num_cases=30, seed=3, longest_px=64)
-    prepare.prepare(folder / "cohort" / "cohort.csv", folder / "out", folder / "cohort")
-    return folder / "out"
 
 
 @pytest.fixture(scope="module")

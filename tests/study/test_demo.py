@@ -48,7 +48,6 @@ def lessons(tmp_path, monkeypatch):
     return tmp_path / "notebooks" / "src" / "01_lesson.py"
 
 
-@pytest.mark.filterwarnings("ignore")  # nbclient and pyzmq warn at their own threads
 def test_the_demo_leaves_notebooks_figures_and_one_table(lessons, capsys):
     lessons.write_text(LESSON)
     folder = demo.run("quick")
@@ -60,7 +59,6 @@ def test_the_demo_leaves_notebooks_figures_and_one_table(lessons, capsys):
     assert (folder / "results.csv").is_file() and (folder / "results.html").is_file()
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_a_failing_cell_is_named_and_its_notebook_kept(lessons):
     lessons.write_text(f"{HEADER}\n# %%\n1 / 0\n")
     with pytest.raises(RuntimeError, match=r"01_lesson.ipynb: .*ZeroDivisionError"):
