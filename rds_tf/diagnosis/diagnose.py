@@ -79,7 +79,8 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
         inputs = window.cut(film.image, size)[None, ..., None]
         logits.append(classifier.predict_logits(one.model, inputs)[0])
         heat += window.put_back(explain.grad_cam(one.model, inputs)[0])
-    probability = float(1 / (1 + np.exp(-np.mean(logits))))
+    # Rounded before the decision, so that the two agree wherever they are written.
+    probability = round(float(1 / (1 + np.exp(-np.mean(logits)))), 6)
     return Diagnosis(
         image=film.image,
         mask=mask,
@@ -95,7 +96,7 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
     """Return a diagnosis as JSON values, without anything that names the patient."""
     return {
         "file": source.name,
-        "probability": round(found.probability, 6),
+        "probability": found.probability,
         "decision": found.decision,
         "threshold": 0.5,
         "mask_area_px": int(found.mask.sum()),
@@ -130,7 +131,9 @@ def draw(found: Diagnosis) -> np.ndarray:
 
 
 def find_films(path: str | Path, out: str | Path) -> list[Path]:
-    """Return the files to diagnose: `path` itself, or what lies below it, not in `out`.
+    """Return the files to diagnose: `path` itself, or what lies below it.
+
+    Results of an earlier run in `out`, a folder below `path`, are passed over.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -138,13 +141,15 @@ def find_films(path: str | Path, out: str | Path) -> list[Path]:
     path = Path(path)
     if path.is_file():
         return [path]
+    here, results = path.resolve(), Path(out).resolve()
+    below = results != here and results.is_relative_to(here)
     films = [
         file
         for file in sorted(path.rglob("*"))
         if file.is_file()
         and file.suffix.lower() not in SKIPPED
         and not file.name.startswith((".", "DICOMDIR"))
-        and not file.resolve().is_relative_to(Path(out).resolve())
+        and not (below and file.resolve().is_relative_to(results))
     ]
     if not films:
         raise FileNotFoundError(f"{path}: there is no film to diagnose.")
