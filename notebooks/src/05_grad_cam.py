@@ -319,16 +319,15 @@ crops = np.stack(crops)[..., None]
 
 # %%
 def share_heat(squares):
-    """Share of the heat on tube, lungs and rest, mean over the phantoms `(3,)`."""
-    shares = []
+    """Share of all phantoms' heat on tube, lungs and rest, `(3,)`, summing to 1."""
+    parts = np.zeros(3)
     for view, one, square in zip(views, made, squares, strict=True):
         heat = view.put_back(square)
         tube = one.device_masks["ett"] > 0
         lungs = (one.mask > 0) & ~tube
-        parts = np.array([heat[tube].sum(), heat[lungs].sum(), heat.sum()])
-        shares.append(parts / max(heat.sum(), 1e-6))
-    tube, lungs, whole = np.mean(shares, axis=0)
-    return np.array([tube, lungs, whole - tube - lungs])
+        rest = ~tube & ~lungs
+        parts += [heat[region].sum() for region in (tube, lungs, rest)]
+    return parts / parts.sum()
 
 
 # %% [markdown]
