@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--tube-link", type=float, default=0.5, help="0 to 1")
     verb.add_argument("--size", type=int, default=512, help="longest side in px")
     verb.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    _add_heart(verb, "in")
 
     verb = _add(verbs, "prepare", prepare, "DICOM, JSON and CSV to PNG and folds")
     verb.add_argument("cohort", type=Path, help="the case table")
@@ -63,22 +64,25 @@ def build_parser() -> argparse.ArgumentParser:
     starts = ("auto", "imagenet", "phantom", "scratch")
     verb.add_argument("--start", choices=starts, default="auto")
     verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
+    verb.add_argument("--steps", type=int, help="training steps, not the profile's")
+    _add_heart(verb, "in")
     _add_profile(verb)
 
     verb = _add(verbs, "segment", segment, "write lung masks as PNG")
     verb.add_argument("prepared", type=Path, help="folder written by prepare")
     verb.add_argument("out", type=Path, help="folder to write")
     verb.add_argument("--model", type=Path, default=config.SAVED_MODELS)
-    verb.add_argument(
-        "--steps", choices=("none", "median", "median+rotate"), default="median+rotate"
-    )
+    steps = ("none", "median", "median+turns", "median+upright", "median+rotate")
+    verb.add_argument("--steps", choices=steps, default="median+rotate")
+    _add_heart(verb)
 
     verb = _add(verbs, "evaluate", evaluate, "score models on cases they never saw")
     verb.add_argument("what", choices=("segmentation", "diagnosis"))
     verb.add_argument("prepared", type=Path, help="folder written by prepare")
     verb.add_argument("--model", type=Path, default=config.SAVED_MODELS)
     verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
-    verb.add_argument("--angles", default="0", help="degrees, such as 0,45,90")
+    verb.add_argument("--angles", default="0", help="degrees, as 0,15,45,90,180")
+    _add_heart(verb)
     verb.add_argument("--json", type=Path, help="file for the scores")
 
     verb = _add(verbs, "diagnose", diagnose, "diagnose a film or a folder of films")
@@ -110,6 +114,11 @@ def _add_profile(verb) -> None:
     verb.add_argument("--profile", choices=sorted(config.PROFILES), default="quick")
 
 
+def _add_heart(verb, default: str | None = None) -> None:
+    help = "in: lung behind the heart counts as lung; out: not"
+    verb.add_argument("--heart", choices=("in", "out"), default=default, help=help)
+
+
 def phantom(options) -> None:
     """Write a phantom cohort."""
     from rds_tf.phantoms import dataset
@@ -121,6 +130,7 @@ def phantom(options) -> None:
         options.tube_link,
         options.size,
         options.workers,
+        options.heart,
     )
     print(f"{len(truth)} phantoms in {options.out}")
 
@@ -147,24 +157,15 @@ def train(options) -> None:
     from rds_tf.diagnosis import recipe as diagnosis_recipe
     from rds_tf.lungs import recipe as lungs_recipe
 
-    profile = config.load_profile(options.profile)
+    profile = config.load_profile(options.profile, options.steps)
     every = range(config.NUM_FOLDS)
     for fold in every if options.fold == "all" else [int(options.fold)]:
+        run = options.prepared, options.out, fold, profile
         if options.what == "segmenter":
-            folder = lungs_recipe.train_fold(
-                options.prepared, options.out, fold, profile, options.start
-            )
+            folder = lungs_recipe.train_fold(*run, options.start, options.heart)
         else:
-            folder = diagnosis_recipe.train_fold(
-                options.prepared,
-                options.out,
-                fold,
-                profile,
-                options.backbone,
-                options.input,
-                options.start,
-                options.segmenter,
-            )
+            arm = options.backbone, options.input, options.start, options.segmenter
+            folder = diagnosis_recipe.train_fold(*run, *arm)
         print(f"fold {fold} held out: {folder}")
 
 
@@ -173,7 +174,7 @@ def segment(options) -> None:
     from rds_tf.lungs import segmenter
 
     count = segmenter.segment_folder(
-        options.model, options.prepared, options.out, options.steps
+        options.model, options.prepared, options.out, options.steps, options.heart
     )
     print(f"{count} masks in {options.out}")
 
@@ -187,14 +188,14 @@ def evaluate(options) -> None:
         from rds_tf.lungs import ladder
 
         angles = _read_angles(options.angles)
-        result = ladder.evaluate(options.prepared, options.model, angles)
+        cases = options.prepared, options.model
+        result = ladder.evaluate(*cases, angles, heart=options.heart)
     else:
         from rds_tf.diagnosis import classifier
 
         models = classifier.load_classifiers(options.model)
         result = classifier.evaluate(options.prepared, models, options.segmenter)
-    table = report.make_table(options.what, result, options.prepared.resolve().name)
-    print(report.format_table(table))
+    print(report.format_scores(options.what, result, options.prepared.resolve().name))
     if options.json:
         store.write_json(options.json, result)
 

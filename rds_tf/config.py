@@ -3,7 +3,7 @@
 import hashlib
 import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,17 +67,26 @@ PROFILES = {
 }
 
 
-def load_profile(name: str) -> Profile:
+def load_profile(name: str, num_steps: int | None = None) -> Profile:
     """Return the named profile.
 
+    Args:
+        name: `"quick"` or `"full"`.
+        num_steps: int, training steps of every network, if not the profile's own.
+
     Raises:
-        ValueError: if `name` is not a profile.
+        ValueError: if `name` is not a profile, or `num_steps` is less than 1.
     """
     if name not in PROFILES:
         raise ValueError(
             f"`name` must be one of {sorted(PROFILES)}. Received: {name!r}"
         )
-    return PROFILES[name]
+    profile = PROFILES[name]
+    if num_steps is None:
+        return profile
+    if num_steps < 1:
+        raise ValueError(f"`num_steps` must be at least 1. Received: {num_steps}")
+    return replace(profile, segmenter_steps=num_steps, classifier_steps=num_steps)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "": "config metrics overlay plots engine store training",
     "data": "grey radiograph annotation cohort folds prepare preprocessing augment "
     "pipeline",
-    "phantoms": "curves skeleton anatomy devices film phantom dataset",
-    "lungs": "unet postprocess frame segmenter ladder recipe",
+    "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
+    "dataset",
+    "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
     "diagnosis": "efficientnet explain classifier recipe diagnose",
     "study": "report demo",
 }

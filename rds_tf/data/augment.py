@@ -36,7 +36,7 @@ def vary_geometry(images, masks, seed, max_angle_degrees: float):
 
     Args:
         images: float32 `(B, S, S, 1)`.
-        masks: float32 `(B, S, S, 1)`.
+        masks: float32 `(B, S, S, M)`.
         seed: int `(2,)`.
         max_angle_degrees: float; half of the draws stay within 15 degrees.
 
@@ -49,7 +49,7 @@ def vary_geometry(images, masks, seed, max_angle_degrees: float):
     small = min(15.0, max_angle_degrees)
     limit = tf.where(draw.uniform(0, 1) < 0.5, max_angle_degrees, small)
     angle = draw.uniform(-1, 1) * limit * np.pi / 180
-    scale = tf.exp(draw.uniform(np.log(0.8), np.log(1.25)))
+    scale = tf.exp(draw.uniform(np.log(0.7), np.log(1.4)))
     mirror = tf.where(draw.uniform(0, 1) < 0.5, 1.0, -1.0)
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
     a, b, c, d = cos * mirror, -sin, sin * mirror, cos

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from rds_tf import config, engine, overlay, store
 from rds_tf.data import preprocessing, radiograph
 from rds_tf.diagnosis import classifier, explain
-from rds_tf.lungs import frame, segmenter
+from rds_tf.lungs import frame, gate, segmenter
 
 SKIPPED = {".json", ".csv", ".txt", ".md", ".xlsx", ".xml", ".html", ".ini", ".db"}
 LONGEST_OVERLAY_PX = 1024
@@ -24,6 +24,7 @@ class Diagnosis:
     Attributes:
         image: `(H, W)` float32, the film.
         mask: `(H, W)` uint8 of {0, 1}, the lungs.
+        mask_quality: float in `[0, 1]`, from `gate.mask_quality`.
         heatmap: `(H, W)` float32 in `[0, 1]`, Grad-CAM of RDS.
         probability: float, mean of the models in logit units.
         decision: `"RDS"` or `"no RDS"`.
@@ -33,6 +34,7 @@ class Diagnosis:
 
     image: np.ndarray
     mask: np.ndarray
+    mask_quality: float
     heatmap: np.ndarray
     probability: float
     decision: str
@@ -71,11 +73,14 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
         radiograph.RadiographError: if the file cannot be read as a radiograph.
     """
     film = radiograph.open_radiograph(path)
-    mask = segmenter.segment(models.segmenter.model, [film.image])[0]
+    lungs = segmenter.segment_steps(
+        models.segmenter.model, [film.image], ("median+rotate",)
+    )
+    (found,) = lungs["median+rotate"]
     logits, heat = [], np.zeros(film.image.shape, "float32")
     for one in models.classifiers:
         size = one.manifest["architecture"]["image_size"]
-        window = frame.choose_frame(film.image, mask, one.manifest["input"])
+        window = frame.choose_frame(film.image, found.mask, one.manifest["input"])
         inputs = window.cut(film.image, size)[None, ..., None]
         logits.append(classifier.predict_logits(one.model, inputs)[0])
         heat += window.put_back(explain.grad_cam(one.model, inputs)[0])
@@ -83,11 +88,12 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
     probability = round(float(1 / (1 + np.exp(-np.mean(logits)))), 6)
     return Diagnosis(
         image=film.image,
-        mask=mask,
+        mask=found.mask,
+        mask_quality=round(found.quality, 4),
         heatmap=np.clip(heat / len(models.classifiers), 0, 1),
         probability=probability,
         decision="RDS" if probability >= 0.5 else "no RDS",
-        warnings=(*film.warnings, *segmenter.mask_warnings(mask)),
+        warnings=(*film.warnings, *gate.mask_warnings(found.mask, found.quality)),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
     )
 
@@ -100,6 +106,7 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "decision": found.decision,
         "threshold": 0.5,
         "mask_area_px": int(found.mask.sum()),
+        "mask_quality": found.mask_quality,
         "mask_share": round(float(found.mask.mean()), 4),
         "warnings": list(found.warnings),
         "probability_of_each_classifier": {

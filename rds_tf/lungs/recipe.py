@@ -1,17 +1,16 @@
 """How a segmenter is trained: on the folds of a cohort, or on phantoms alone."""
 
-import os
 from pathlib import Path
 
-import numpy as np
-
-from rds_tf import config, engine, store, training
+from rds_tf import config, store, training
 from rds_tf.data import pipeline, prepare, preprocessing
 from rds_tf.lungs import unet
-from rds_tf.phantoms import phantom
+from rds_tf.phantoms import stack
 
 LEARNING_RATE = 2e-3
-SHIPPED = {"image_size": 128, "filters": 16}
+SHIPPED = {"image_size": 128, "filters": 16, "num_masks": 2}
+NUM_PHANTOMS = 20_000
+NUM_STEPS = 2_800
 
 
 def train_fold(
@@ -20,6 +19,7 @@ def train_fold(
     fold: int,
     profile: config.Profile,
     start: str = "auto",
+    heart: str = "in",
 ) -> Path:
     """Train a U-Net on every fold but one.
 
@@ -30,6 +30,7 @@ def train_fold(
         profile: sizes of the run.
         start: `"phantom"` goes on from the shipped segmenter, `"auto"` does where
             its architecture is the profile's, `"scratch"` never does.
+        heart: one of `segmenter.HEARTS`, how the films are outlined.
 
     Returns:
         The model's folder.
@@ -45,50 +46,91 @@ def train_fold(
     table = table[(table["fold"] != fold) & (table["mask"] != "")]
     if table.empty:
         raise ValueError(f"{prepared}: there is no outlined film outside fold {fold}.")
-    config.set_seed(fold)
-    images, masks = pipeline.load_arrays(
-        prepared, table, profile.segmenter["image_size"]
+    folder = Path(out) / f"segmenter_fold_{fold}"
+    return train_films(
+        prepared, table, folder, profile, start=start, heart=heart, fold=fold
     )
+
+
+def train_films(
+    prepared: str | Path,
+    table,
+    folder: Path,
+    profile: config.Profile,
+    *,
+    start: str = "auto",
+    heart: str = "in",
+    fold: int = 0,
+) -> Path:
+    """Train a U-Net on the outlined films of `table`, as `train_fold` does.
+
+    Args:
+        prepared: folder written by `prepare`.
+        table: rows of its manifest, each with a mask.
+        folder: the model's folder.
+        profile: sizes of the run.
+        start: `"auto"`, `"phantom"` or `"scratch"`.
+        heart: one of `segmenter.HEARTS`.
+        fold: int, the fold that is not in `table`; it also seeds the run.
+    """
+    config.set_seed(fold)
+    size = profile.segmenter["image_size"]
+    images, masks = pipeline.load_arrays(prepared, table, size)
     model = unet.build_unet(**profile.segmenter)
-    begun = start if start == "scratch" else load_start(model, profile.segmenter)
+    begun = start
+    if start != "scratch":
+        begun = load_start(model, profile.segmenter, heart)
     if start == "phantom" and begun != "phantom":
         raise ValueError("The phantom start asked for is not to be had.")
     rate = LEARNING_RATE if begun == "scratch" else LEARNING_RATE / 2
-    folder = Path(out) / f"segmenter_fold_{fold}"
     dataset = pipeline.segmentation_dataset(
         images, masks, profile.batch_size, training=True
     )
     record = {
-        "data": f"{len(table)} films of a cohort in five folds",
+        "data": f"{len(table)} films of a cohort",
         "held_out_fold": fold,
         "start": begun,
         "steps": profile.segmenter_steps,
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
     fit(model, dataset, folder, rate, record)
-    return save(model, folder, profile.segmenter, record)
+    return save(model, folder, profile.segmenter, record, [heart])
 
 
-def load_start(model, architecture: dict) -> str:
-    """Load the shipped weights if they fit and say which start it is."""
+def load_start(model, architecture: dict, heart: str = "in") -> str:
+    """Load the shipped weights if they fit and say which start it is.
+
+    The shipped segmenter draws the lungs with and without the heart; `model` goes on
+    from the mask of its own convention.
+    """
     try:
         folder = store.find_models(config.SAVED_MODELS, "segmenter")[0]
         shipped, manifest = store.load_model(folder, "segmenter", unet.build_unet)
     except store.ModelError as error:
         print(f"No shipped segmenter ({error}) Training from scratch.")
         return "scratch"
-    if manifest["architecture"] != architecture:
+    hearts = manifest.get("hearts", ["in"])
+    fits = {**manifest["architecture"], "num_masks": 1} == architecture | {
+        "num_masks": 1
+    }
+    if not fits or heart not in hearts:
         print(
-            f"The shipped segmenter is {manifest['architecture']}, this run's is "
-            f"{architecture}. Training from scratch."
+            f"The shipped segmenter is {manifest['architecture']} with heart "
+            f"{' or '.join(hearts)}, this run's is {architecture} with heart {heart}. "
+            "Training from scratch."
         )
         return "scratch"
-    model.set_weights(shipped.get_weights())
+    *body, kernel, bias = shipped.get_weights()
+    mask = slice(hearts.index(heart), hearts.index(heart) + 1)
+    model.set_weights([*body, kernel[..., mask], bias[mask]])
     return "phantom"
 
 
 def train_on_phantoms(
-    out: str | Path, num_phantoms: int = 6000, num_steps: int = 2500, seed: int = 0
+    out: str | Path,
+    num_phantoms: int = NUM_PHANTOMS,
+    num_steps: int = NUM_STEPS,
+    seed: int = 0,
 ) -> Path:
     """Train the segmenter that is shipped: phantoms only, no real film.
 
@@ -100,7 +142,7 @@ def train_on_phantoms(
     """
     config.set_seed(seed)
     size = SHIPPED["image_size"]
-    images, masks = draw_phantoms(num_phantoms, size, seed)
+    images, masks = stack.draw_phantoms(num_phantoms, size, seed)
     model = unet.build_unet(**SHIPPED)
     dataset = pipeline.segmentation_dataset(images, masks, 16, training=True)
     folder = Path(out) / "lung_segmenter"
@@ -112,24 +154,7 @@ def train_on_phantoms(
         "seen": [],
     }
     fit(model, dataset, folder, LEARNING_RATE, record)
-    return save(model, folder, SHIPPED, record)
-
-
-def draw_phantoms(num_phantoms: int, size: int, seed: int):
-    """Draw training phantoms in all cores, uint8 `(N, size, size, 1)` each."""
-    seeds = [((seed + 1) * 1_000_000 + index, size) for index in range(num_phantoms)]
-    groups = [seeds[at : at + 50] for at in range(0, num_phantoms, 50)]
-    workers = os.cpu_count() or 1
-    outcomes = engine.map_items(_draw_group, groups, workers, "phantoms x 50")
-    images, masks = zip(*(outcome.value for outcome in outcomes), strict=True)
-    return np.concatenate(images), np.concatenate(masks)
-
-
-def _draw_group(group: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    made = [phantom.make_training_phantom(seed, size) for seed, size in group]
-    images = [np.round(255 * preprocessing.stretch(one.image)) for one in made]
-    images = np.stack(images).astype("uint8")[..., None]
-    return images, np.stack([one.mask for one in made])[..., None]
+    return save(model, folder, SHIPPED, record, ["in", "out"])
 
 
 def fit(model, dataset, folder: Path, learning_rate: float, record: dict):
@@ -139,13 +164,14 @@ def fit(model, dataset, folder: Path, learning_rate: float, record: dict):
     return training.fit(model, dataset, folder, record)
 
 
-def save(model, folder: Path, architecture: dict, record: dict) -> Path:
-    """Write the model with its manifest."""
+def save(model, folder: Path, architecture: dict, record: dict, hearts=("in",)):
+    """Write the model with its manifest; `hearts` names its masks in order."""
     manifest = {
         "kind": "segmenter",
         "architecture": architecture,
         "preprocessing": preprocessing.DESCRIPTION,
-        "output": "lung probability; the lung behind the heart counts as lung",
+        "output": "one lung probability a mask; heart in: the lung behind it counts",
+        "hearts": list(hearts),
         "training": record,
     }
     return store.save_model(model, folder, manifest)

@@ -12,7 +12,11 @@ from keras import layers, ops
 
 
 def build_unet(
-    image_size: int = 256, encoder: str = "plain", filters: int = 16, depth: int = 4
+    image_size: int = 256,
+    encoder: str = "plain",
+    filters: int = 16,
+    depth: int = 4,
+    num_masks: int = 1,
 ):
     """Build an uncompiled U-Net for one-channel radiographs.
 
@@ -23,10 +27,12 @@ def build_unet(
             `"efficientnetb0"` or `"resnet18"`.
         filters: int, filters of the first level of the plain U-Net, doubled per level.
         depth: int, number of halvings of the plain U-Net.
+        num_masks: int, masks predicted from one image, such as the lungs with and
+            without the part behind the heart.
 
     Returns:
         `keras.Model` from images `(B, H, W, 1)` in `[0, 1]` to float32 lung
-        probabilities `(B, H, W, 1)` in `[0, 1]`.
+        probabilities `(B, H, W, num_masks)` in `[0, 1]`.
 
     Raises:
         ValueError: if `image_size` does not fit, or the encoder is unknown.
@@ -41,9 +47,14 @@ def build_unet(
         features = _plain(inputs, filters, depth)
     else:
         features = _segmentation_models(inputs, encoder)
-    logit = layers.Conv2D(1, 1, dtype="float32", name="logit")(features)
+    logit = layers.Conv2D(num_masks, 1, dtype="float32", name="logit")(features)
     probability = layers.Activation("sigmoid", dtype="float32", name="probability")
     return keras.Model(inputs, probability(logit), name=f"unet_{encoder}")
+
+
+def choose_mask(model, index: int):
+    """Return a model of one mask out of those that a U-Net predicts together."""
+    return keras.Model(model.input, model.output[..., index : index + 1])
 
 
 def _plain(inputs, filters: int, depth: int):

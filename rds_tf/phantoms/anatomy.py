@@ -15,17 +15,19 @@ class Anatomy:
         lungs: closed curves, the right lung (picture's left) first. They include
             the lung behind the heart and above the dome of the diaphragm.
         heart: closed curve of heart and great vessels.
+        abdomen: closed curve of what lies below the diaphragm.
         soft: closed curves of soft tissue (torso, neck, head, arms) with their
             thickness, 1 being the torso's.
         plates: closed curves of vertebrae with their density.
         bones: layers of open curves, each layer with one width and density.
         airways: open curves with width, the trachea first.
-        vessels: open curves with width, inside the lungs.
+        vessels: stacks of open curves with width, inside the lungs.
         gas: closed curves of stomach and bowel gas.
     """
 
     lungs: list[curves.Curve]
     heart: curves.Curve
+    abdomen: curves.Curve
     soft: list[tuple[curves.Curve, float]] = field(default_factory=list)
     plates: list[tuple[list[curves.Curve], float]] = field(default_factory=list)
     bones: list[tuple[list[curves.Curve], float, float]] = field(default_factory=list)
@@ -48,18 +50,20 @@ def make_anatomy(
         An `Anatomy`.
     """
     height = np.interp(age, [0, 0.5, 1], [1.28, 1.5, 1.85])
-    height *= volume * rng.uniform(0.88, 1.14)
-    gap = rng.uniform(0.10, 0.19)  # spine to medial border
+    height *= volume * rng.uniform(0.80, 1.16)
+    spine = rng.uniform(0.085, 0.125)  # half of its width
+    gap = spine + rng.uniform(0.015, 0.085)  # midline to medial border
     turn = rng.normal(0, 0.05)  # patient turned about the long axis
-    lungs = [_lung(rng, side, age, height, gap - side * turn) for side in (-1, 1)]
+    lungs = [_lung(rng, side, age, height, gap - 0.4 * side * turn) for side in (-1, 1)]
     heart = _heart(rng, age, height, turn)
     bones = skeleton.make_ribs(rng, age, height) + skeleton.make_clavicles(rng, height)
     soft, limbs = skeleton.make_soft_tissue(rng, age, height)
     return Anatomy(
         lungs=lungs,
         heart=heart,
+        abdomen=_abdomen(lungs, height),
         soft=soft,
-        plates=skeleton.make_spine(rng, height),
+        plates=skeleton.make_spine(rng, height, spine),
         bones=bones + limbs,
         airways=_airways(rng, height, turn),
         vessels=[v for side in (-1, 1) for v in _vessels(rng, side, height, turn)],
@@ -72,34 +76,47 @@ def _lung(rng, side: int, age: float, height: float, gap: float) -> curves.Curve
     top = -0.52 * height + rng.normal(0, 0.02)
     bottom = 0.48 * height + rng.normal(0, 0.04)
     tall = bottom - top
-    dome = rng.uniform(0.10, 0.24) * tall  # diaphragm above the costophrenic angle
-    slope = rng.uniform(-0.06, 0.05) * tall  # its medial end
+    # Diaphragm above the costophrenic angle; the liver lifts the right dome.
+    dome = rng.uniform(*(0.09, 0.23) if side < 0 else (0.05, 0.20)) * tall
+    slope = rng.uniform(*(-0.06, 0.05) if side < 0 else (-0.11, 0.04)) * tall
+    blunt = rng.uniform(0, 0.07)  # a costophrenic angle rounded off
     shoulder = np.interp(age, [0, 1], [0.46, 0.58]) + rng.normal(0, 0.04)
     lateral = 1.0 + rng.normal(0, 0.03)
     gap = float(np.clip(gap, 0.06, 0.26))
     reach = shoulder - gap  # width of the apex
     points = [
-        (gap + rng.uniform(0.0, 0.12) * reach, top + 0.10 * tall),
-        (gap + rng.uniform(0.28, 0.38) * reach, top + 0.015 * tall),
-        (gap + rng.uniform(0.62, 0.70) * reach, top),
+        (gap + rng.uniform(0.0, 0.08) * reach, top + rng.uniform(0.05, 0.10) * tall),
+        (gap + rng.uniform(0.22, 0.36) * reach, top + 0.012 * tall),
+        (gap + rng.uniform(0.58, 0.70) * reach, top),
         (shoulder + 0.16, top + rng.uniform(0.13, 0.19) * tall),
         (lateral - rng.uniform(0.09, 0.17), top + 0.40 * tall),
         (lateral - rng.uniform(0.02, 0.08), top + 0.65 * tall),
-        (lateral, top + 0.88 * tall),
-        (lateral + 0.005, bottom - 0.015 * tall),
-        (lateral - 0.03, bottom),
-        (lateral - 0.14, bottom - 0.36 * dome),
-        (0.66, bottom - 0.82 * dome),
+        (lateral, top + 0.86 * tall),
+        (lateral + 0.005 - 0.5 * blunt, bottom - (0.03 + blunt) * tall),
+        (lateral - 0.03 - blunt, bottom - 0.6 * blunt * tall),
+        (lateral - 0.14, bottom - 0.42 * dome),
+        (0.66, bottom - 0.84 * dome),
         (0.42, bottom - dome),
         (gap + 0.10, bottom - dome - slope),
-        (gap + 0.01, bottom - dome - slope + 0.02),
-        (gap - 0.01, bottom - dome - slope - 0.07 * tall),
+        (gap + 0.01, bottom - dome - slope - 0.01 * tall),
+        (gap - 0.005, bottom - dome - slope - 0.08 * tall),
         (gap + rng.normal(0, 0.012), 0.15 * tall),
         (gap + rng.normal(0, 0.015), -0.15 * tall),
     ]
     points = np.asarray(points) + rng.normal(0, 0.008, (len(points), 2))
     points[:, 0] *= side
     return curves.smooth_curve(points, closed=True)
+
+
+BASE = slice(8 * 6, 13 * 6 + 1)  # of `_lung`: from the lateral angle to the medial
+
+
+def _abdomen(lungs: list[curves.Curve], height: float) -> curves.Curve:
+    """Return the abdomen, whose upper border is the base of both lungs."""
+    right, left = lungs[0][BASE], lungs[1][BASE][::-1]
+    low = 2.6 * height
+    ends = [(-1.6, right[0, 1])], [(1.6, left[-1, 1]), (1.6, low), (-1.6, low)]
+    return np.vstack([ends[0], right, left, ends[1]])
 
 
 def _heart(rng, age: float, height: float, turn: float) -> curves.Curve:
@@ -132,7 +149,7 @@ def _airways(rng, height: float, turn: float) -> list[tuple[curves.Curve, float]
     trachea = curves.smooth_curve(
         [(rng.normal(0, 0.03), -1.2 * height), (0.02, -0.6 * height), carina],
         closed=False,
-        num_points=32,
+        steps=16,
     )
     right = np.array([carina, carina + (-0.16, 0.12), carina + (-0.24, 0.26)])
     left = np.array([carina, carina + (0.20, 0.09), carina + (0.32, 0.17)])
@@ -141,23 +158,27 @@ def _airways(rng, height: float, turn: float) -> list[tuple[curves.Curve, float]
 
 def _vessels(
     rng, side: int, height: float, turn: float
-) -> list[tuple[curves.Curve, float]]:
-    """Return a branching tree from the hilum outwards as open curves."""
-    hilum = np.array([side * 0.24 + turn, rng.normal(-0.02, 0.02) * height])
+) -> list[tuple[np.ndarray, float]]:
+    """Return nine branching vessels from the hilum outwards, `(9, 2, 2)` a level."""
+    start = np.tile((side * 0.24 + turn, rng.normal(-0.02, 0.02) * height), (9, 1))
+    heading = np.deg2rad(np.linspace(-75, 80, 9) + rng.normal(0, 8, 9))
+    width = rng.uniform(0.03, 0.05)
     tree = []
-    for angle in np.linspace(-75, 80, 9) + rng.normal(0, 8, 9):
-        start, heading, width = hilum, np.deg2rad(angle), rng.uniform(0.03, 0.05)
-        for _ in range(3):
-            step = rng.uniform(0.14, 0.26)
-            heading += rng.normal(0, 0.2)
-            move = np.array([side * np.cos(heading), np.sin(heading)]) * step
-            end = start + move
-            tree.append((np.array([start, end]), width))
-            fork = heading + rng.choice([-1, 1]) * rng.uniform(0.4, 0.8)
-            twig = np.array([side * np.cos(fork), np.sin(fork)]) * 0.8 * step
-            tree.append((np.array([end, end + twig]), 0.55 * width))
-            start, width = end, 0.7 * width
+    for _ in range(3):
+        heading = heading + rng.normal(0, 0.2, 9)
+        step = rng.uniform(0.14, 0.26, (9, 1))
+        end = start + _point(side, heading) * step
+        fork = heading + rng.choice([-1, 1], 9) * rng.uniform(0.4, 0.8, 9)
+        twig = end + 0.8 * step * _point(side, fork)
+        tree.append((np.stack([start, end], 1), width))
+        tree.append((np.stack([end, twig], 1), 0.55 * width))
+        start, width = end, 0.7 * width
     return tree
+
+
+def _point(side: int, heading: np.ndarray) -> np.ndarray:
+    """Return unit vectors `(N, 2)` away from the spine."""
+    return np.stack([side * np.cos(heading), np.sin(heading)], 1)
 
 
 def _gas(rng, height: float) -> list[curves.Curve]:
@@ -169,5 +190,5 @@ def _gas(rng, height: float) -> list[curves.Curve]:
             centre = (rng.uniform(0.35, 0.6), 0.56 * height)
         radii = rng.uniform(0.08, 0.24, 2)
         loop = curves.ring((0, 0), radii, 10) * rng.uniform(0.85, 1.15, (10, 1))
-        loops.append(curves.smooth_curve(loop + centre, closed=True, num_points=40))
+        loops.append(curves.smooth_curve(loop + centre, closed=True))
     return loops

@@ -1,7 +1,7 @@
 """A phantom cohort in the study's own layout: DICOM, LabelMe JSON, case table."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class Case:
     has_annotation: bool
     bits_stored: int
     inverted: bool
+    heart: str = "in"
 
 
 def write_cohort(
@@ -41,6 +42,7 @@ def write_cohort(
     tube_link: float = 0.5,
     longest_px: int = 512,
     num_workers: int = 1,
+    heart: str = "in",
 ) -> pd.DataFrame:
     """Write `dicom/`, `json/`, `cohort.csv` and `truth.csv`.
 
@@ -56,22 +58,27 @@ def write_cohort(
             0 not at all, 1 always there with RDS and never without.
         longest_px: int, longest side of a film.
         num_workers: int, local processes.
+        heart: `"in"` outlines the lungs with the part behind the heart, `"out"`
+            without it.
 
     Returns:
         The truth: one row a case with severity, angle and devices.
 
     Raises:
-        ValueError: if `num_cases` or `tube_link` is out of range.
+        ValueError: if `num_cases`, `tube_link` or `heart` is out of range.
         OSError: if a file cannot be written.
     """
     if num_cases < 1:
         raise ValueError(f"`num_cases` must be at least 1. Received: {num_cases}")
     if not 0 <= tube_link <= 1:
         raise ValueError(f"`tube_link` must lie in [0, 1]. Received: {tube_link}")
+    if heart not in ("in", "out"):
+        raise ValueError(f"`heart` must be 'in' or 'out'. Received: {heart!r}")
     out = Path(out)
     for name in ("dicom", "json"):
         (out / name).mkdir(parents=True, exist_ok=True)
     cases = _draw_cases(out, num_cases, seed, tube_link, longest_px)
+    cases = [replace(case, heart=heart) for case in cases]
     outcomes = engine.map_items(write_case, cases, num_workers, "phantoms")
     failed = [outcome.error for outcome in outcomes if outcome.error]
     if failed:
@@ -148,6 +155,7 @@ def _draw_severity(rng, *, rds: bool) -> float:
 def _draw_devices(rng, tube_link: float, *, rds: bool) -> tuple[str, ...]:
     chance = 0.5 + (0.5 if rds else -0.5) * tube_link
     chances = {"ett": chance, "ngt": 0.4, "uac": 0.3, "uvc": 0.3, "leads": 0.5}
+    chances["dressing"] = 0.15
     return tuple(name for name in devices.DEVICES if rng.random() < chances[name])
 
 
@@ -170,16 +178,17 @@ def write_case(case: Case) -> tuple[dict, dict]:
         Its row of the study's table, and its truth.
     """
     made = render_case(case)
+    polygons = made.polygons if case.heart == "in" else made.outline_without_heart()
     name = f"case{case.index:04d}"
     write_dicom(case.folder / "dicom" / f"{name}.dcm", made.image, case)
     if case.has_annotation:
         annotation.write_labelme(
             case.folder / "json" / f"{name}.json",
-            made.polygons,
+            polygons,
             *case.shape,
             f"{name}.png",
         )
-    area = annotation.polygon_area(made.polygons) if case.has_annotation else ""
+    area = annotation.polygon_area(polygons) if case.has_annotation else ""
     row = {
         "filepath": f"{WINDOWS_FOLDER}{name}.dcm",
         "rds": int(case.severity >= phantom.RDS_SEVERITY),

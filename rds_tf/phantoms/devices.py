@@ -6,7 +6,7 @@ import numpy as np
 
 from rds_tf.phantoms import anatomy, curves
 
-DEVICES = ("ett", "ngt", "uac", "uvc", "leads")
+DEVICES = ("ett", "ngt", "uac", "uvc", "leads", "dressing")
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,13 @@ class Device:
 
     Attributes:
         name: one of `DEVICES`: endotracheal tube, nasogastric tube, umbilical
-            arterial and venous catheter, ECG leads.
+            arterial and venous catheter, ECG leads, dressing.
         lines: `(N, 2)` open curves in thorax units.
         width: float, outer width in thorax units.
         density: float, added attenuation, soft tissue of the torso being 1.
         hollow: bool, drawn as a wall with a radiopaque stripe.
         pads: `(M, 2)` centres of adhesive electrodes.
+        sheets: `(N, 2)` closed curves of tape or gauze.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Device:
     density: float
     hollow: bool = False
     pads: tuple = ()
+    sheets: tuple = ()
 
 
 def make_device(name: str, rng: np.random.Generator, chest: anatomy.Anatomy) -> Device:
@@ -80,6 +82,8 @@ def make_device(name: str, rng: np.random.Generator, chest: anatomy.Anatomy) -> 
         return _line(name, path, 0.026, 0.28)
     if name == "leads":
         return _leads(rng, top, bottom)
+    if name == "dressing":
+        return _dressing(rng, top, bottom)
     raise ValueError(f"`name` must be one of {DEVICES}. Received: {name!r}")
 
 
@@ -97,3 +101,18 @@ def _leads(rng, top: float, bottom: float) -> Device:
         pads.append(pad)
         wires.append(curves.smooth_curve([pad, bend, exit_at], closed=False))
     return Device("leads", wires, 0.024, 0.35, pads=tuple(map(tuple, pads)))
+
+
+def _dressing(rng, top: float, bottom: float) -> Device:
+    """Return one to three sheets of tape or gauze, anywhere on the trunk."""
+    sheets = []
+    for _ in range(rng.integers(1, 4)):
+        half = rng.uniform(0.08, 0.4, 2) / 2
+        turn = rng.uniform(0, np.pi)
+        across = np.array([np.cos(turn), np.sin(turn)])
+        along = np.array([-across[1], across[0]])
+        corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+        sheet = [a * half[0] * across + b * half[1] * along for a, b in corners]
+        centre = rng.uniform(-0.9, 0.9), rng.uniform(top, bottom + 0.5)
+        sheets.append(np.array(sheet) + centre)
+    return Device("dressing", [], 0.02, rng.uniform(0.04, 0.2), sheets=tuple(sheets))

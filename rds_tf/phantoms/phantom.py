@@ -7,10 +7,11 @@ on phantoms prove code, not medicine.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from rds_tf.data import annotation
-from rds_tf.phantoms import anatomy, devices, film
+from rds_tf.phantoms import anatomy, canvas, devices, film, tissue
 
 RDS_SEVERITY = 0.35  # at or above it a phantom counts as RDS
 
@@ -22,7 +23,8 @@ class Phantom:
     Attributes:
         image: `(H, W)` float32 in `[0, 1]`, bone bright.
         polygons: lung outlines in pixels, closed, `(N, 2)` as x and y.
-        mask: `(H, W)` uint8 of {0, 1}, the lungs.
+        mask: `(H, W)` uint8 of {0, 1}, the lungs, the part behind the heart included.
+        heart: `(H, W)` uint8 of {0, 1}, heart and great vessels.
         device_masks: name of a device to its `(H, W)` uint8 mask.
         severity: float in `[0, 1]`; RDS from `RDS_SEVERITY` on.
         angle_degrees: float, counter-clockwise turn of the infant in the picture.
@@ -31,9 +33,33 @@ class Phantom:
     image: np.ndarray
     polygons: list[np.ndarray]
     mask: np.ndarray
+    heart: np.ndarray
     device_masks: dict[str, np.ndarray]
     severity: float
     angle_degrees: float
+
+    @property
+    def mask_without_heart(self) -> np.ndarray:
+        """The lungs that no heart covers, `(H, W)` uint8 of {0, 1}."""
+        return self.mask * (1 - self.heart)
+
+    def outline_without_heart(self) -> list[np.ndarray]:
+        """Return closed outlines of `mask_without_heart`, along pixel edges."""
+        scale = 8  # of a pixel; the outline lies half of one inside
+        large = cv2.resize(
+            self.mask_without_heart,
+            None,
+            fx=scale,
+            fy=scale,
+            interpolation=cv2.INTER_NEAREST,
+        )
+        outlines, _ = cv2.findContours(
+            large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
+        polygons = [(outline[:, 0] + 0.5) / scale for outline in outlines]
+        areas = [annotation.polygon_area([polygon]) for polygon in polygons]
+        order = np.argsort(areas)[::-1][:2]
+        return [polygons[index] for index in order if areas[index] >= 4]
 
 
 def make_phantom(
@@ -43,6 +69,8 @@ def make_phantom(
     angle_degrees: float = 0.0,
     device_names: tuple[str, ...] = (),
     age: float = 0.0,
+    *,
+    wild: bool = False,
 ) -> Phantom:
     """Make one phantom; the same arguments give the same pixels.
 
@@ -53,6 +81,8 @@ def make_phantom(
         angle_degrees: float, counter-clockwise turn of the infant.
         device_names: names out of `devices.DEVICES`.
         age: float, 0 newborn, 0.5 school age, 1 adult proportions.
+        wild: bool, let everything happen that spoils a film: lungs cut by its edge,
+            failed exposure, grid lines, inversion, letters, looks no film has.
 
     Returns:
         A `Phantom`.
@@ -70,33 +100,44 @@ def make_phantom(
         devices.make_device(name, np.random.default_rng([seed, *name.encode()]), chest)
         for name in device_names
     ]
-    view = _frame(rng, chest, shape, angle_degrees, age)
-    attenuation = film.attenuation(rng, chest, view, severity, age)
+    view = _frame(rng, chest, shape, angle_degrees, age, wild=wild)
+    look = tissue.draw_look(rng, wild=wild)
+    attenuation = tissue.attenuation(rng, chest, view, severity, age, look)
     device_masks = {}
     for device in placed:
-        shadow, device_masks[device.name] = film.shadow(device, view)
+        shadow, device_masks[device.name] = tissue.shadow(device, view)
         attenuation += shadow
-    image = film.finish(rng, film.expose(rng, attenuation, view), view)
+    exposed = film.expose(rng, attenuation, view, wild=wild)
+    beam = film.collimate(rng, shape, wild=wild)
+    exposed_part = film.draw_beam(beam, shape)
+    low, high = np.maximum(beam.min(0), 0), np.minimum(beam.max(0), shape[::-1])
     polygons = [view.to_px(lung) + 0.5 for lung in chest.lungs]  # from pixel corners
-    polygons = [np.clip(polygon, 0, shape[::-1]) for polygon in polygons]
-    mask = annotation.draw_mask(polygons, *shape)
-    return Phantom(image, polygons, mask, device_masks, severity, angle_degrees)
+    polygons = [np.clip(polygon, low, high) for polygon in polygons]
+    return Phantom(
+        image=film.finish(rng, exposed, beam, wild=wild),
+        polygons=polygons,
+        mask=annotation.draw_mask(polygons, *shape) * exposed_part,
+        heart=(canvas.fill(view, [chest.heart]) > 0.5).astype("uint8") * exposed_part,
+        device_masks=device_masks,
+        severity=severity,
+        angle_degrees=angle_degrees,
+    )
 
 
 def make_training_phantom(seed: int, image_size: int = 256) -> Phantom:
-    """Make a square phantom with every dial drawn, for training a segmenter.
+    """Make a square wild phantom with every dial drawn, for training a segmenter.
 
-    Domain randomisation as in SynthSeg (Billot et al., Med. Image Anal. 2023): any
-    age, any severity, any set of devices, any angle in half of the cases.
+    Any age, any severity, any set of devices, any angle in half of the cases.
     """
     rng = np.random.default_rng([seed, 1])
     angle = rng.normal(0, 8) if rng.random() < 0.5 else rng.uniform(-180, 180)
-    chosen = tuple(name for name in devices.DEVICES if rng.random() < 0.3)
-    severity = rng.uniform(0, 1) if rng.random() < 0.5 else 0.0
-    ratio = 2 ** rng.uniform(-0.25, 0.75)  # width to height of the film
+    chosen = tuple(name for name in devices.DEVICES if rng.random() < 0.25)
+    severity = rng.uniform(0, 1) if rng.random() < 0.4 else 0.0
+    ratio = 2 ** rng.uniform(-0.35, 0.85)  # width to height of the film
     shape = (image_size, image_size)
     inner = (int(image_size / max(ratio, 1)), int(image_size * min(ratio, 1)))
-    made = make_phantom(seed, inner, severity, angle, chosen, rng.uniform(0, 1) ** 1.3)
+    age = rng.uniform(0, 1)
+    made = make_phantom(seed, inner, severity, angle, chosen, age, wild=True)
     return _pad(made, shape)
 
 
@@ -118,21 +159,31 @@ def _pad(made: Phantom, shape: tuple[int, int]) -> Phantom:
         place(made.image),
         [polygon + (left, top) for polygon in made.polygons],
         place(made.mask),
+        place(made.heart),
         {name: place(mask) for name, mask in made.device_masks.items()},
         made.severity,
         made.angle_degrees,
     )
 
 
-def _frame(rng, chest, shape, angle_degrees: float, age: float) -> film.View:
-    """Choose magnification and position so that the lungs stay in the picture."""
+def _frame(rng, chest, shape, angle_degrees: float, age: float, *, wild: bool):
+    """Choose magnification and position so that the lungs stay in the picture.
+
+    In a wild film they may be cut by its edge, or small on a large film.
+    """
     turn = np.deg2rad(-angle_degrees)  # y points down
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     lungs = np.vstack(chest.lungs) @ rotation.T
     low, high = lungs.min(0), lungs.max(0)
     room = np.array(shape[::-1], "float64")
     largest = (room / (high - low)).min()
-    unit = largest * rng.uniform(np.interp(age, [0, 1], [0.62, 0.78]), 0.99)
+    least, most, inside = np.interp(age, [0, 1], [0.62, 0.78]), 0.99, (0.03, 0.97)
+    if wild:
+        least, most = [(0.6, 1.0), (0.35, 0.6), (1.0, 1.1)][
+            rng.choice(3, p=[0.75, 0.15, 0.10])
+        ]
+        inside = (-0.1, 1.1)
+    unit = largest * rng.uniform(least, most)
     free = room - unit * (high - low)
-    corner = free * np.clip(rng.normal(0.5, 0.22, 2), 0.03, 0.97)
-    return film.View(unit * rotation, corner - unit * low, shape)
+    corner = free * np.clip(rng.normal(0.5, 0.22, 2), *inside)
+    return canvas.View(unit * rotation, corner - unit * low, shape)

@@ -7,52 +7,63 @@ from rds_tf.phantoms import curves
 Layer = tuple[list[curves.Curve], float, float]  # open curves, width, density
 
 
-def make_spine(rng, height: float) -> list[tuple[list[curves.Curve], float]]:
-    """Return vertebral bodies and pedicles, neck to lumbar spine."""
+def make_spine(
+    rng, height: float, half: float
+) -> list[tuple[list[curves.Curve], float]]:
+    """Return vertebral bodies of a half width, and pedicles, neck to lumbar spine."""
     pitch = height / rng.uniform(9.0, 10.5)
-    half = rng.uniform(0.085, 0.115)
     bend = rng.normal(0, 0.025)
-    bodies, pedicles = [], []
-    for y in np.arange(-1.1 * height, 2.4 * height, pitch):
-        x, w, h = bend * np.sin(2 * y), half * (1 + 0.1 * min(y, 1)), 0.38 * pitch
-        bodies.append(_box(x, y, w, h))
-        for side in (-1, 1):
-            pedicles.append(_box(x + 0.62 * side * w, y, 0.16 * w, 0.4 * h))
-    return [(bodies, rng.uniform(0.12, 0.24)), (pedicles, 0.10)]
+    y = np.arange(-1.1 * height, 2.4 * height, pitch)
+    centres = np.stack([bend * np.sin(2 * y), y], 1)[:, None]
+    size = np.stack([half * (1 + 0.1 * np.minimum(y, 1)), 0 * y + 0.38 * pitch], 1)
+    bodies = centres + BODY * size[:, None]
+    offset = 0.62 * size[:, None] * (1, 0)
+    pedicle = BODY * (0.16, 0.4) * size[:, None]
+    pedicles = [*(centres - offset + pedicle), *(centres + offset + pedicle)]
+    return [(list(bodies), rng.uniform(0.03, 0.22)), (pedicles, rng.uniform(0, 0.1))]
 
 
-def _box(x: float, y: float, half_width: float, half_height: float) -> curves.Curve:
-    """Return a vertebra seen from the front: a box with a waist."""
-    corners = [(-1, -1), (0, -0.9), (1, -1), (0.9, 0), (1, 1), (0, 0.9), (-1, 1)]
-    corners.append((-0.9, 0))
-    return np.array(corners) * (half_width, half_height) + (x, y)
+# A vertebra seen from the front: a box with a waist.
+BODY = np.array(
+    [(-1, -1), (0, -0.9), (1, -1), (0.9, 0), (1, 1), (0, 0.9), (-1, 1), (-0.9, 0)]
+)
 
 
 def make_ribs(rng, age: float, height: float) -> list[Layer]:
-    """Return nine pairs of ribs: the layer of posterior arcs and that of anterior."""
-    slope = np.interp(age, [0, 1], [0.10, 0.34]) + rng.normal(0, 0.04)
-    density = rng.uniform(0.10, 0.22)
-    width = rng.uniform(0.055, 0.085)
-    back, front = [], []
-    for index in range(9):
-        y = height * (-0.54 + 0.108 * index + rng.normal(0, 0.004))
-        reach = 1.04 * np.interp(index, [0, 1, 3, 6, 8], [0.46, 0.66, 0.9, 1.0, 1.02])
-        arc = [
-            (0.10, y + 0.02),
-            (0.35 * reach, y - 0.035),
-            (0.75 * reach, y + 0.35 * slope),
-            (reach, y + 0.95 * slope),
-        ]
-        sternal = [
-            (reach, y + 0.95 * slope),
-            (0.93 * reach, y + 1.5 * slope + 0.05),
-            (0.66 * reach, y + 2.0 * slope + 0.10),
-            (0.42 * reach, y + 2.2 * slope + 0.12),
-        ]
-        for layer, points in ((back, arc), (front, sternal)):
-            curve = curves.smooth_curve(points, closed=False, num_points=24)
-            layer += [curve, curve * (-1, 1)]
-    return [(back, width, density), (front[:14], width, 0.5 * density)]
+    """Return eleven pairs of ribs: the layer of posterior arcs and that of anterior."""
+    slope = np.interp(age, [0, 1], [0.10, 0.34]) + rng.normal(0, 0.05)
+    density = rng.uniform(0.08, 0.24)
+    width = rng.uniform(0.05, 0.085)
+    pitch = 0.108 * rng.uniform(0.9, 1.08)
+    index = np.arange(11)
+    y = height * (-0.54 + pitch * index + rng.normal(0, 0.004, 11))
+    reach = rng.uniform(0.94, 1.04) * np.interp(
+        index, [0, 1, 3, 6, 8, 10], [0.46, 0.66, 0.9, 1.0, 1.02, 0.98]
+    )
+
+    def arcs(*points):
+        path = np.stack([np.stack(np.broadcast_arrays(*p), -1) for p in points], 1)
+        right = smooth(path)
+        return [*right, *(right * (-1, 1))]
+
+    def smooth(path):
+        return curves.smooth_curve(path, closed=False)
+
+    back = arcs(
+        (0.10, y + 0.02),
+        (0.35 * reach, y - 0.035),
+        (0.75 * reach, y + 0.35 * slope),
+        (reach, y + 0.95 * slope),
+        (0.985 * reach, y + 1.2 * slope),
+    )
+    front = arcs(
+        (reach[:8], (y + 0.95 * slope)[:8]),
+        (0.93 * reach[:8], (y + 1.5 * slope)[:8] + 0.05),
+        (0.66 * reach[:8], (y + 2.0 * slope)[:8] + 0.10),
+        (0.42 * reach[:8], (y + 2.2 * slope)[:8] + 0.12),
+    )
+    fade = rng.uniform(0.2, 0.6)
+    return [(back, width, density), (front, width, fade * density)]
 
 
 def make_clavicles(rng, height: float) -> list[Layer]:
@@ -66,8 +77,8 @@ def make_clavicles(rng, height: float) -> list[Layer]:
         (1.08, y - 0.12 - 1.5 * lift),
     ]
     blade = [(1.12, y - 0.02), (0.90, y + 0.18), (0.98, y + 0.52), (1.18, y + 0.20)]
-    clavicle = curves.smooth_curve(clavicle, closed=False, num_points=24)
-    blade = curves.smooth_curve(blade, closed=True, num_points=32)
+    clavicle = curves.smooth_curve(clavicle, closed=False)
+    blade = curves.smooth_curve(blade, closed=True)
     return [
         ([clavicle, clavicle * (-1, 1)], rng.uniform(0.07, 0.10), 0.24),
         ([blade, blade * (-1, 1)], 0.035, 0.08),
@@ -97,7 +108,7 @@ def make_soft_tissue(rng, age: float, height: float):
     chin = top - np.interp(age, [0, 1], [0.28, 0.5]) + rng.normal(0, 0.12)
     head = curves.ring((rng.normal(0, 0.15), chin - skull), skull)
     soft = [
-        (curves.smooth_curve(torso, closed=True, num_points=160), 1.0),
+        (curves.smooth_curve(torso, closed=True), 1.0),
         (np.asarray(column), 0.55),
         (head, 0.8),
     ]

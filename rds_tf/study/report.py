@@ -16,6 +16,7 @@ TITLES = {
 COLUMNS = ["task", "data", "num_cases", "arm", "metric", "value", "low", "high"]
 COUNTS = ("TN", "FP", "FN", "TP")
 NAMES = {"miou": "MIoU", "lung_iou": "Lung IoU", "dice": "Dice", "auroc": "AUROC"}
+NAMES |= {"miou_gain": "MIoU gain", "loss": "Lung IoU lost"}
 NOTE = "Mean or share, with its 95 % bootstrap interval over patients."
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 3rem auto;
@@ -100,6 +101,26 @@ def format_table(table: pd.DataFrame) -> str:
     return "\n\n".join([*blocks, f"{NOTE} {config.NOT_FOR_CLINICAL_USE}"])
 
 
+def format_scores(task: str, scores: dict, data: str = "") -> str:
+    """Lay the scores of one `evaluate` out as text: their table, and their gate."""
+    blocks = [format_table(make_table(task, scores, data))]
+    if "gate" in scores:
+        blocks.append(_format_gate(scores["gate"]))
+    return "\n\n".join(blocks)
+
+
+def _format_gate(gate: dict) -> str:
+    """Say in a sentence what `gate.judge` found."""
+    if not gate["num_bad"]:
+        return f"Quality gate: none of {gate['num_good']} masks was bad (Dice < 0.8)."
+    return (
+        f"Quality gate: of {gate['num_bad']} bad masks (Dice < 0.8) "
+        f"{gate['caught']:.0%} were flagged, "
+        f"of {gate['num_good']} good ones {gate['false_alarms']:.0%}; "
+        f"at 10 % false alarms {gate['caught_at_10']:.0%} would be."
+    )
+
+
 def format_html(table: pd.DataFrame) -> str:
     """Lay the table of `write_results_table` out as one page that needs no other."""
     blocks = []
@@ -122,12 +143,17 @@ def format_html(table: pd.DataFrame) -> str:
 
 
 def _list_steps(scores: dict) -> list[dict]:
-    """List the scores of each post-processing step at each angle."""
-    rows = []
+    """List the scores of each post-processing step at each angle, and the worst."""
+    rows, passes = [], scores.get("passes", {})
     for angle, steps in scores["angles"].items():
         for step, metrics in steps.items():
             arm = step if angle == "0" else f"{step}, turned by {angle} degrees"
+            if angle == "0" and passes.get(step, 1) > 1:
+                arm = f"{step} ({passes[step]} passes)"
             rows += [_make_row(arm, *score) for score in metrics.items()]
+    for step, worst in scores.get("worst", {}).items():
+        arm = f"{step}, worst angle ({worst['angle']} degrees)"
+        rows += [_make_row(arm, name, worst[name]) for name in ("lung_iou", "loss")]
     return rows
 
 

@@ -2,21 +2,12 @@ import numpy as np
 
 from rds_tf import store
 from rds_tf.lungs import recipe, unet
-from rds_tf.phantoms import phantom
 
 TINY = {"image_size": 32, "filters": 2}
 
 
-def test_drawn_phantoms_are_the_phantoms_of_their_seeds():
-    images, masks = recipe.draw_phantoms(3, 32, seed=0)
-    assert images.shape == masks.shape == (3, 32, 32, 1)
-    assert images.dtype == masks.dtype == np.uint8
-    second = phantom.make_training_phantom(1_000_001, 32)
-    np.testing.assert_array_equal(masks[1, ..., 0], second.mask)
-
-
 def test_the_shipping_recipe_saves_a_segmenter_that_saw_no_film(tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe, "SHIPPED", TINY)
+    monkeypatch.setattr(recipe, "SHIPPED", TINY | {"num_masks": 2})
     folder = recipe.train_on_phantoms(tmp_path, num_phantoms=4, num_steps=10)
     model, manifest = store.load_model(folder, "segmenter", unet.build_unet)
     assert manifest["training"]["seen"] == []
@@ -39,6 +30,20 @@ def test_training_goes_on_from_the_shipped_weights_only_if_they_fit(
     other = {"image_size": 32, "filters": 4}
     assert recipe.load_start(unet.build_unet(**other), other) == "scratch"
     assert "Training from scratch" in capsys.readouterr().out
+
+
+def test_training_goes_on_from_the_mask_of_its_own_convention(tmp_path, monkeypatch):
+    both = TINY | {"num_masks": 2}
+    shipped = unet.build_unet(**both)
+    recipe.save(shipped, tmp_path / "lungs", both, {"seen": []}, ["in", "out"])
+    monkeypatch.setattr(recipe.config, "SAVED_MODELS", tmp_path)
+    batch = np.random.default_rng(0).random((1, 32, 32, 1), dtype="float32")
+    expected = shipped.predict_on_batch(batch)
+    for index, heart in enumerate(["in", "out"]):
+        fresh = unet.build_unet(**TINY)
+        assert recipe.load_start(fresh, TINY, heart) == "phantom"
+        found = fresh.predict_on_batch(batch)
+        np.testing.assert_allclose(found, expected[..., [index]], atol=1e-6)
 
 
 def test_without_shipped_weights_training_starts_from_scratch(

@@ -4,7 +4,7 @@ import pytest
 
 from rds_tf import store
 from rds_tf.data import prepare
-from rds_tf.lungs import ladder, postprocess, segmenter
+from rds_tf.lungs import segmenter, unet
 
 
 def overlap(a, b):
@@ -15,36 +15,30 @@ def lungs(film):
     return (film > 0.15) & (film < 0.5)
 
 
-def test_a_prediction_has_the_size_of_its_film(dark, film):
-    (probability,) = segmenter.predict(dark, [film])
-    assert probability.shape == film.shape
-    assert overlap(probability > 0.5, lungs(film)) > 0.8
-
-
-def test_turning_and_averaging_changes_nothing_for_a_network_without_direction(
-    dark, film
-):
-    plain, turned = (
-        segmenter.predict(dark, [film])[0],
-        segmenter.predict_turned(dark, [film])[0],
-    )
-    assert overlap(plain > 0.5, turned > 0.5) > 0.97
-
-
-def test_the_upright_pass_comes_back_in_the_orientation_of_the_film(dark, film):
-    turned = postprocess.rotate(film, 40, expand=True)
-    first = segmenter.predict(dark, [turned])
-    (second,) = segmenter.predict_upright(dark, [turned], first)
-    first, second = (segmenter.clean(p) == 1 for p in (first[0], second))
-    assert overlap(first, second) > 0.8
-
-
 def test_each_step_gives_one_mask_a_film_of_its_size(dark, film):
-    masks = segmenter.segment_steps(dark, [film, film[:60]])
-    assert set(masks) == set(segmenter.STEPS)
+    found = segmenter.segment_steps(dark, [film, film[:60]])
+    assert set(found) == set(segmenter.STEPS)
     for step in segmenter.STEPS:
-        assert [mask.shape for mask in masks[step]] == [(90, 120), (60, 120)]
-        assert all(mask.dtype == np.uint8 for mask in masks[step])
+        assert [one.mask.shape for one in found[step]] == [(90, 120), (60, 120)]
+        assert all(one.mask.dtype == np.uint8 for one in found[step])
+        assert all(0 <= one.quality <= 1 for one in found[step])
+
+
+@pytest.mark.parametrize("step", segmenter.STEPS)
+def test_a_step_alone_finds_what_it_finds_among_all_and_costs_what_it_says(
+    dark, film, step
+):
+    together = segmenter.segment_steps(dark, [film])[step][0]
+    seen = []
+
+    class Counted(type(dark)):
+        def predict_on_batch(self, batch):
+            seen.append(len(batch))
+            return super().predict_on_batch(batch)
+
+    alone = segmenter.segment_steps(Counted(), [film], (step,))[step][0]
+    np.testing.assert_array_equal(alone.mask, together.mask)
+    assert sum(seen) == segmenter.STEPS[step]
 
 
 def test_a_film_larger_than_the_network_keeps_its_size(dark, film):
@@ -57,37 +51,6 @@ def test_a_film_larger_than_the_network_keeps_its_size(dark, film):
 def test_an_unknown_step_is_refused(dark, film):
     with pytest.raises(ValueError, match="`steps` must be among"):
         segmenter.segment(dark, [film], "polish")
-
-
-def test_implausible_masks_are_named():
-    two = np.zeros((100, 100), "uint8")
-    two[20:80, 10:40] = 1
-    assert segmenter.mask_warnings(0 * two) == ["No lung was found."]
-    (sentence,) = segmenter.mask_warnings(two)
-    assert "Only one lung" in sentence
-    two[20:80, 60:90] = 1
-    assert segmenter.mask_warnings(two) == []
-    two[20:60, 60:90] = 0
-    (sentence,) = segmenter.mask_warnings(two)
-    assert "more than twice" in sentence
-
-
-def test_a_perfect_network_climbs_to_the_top_of_the_ladder(prepared, monkeypatch):
-    table = prepare.load_manifest(prepared)
-    table = table[table["mask"] != ""]
-    truths = {}
-    for row in table.itertuples():
-        image, truth = ladder.read_case(prepared, row)
-        truths[image.tobytes()] = (truth > 0.5).astype("uint8")
-
-    def perfect(model, images, steps):
-        return {step: [truths[image.tobytes()] for image in images] for step in steps}
-
-    monkeypatch.setattr(segmenter, "segment_steps", perfect)
-    scores = ladder.score_cases(None, prepared, table)
-    for step in segmenter.STEPS:
-        assert scores[step].shape == (len(table), 3)
-        assert (scores[step] == 1).all()
 
 
 def test_a_case_goes_to_a_segmenter_that_did_not_see_its_patient(
@@ -106,3 +69,32 @@ def test_a_case_goes_to_a_segmenter_that_did_not_see_its_patient(
     assert [set(rows["fold"]) for _, rows in parts] == [{0}, {1}]
     with pytest.raises(store.ModelError, match="every one was seen"):
         list(segmenter.assign_unseen(table[table["fold"] > 1], tmp_path))
+
+
+def test_a_segmenter_of_two_conventions_draws_the_one_asked_for(tmp_path):
+    model = unet.build_unet(16, filters=2, depth=1, num_masks=2)
+    manifest = {
+        "kind": "segmenter",
+        "architecture": {"image_size": 16, "filters": 2, "depth": 1, "num_masks": 2},
+        "hearts": ["in", "out"],
+        "training": {"seen": []},
+    }
+    folder = store.save_model(model, tmp_path / "both", manifest)
+    batch = np.random.default_rng(0).random((2, 16, 16, 1), dtype="float32")
+    both = model.predict_on_batch(batch)
+    for index, heart in enumerate(segmenter.HEARTS):
+        one = segmenter.load_segmenter(folder, heart).model.predict_on_batch(batch)
+        np.testing.assert_array_equal(one, both[..., index : index + 1])
+    assert segmenter.load_segmenter(folder).heart == "in"
+
+
+def test_a_convention_that_was_not_learned_is_refused(tmp_path, tiny_unet):
+    manifest = {
+        "kind": "segmenter",
+        "architecture": {"image_size": 16, "filters": 2, "depth": 1},
+        "hearts": ["in"],
+        "training": {"seen": []},
+    }
+    folder = store.save_model(tiny_unet, tmp_path / "in", manifest)
+    with pytest.raises(store.ModelError, match="with heart in, not out"):
+        segmenter.load_segmenter(folder, "out")

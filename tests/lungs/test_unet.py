@@ -71,3 +71,12 @@ def test_lung_iou_averages_over_images():
     metric = unet.LungIoU()
     metric.update_state(true, predicted)
     assert float(metric.result()) == pytest.approx(0.75, abs=1e-4)
+
+
+def test_a_unet_of_two_masks_and_one_of_them_alone():
+    model = unet.build_unet(16, filters=2, depth=1, num_masks=2)
+    batch = np.random.default_rng(0).random((1, 16, 16, 1), dtype="float32")
+    both = model.predict_on_batch(batch)
+    assert both.shape == (1, 16, 16, 2)
+    second = unet.choose_mask(model, 1).predict_on_batch(batch)
+    np.testing.assert_array_equal(second, both[..., 1:])

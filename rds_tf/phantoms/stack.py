@@ -1,0 +1,41 @@
+"""Training phantoms as arrays in memory, for a network of any Keras backend."""
+
+import os
+
+import cv2
+import numpy as np
+
+from rds_tf import engine
+from rds_tf.data import preprocessing
+from rds_tf.phantoms import phantom
+
+
+def draw_phantoms(
+    num_phantoms: int, size: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw training phantoms on all cores.
+
+    Args:
+        num_phantoms: int.
+        size: int, side in pixels.
+        seed: int; another seed has no phantom in common.
+
+    Returns:
+        uint8 images `(N, size, size, 1)`, 0 to 255, and masks `(N, size, size, 2)` of
+        {0, 1}: the lungs with and without the part behind the heart.
+    """
+    seeds = [((seed + 1) * 1_000_000 + index, size) for index in range(num_phantoms)]
+    groups = [seeds[at : at + 50] for at in range(0, num_phantoms, 50)]
+    workers = os.cpu_count() or 1
+    outcomes = engine.map_items(_draw_group, groups, workers, "phantoms x 50")
+    images, masks = zip(*(outcome.value for outcome in outcomes), strict=True)
+    return np.concatenate(images), np.concatenate(masks)
+
+
+def _draw_group(group: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    cv2.setNumThreads(1)  # one process a core
+    made = [phantom.make_training_phantom(seed, size) for seed, size in group]
+    images = [np.round(255 * preprocessing.stretch(one.image)) for one in made]
+    images = np.stack(images).astype("uint8")[..., None]
+    masks = [np.stack([one.mask, one.mask_without_heart], -1) for one in made]
+    return images, np.stack(masks)

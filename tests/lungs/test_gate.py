@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from rds_tf.lungs import gate
+
+
+@pytest.fixture
+def mask():
+    two = np.zeros((100, 100), "uint8")
+    two[20:80, 10:40] = 1
+    two[20:80, 60:90] = 1
+    return two
+
+
+def test_two_like_lungs_found_by_every_pass_have_the_full_quality(mask):
+    members = np.stack([mask, mask, mask]).astype("float32")
+    assert gate.mask_quality(mask, members) == 1
+
+
+def test_quality_is_the_mean_dice_of_the_passes(mask):
+    half = mask.copy()
+    half[:, 50:] = 0  # Dice 2 * 1 / (2 + 1)
+    members = np.stack([mask, half]).astype("float32")
+    assert gate.mask_quality(mask, members) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_quality_falls_with_the_ratio_of_the_lungs(mask):
+    mask[35:80, 60:90] = 0  # a quarter of the other lung is left
+    members = mask[None].astype("float32")
+    assert gate.mask_quality(mask, members) == pytest.approx(2 * 15 / 60)
+
+
+def test_one_lung_alone_is_worth_half_and_none_nothing(mask):
+    mask[:, 50:] = 0
+    assert gate.mask_quality(mask, mask[None].astype("float32")) == 0.5
+    assert gate.mask_quality(0 * mask, mask[None].astype("float32")) == 0
+
+
+def test_the_gate_is_judged_by_the_shares_that_it_flags():
+    dice = np.array([0.5, 0.7, 0.79, 0.78] + [0.9] * 10)
+    low, high = gate.MIN_QUALITY - 0.01, gate.MIN_QUALITY + 0.01
+    quality = np.array([low, low, high, low] + [low] + [high] * 9)
+    judged = gate.judge(dice, quality)
+    assert (judged["num_bad"], judged["num_good"]) == (4, 10)
+    assert judged["caught"] == 0.75 and judged["false_alarms"] == 0.1
+    assert judged["caught_at_10"] == 0.75
+
+
+def test_a_gate_without_bad_masks_has_no_share_of_them():
+    judged = gate.judge(np.full(5, 0.9), np.ones(5))
+    assert judged["num_bad"] == 0 and judged["caught"] is None
+    assert judged["false_alarms"] == 0
+
+
+def test_a_low_quality_becomes_a_warning(mask):
+    assert gate.mask_warnings(mask, 1.0) == []
+    (sentence,) = gate.mask_warnings(mask, 0.3)
+    assert "may be wrong" in sentence and "0.30" in sentence
+
+
+def test_implausible_masks_are_named():
+    two = np.zeros((100, 100), "uint8")
+    two[20:80, 10:40] = 1
+    assert gate.mask_warnings(0 * two) == ["No lung was found."]
+    (sentence,) = gate.mask_warnings(two)
+    assert "Only one lung" in sentence
+    two[20:80, 60:90] = 1
+    assert gate.mask_warnings(two) == []
+    two[20:60, 60:90] = 0
+    (sentence,) = gate.mask_warnings(two)
+    assert "more than twice" in sentence
