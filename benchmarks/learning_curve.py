@@ -9,7 +9,6 @@ drawn from the other folds. OUT receives each model, `learning_curve.json` (lung
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +50,12 @@ def main():
 
 def train_one(options, train, start: str, films: str, draw: int):
     """Train on `films` films of whole patients, unless that was done before."""
-    folder = options.out / f"{start}_{films}_{draw}"
+    steps = options.steps_all if films == "all" else options.steps
+    folder = options.out / f"{start}_{films}_{steps}_{draw}"
     if not (folder / store.MANIFEST).exists():
         rows = train if films == "all" else draw_films(train, int(films), draw)
-        steps = options.steps_all if films == "all" else options.steps
         profile = config.load_profile("quick", steps)
         recipe.train_films(options.prepared, rows, folder, profile, start=start)
-        shutil.rmtree(folder / "backup", ignore_errors=True)
     return segmenter.load_segmenter(folder)
 
 

@@ -45,7 +45,7 @@ class Peer:
         return self.model.predict_on_batch(rgb)
 
 
-class Minutes(keras.callbacks.Callback):
+class Clock(keras.callbacks.Callback):
     """Stop after some seconds of wall time."""
 
     def __init__(self, seconds: float):
@@ -73,7 +73,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         profile = config.load_profile("quick", options.steps)
         folder = Path(folder) / "ours"
-        recipe.train_films(options.prepared, train, folder, profile)
+        recipe.train_films(options.prepared, train, folder, profile, start="phantom")
         ours = segmenter.load_segmenter(folder).model
     seconds = time.monotonic() - begin
     peer = train_peer(options.prepared, train, seconds)
@@ -85,7 +85,7 @@ def main():
 
 def train_peer(prepared: Path, train, seconds: float) -> Peer:
     """Train the peer for the given time, starting the clock before it is built."""
-    clock = Minutes(seconds)
+    clock = Clock(seconds)
     images, masks = pipeline.load_arrays(prepared, train, SIZE)
     preprocess = segmentation_models.get_preprocessing("resnet34")
     shape = (SIZE, SIZE, 3)
@@ -133,7 +133,9 @@ def compare(ours, peer, prepared: Path, test, angle: float) -> dict:
         row[f"ours - peer, {step}"] = metrics.bootstrap_interval(gain, groups=patients)
     for name, score in row.items():
         if name != "angle":
-            text = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**score)
+            sign = "+" if " - " in name else ""
+            parts = (f"{score[part]:{sign}.3f}" for part in ("value", "low", "high"))
+            text = "{} ({} to {})".format(*parts)
             print(f"{angle:>4} degrees  {name:<28} {text}")
     return row
 

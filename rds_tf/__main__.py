@@ -115,8 +115,8 @@ def _add_profile(verb) -> None:
 
 
 def _add_heart(verb, default: str | None = None) -> None:
-    help = "in: lung behind the heart counts as lung; out: not"
-    verb.add_argument("--heart", choices=("in", "out"), default=default, help=help)
+    text = "lungs with the part behind the heart or not; default the model's first"
+    verb.add_argument("--heart", choices=("in", "out"), default=default, help=text)
 
 
 def phantom(options) -> None:
@@ -195,9 +195,9 @@ def evaluate(options) -> None:
 
         models = classifier.load_classifiers(options.model)
         result = classifier.evaluate(options.prepared, models, options.segmenter)
-    print(report.format_scores(options.what, result, options.prepared.resolve().name))
     if options.json:
         store.write_json(options.json, result)
+    print(report.format_scores(options.what, result, options.prepared.resolve().name))
 
 
 def _read_angles(text: str) -> list[float]:

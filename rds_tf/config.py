@@ -12,6 +12,7 @@ NOT_FOR_CLINICAL_USE = "Research and teaching only. Not for clinical use."
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAVED_MODELS = REPOSITORY / "saved_models"
 NUM_FOLDS = 5
+NUM_EPOCHS = 10  # reports and checkpoints a run, whatever its number of steps
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def load_profile(name: str, num_steps: int | None = None) -> Profile:
         num_steps: int, training steps of every network, if not the profile's own.
 
     Raises:
-        ValueError: if `name` is not a profile, or `num_steps` is less than 1.
+        ValueError: if `name` is not a profile, or `num_steps` is not a multiple of
+            `NUM_EPOCHS`.
     """
     if name not in PROFILES:
         raise ValueError(
@@ -84,8 +86,10 @@ def load_profile(name: str, num_steps: int | None = None) -> Profile:
     profile = PROFILES[name]
     if num_steps is None:
         return profile
-    if num_steps < 1:
-        raise ValueError(f"`num_steps` must be at least 1. Received: {num_steps}")
+    if num_steps < 1 or num_steps % NUM_EPOCHS:
+        raise ValueError(
+            f"`num_steps` must be a multiple of {NUM_EPOCHS}. Received: {num_steps}"
+        )
     return replace(profile, segmenter_steps=num_steps, classifier_steps=num_steps)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-NUM_EPOCHS = 10  # reports and checkpoints a run, whatever its number of steps
+from rds_tf import config
 
 
 def build_optimizer(num_steps: int, learning_rate: float = 1e-3):
@@ -66,8 +66,8 @@ def fit(model, dataset, folder: str | Path, record: dict):
     forget_other_run(folder, record)
     history = model.fit(
         dataset,
-        epochs=NUM_EPOCHS,
-        steps_per_epoch=max(1, record["steps"] // NUM_EPOCHS),
+        epochs=config.NUM_EPOCHS,
+        steps_per_epoch=max(1, record["steps"] // config.NUM_EPOCHS),
         shuffle=False,  # the dataset shuffles
         callbacks=build_callbacks(folder),
         verbose=1 if sys.stderr.isatty() else 2,

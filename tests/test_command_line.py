@@ -9,6 +9,7 @@ import pytest
 
 from rds_tf import __main__ as command
 from rds_tf import config, store
+from rds_tf.lungs import segmenter
 
 VERBS = ["phantom", "prepare", "train", "segment", "evaluate", "diagnose", "demo"]
 
@@ -84,13 +85,18 @@ def test_evaluate_segmentation_writes_the_ladder_of_each_angle(
     assert result["num_cases"] == len(list((prepared / "masks").glob("*.png")))
     assert set(result["angles"]) == {"0", "90"}
     for steps in result["angles"].values():
-        assert list(steps) == ["none", "median", "median+rotate"]
-        for scores in steps.values():
-            assert set(scores) == {"miou", "lung_iou", "dice"}
-            assert all(
-                0 <= s["low"] <= s["value"] <= s["high"] for s in scores.values()
-            )
-    assert config.NOT_FOR_CLINICAL_USE in capsys.readouterr().out
+        assert list(steps) == list(segmenter.STEPS)
+        for step, scores in steps.items():
+            gain = {"miou_gain"} if step != "none" else set()
+            assert set(scores) == {"miou", "lung_iou", "dice"} | gain
+            for score in scores.values():
+                assert score["low"] <= score["value"] <= score["high"]
+    assert result["passes"] == segmenter.STEPS
+    assert result["worst"]["median+rotate"]["angle"] in ("0", "90")
+    judged = result["gate"]
+    assert judged["num_bad"] + judged["num_good"] == 2 * result["num_cases"]
+    shown = capsys.readouterr().out
+    assert config.NOT_FOR_CLINICAL_USE in shown and "Quality gate" in shown
 
 
 def test_evaluate_diagnosis_writes_one_object_an_arm(prepared, models, tmp_path):
@@ -125,6 +131,8 @@ def test_diagnose_a_folder_with_one_bad_file(cohort, models, tmp_path, capsys):
     record = json.loads((out / "case0000.json").read_text())
     assert 0 <= record["probability"] <= 1
     assert record["decision"] == ("RDS" if record["probability"] >= 0.5 else "no RDS")
+    assert 0 <= record["mask_quality"] <= 1
+    assert record["mask_convention"] == "heart in"
     assert record["mask_area_px"] >= 0 and isinstance(record["warnings"], list)
     assert record["notice"] == config.NOT_FOR_CLINICAL_USE
     assert "Phantom^Synthetic" not in (out / "case0000.json").read_text()
@@ -149,8 +157,10 @@ def test_training_a_fold_writes_a_model_that_never_saw_it(
     )
     monkeypatch.setitem(config.PROFILES, "quick", small)
     arguments = ["train", "segmenter", str(prepared), str(tmp_path), "--fold", "2"]
-    assert command.main([*arguments, "--start", "scratch"]) == 0
+    more = ["--start", "scratch", "--steps", "20", "--heart", "out"]
+    assert command.main([*arguments, *more]) == 0
     manifest = store.read_manifest(tmp_path / "segmenter_fold_2")
+    assert manifest["training"]["steps"] == 20 and manifest["hearts"] == ["out"]
     table = prepare.load_manifest(prepared)
     held_out = table.loc[table["fold"] == 2, "pixel_sha256"].str[:16]
     assert manifest["training"]["held_out_fold"] == 2
@@ -168,6 +178,7 @@ def test_training_a_fold_writes_a_model_that_never_saw_it(
         (["phantom", "out", "--cases", "0"], "`num_cases` must be at least 1"),
         (["demo", "--cohort", "nowhere.csv"], "nowhere.csv"),
         (["evaluate", "segmentation", ".", "--angles", "x"], "`--angles`"),
+        (["train", "segmenter", ".", "out", "--steps", "5"], "multiple of 10"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_status_1(

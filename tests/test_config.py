@@ -41,3 +41,11 @@ def test_two_tables_never_share_a_folder_of_results(tmp_path, monkeypatch):
 def test_a_missing_cohort_table_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere.csv: there is no such"):
         config.load_run("quick", tmp_path / "nowhere.csv")
+
+
+def test_steps_of_a_run_can_be_told_and_must_fill_its_epochs():
+    profile = config.load_profile("quick", 300)
+    assert profile.segmenter_steps == profile.classifier_steps == 300
+    for wrong in (0, -10, 205):
+        with pytest.raises(ValueError, match="must be a multiple of 10"):
+            config.load_profile("quick", wrong)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rds_tf import training
+from rds_tf import config, training
 
 
 def test_the_learning_rate_warms_up_and_then_falls_to_a_hundredth():
@@ -27,7 +27,7 @@ def test_fit_takes_the_steps_asked_for_and_writes_its_history(tmp_path):
     assert int(model.optimizer.iterations) == 20
     with open(tmp_path / "history.csv") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
-    assert len(losses) == training.NUM_EPOCHS
+    assert len(losses) == config.NUM_EPOCHS
     assert losses[-1] < losses[0]
 
 

@@ -45,7 +45,7 @@ import numpy as np
 
 from rds_tf import config, metrics, plots, store, training
 from rds_tf.data import pipeline, radiograph
-from rds_tf.lungs import ladder, recipe, segmenter, unet
+from rds_tf.lungs import ladder, passes, recipe, segmenter, unet
 from rds_tf.phantoms import dataset
 
 run = config.load_run(PROFILE, COHORT)
@@ -201,8 +201,8 @@ model.compile(
 # %%
 history = model.fit(
     batches,  # endless, augmented ever anew
-    epochs=training.NUM_EPOCHS,
-    steps_per_epoch=num_steps // training.NUM_EPOCHS,
+    epochs=config.NUM_EPOCHS,
+    steps_per_epoch=num_steps // config.NUM_EPOCHS,
     shuffle=False,  # the dataset shuffles
     verbose=0,  # 1 shows the progress when you run this cell by hand
 )
@@ -313,7 +313,7 @@ print(sorted(store.read_manifest(folder)))
 
 # %% tags=["nbval-check-output"]
 loaded = segmenter.load_segmenter(folder)
-first, second = (segmenter.predict(m, films[:1])[0] for m in (model, loaded.model))
+first, second = (passes.predict(m, films[:1])[0] for m in (model, loaded.model))
 print("same probabilities:", np.allclose(first, second, atol=1e-6))
 
 damaged = run.folder / "damaged"

@@ -242,8 +242,8 @@ for model in models.values():
 
 # %%
 options = {
-    "epochs": training.NUM_EPOCHS,
-    "steps_per_epoch": steps // training.NUM_EPOCHS,
+    "epochs": config.NUM_EPOCHS,
+    "steps_per_epoch": steps // config.NUM_EPOCHS,
     "shuffle": False,  # the dataset shuffles
     "verbose": 0,
 }

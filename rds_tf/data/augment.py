@@ -31,7 +31,9 @@ class Draw:
         return tf.random.stateless_normal(shape, self.seed)
 
 
-def vary_geometry(images, masks, seed, max_angle_degrees: float):
+def vary_geometry(
+    images, masks, seed, max_angle_degrees: float, scale: tuple = (0.7, 1.4)
+):
     """Rotate, scale, shift and mirror images and masks by the same draws.
 
     Args:
@@ -39,6 +41,7 @@ def vary_geometry(images, masks, seed, max_angle_degrees: float):
         masks: float32 `(B, S, S, M)`.
         seed: int `(2,)`.
         max_angle_degrees: float; half of the draws stay within 15 degrees.
+        scale: least and largest magnification.
 
     Returns:
         Images and masks of the same shapes; black and 0 where nothing was.
@@ -49,7 +52,7 @@ def vary_geometry(images, masks, seed, max_angle_degrees: float):
     small = min(15.0, max_angle_degrees)
     limit = tf.where(draw.uniform(0, 1) < 0.5, max_angle_degrees, small)
     angle = draw.uniform(-1, 1) * limit * np.pi / 180
-    scale = tf.exp(draw.uniform(np.log(0.7), np.log(1.4)))
+    scale = tf.exp(draw.uniform(np.log(scale[0]), np.log(scale[1])))
     mirror = tf.where(draw.uniform(0, 1) < 0.5, 1.0, -1.0)
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
     a, b, c, d = cos * mirror, -sin, sin * mirror, cos

@@ -9,6 +9,7 @@ import tensorflow as tf
 from rds_tf.data import augment, preprocessing, radiograph
 
 CLASSIFIER_ANGLE_DEGREES = 12.0
+CLASSIFIER_SCALE = (0.8, 1.25)
 
 
 def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -46,11 +47,11 @@ def load_arrays(
 def segmentation_dataset(
     images, masks, batch_size: int, *, training: bool, max_angle_degrees: float = 180.0
 ) -> tf.data.Dataset:
-    """Stream `(image, mask)` batches, float32 `(B, S, S, 1)`.
+    """Stream `(image, mask)` batches, float32 `(B, S, S, 1)` and `(B, S, S, M)`.
 
     Args:
         images: uint8 `(N, S, S, 1)`, 0 to 255.
-        masks: uint8 `(N, S, S, 1)` of {0, 1}.
+        masks: uint8 `(N, S, S, M)` of {0, 1}.
         batch_size: int.
         training: bool, shuffle, repeat without end and augment.
         max_angle_degrees: float; half of the augmented cases turn up to this angle,
@@ -95,7 +96,9 @@ def classification_dataset(
     def vary(seed, pair):
         image, label = finish(*pair)
         seed = tf.stack([seed, 0])
-        image, _ = augment.vary_geometry(image, image, seed, CLASSIFIER_ANGLE_DEGREES)
+        image, _ = augment.vary_geometry(
+            image, image, seed, CLASSIFIER_ANGLE_DEGREES, CLASSIFIER_SCALE
+        )
         return augment.vary_intensity(image, seed + [0, 1000]), label
 
     if not training:

@@ -107,6 +107,7 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "threshold": 0.5,
         "mask_area_px": int(found.mask.sum()),
         "mask_quality": found.mask_quality,
+        "mask_convention": f"heart {models.segmenter.heart}",
         "mask_share": round(float(found.mask.mean()), 4),
         "warnings": list(found.warnings),
         "probability_of_each_classifier": {

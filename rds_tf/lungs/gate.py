@@ -9,11 +9,12 @@ MIN_QUALITY = 0.85  # below it `diagnose` warns
 
 
 def mask_quality(mask: np.ndarray, members: np.ndarray) -> float:
-    """Score a mask by the agreement of the passes behind it and by anatomy.
+    """Score a mask by what the passes behind it say, and by anatomy.
 
     A network that is sure of the lungs finds them again in a turned film; one that
-    guesses does not (Wang et al., Neurocomputing 2019). The mean Dice of the passes
-    with the mask is lowered where the mask is not two lungs of similar size.
+    guesses does not (Wang et al., Neurocomputing 2019). The score is the product of
+    the passes' agreement with the mask, of how sure they are, and of the root of
+    `balance`.
 
     Args:
         mask: `(H, W)` uint8 of {0, 1}, the final mask.
@@ -25,7 +26,8 @@ def mask_quality(mask: np.ndarray, members: np.ndarray) -> float:
     if not mask.any():
         return 0.0
     agreement = np.mean([_dice(mask, member > 0.5) for member in members])
-    return float(agreement * balance(mask))
+    sure = np.mean([_sureness(mask, member) for member in members])
+    return float(agreement * sure * balance(mask) ** 0.5)
 
 
 def _dice(mask: np.ndarray, other: np.ndarray) -> float:
@@ -33,15 +35,22 @@ def _dice(mask: np.ndarray, other: np.ndarray) -> float:
     return 2 * float((mask * other).sum()) / float(total)
 
 
+def _sureness(mask: np.ndarray, member: np.ndarray) -> float:
+    """Return how far from 0.5 probabilities are where lungs may be, in `[0, 1]`."""
+    perhaps = (mask > 0) | (member > 0.05)
+    return 2 * float(np.abs(member[perhaps] - 0.5).mean())
+
+
 def balance(mask: np.ndarray) -> float:
     """Return 1 for two lungs, neither more than twice the other, else less.
 
-    The bound is that of LungAIR; beyond it the score falls with the ratio of areas.
+    The bound is that of LungAIR; beyond it the score falls with the ratio of areas,
+    to 0.5 for one lung alone or two that run together.
     """
     areas = postprocess.lung_areas(mask)
     if len(areas) < 2:
         return 0.5
-    return min(1.0, 2 * areas[1] / areas[0])
+    return min(1.0, max(0.5, 2 * areas[1] / areas[0]))
 
 
 def judge(dice: np.ndarray, quality: np.ndarray) -> dict:
@@ -62,13 +71,14 @@ def judge(dice: np.ndarray, quality: np.ndarray) -> dict:
     def share(values, limit):
         return float((values < limit).mean()) if len(values) else None
 
-    tenth = np.quantile(good, 0.1) if len(good) else MIN_QUALITY
+    tenth = np.quantile(good, 0.1) if len(good) else None
     return {
+        "bad_dice": BAD_DICE,
         "num_bad": len(bad),
         "num_good": len(good),
         "caught": share(bad, MIN_QUALITY),
         "false_alarms": share(good, MIN_QUALITY),
-        "caught_at_10": share(bad, tenth),
+        "caught_at_10": share(bad, tenth) if len(good) else None,
     }
 
 

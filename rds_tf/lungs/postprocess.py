@@ -77,6 +77,8 @@ def upright_angle(mask: np.ndarray) -> float:
         across = np.subtract(ends[1], ends[0])[::-1]
     else:
         rows, columns = np.nonzero(mask)
+        if len(rows) < 2:  # a point shows no direction
+            return 0.0
         across = np.linalg.eigh(np.cov(columns, rows))[1][:, 1]
     across = across / np.linalg.norm(across)
     feet = np.array([-across[1], across[0]])  # a quarter turn, y down

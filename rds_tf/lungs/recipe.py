@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rds_tf import config, store, training
 from rds_tf.data import pipeline, prepare, preprocessing
-from rds_tf.lungs import unet
+from rds_tf.lungs import segmenter, unet
 from rds_tf.phantoms import stack
 
 LEARNING_RATE = 2e-3
@@ -29,7 +29,7 @@ def train_fold(
         fold: int, the fold held out; it is not looked at.
         profile: sizes of the run.
         start: `"phantom"` goes on from the shipped segmenter, `"auto"` does where
-            its architecture is the profile's, `"scratch"` never does.
+            it has the profile's architecture and knows `heart`, `"scratch"` never.
         heart: one of `segmenter.HEARTS`, how the films are outlined.
 
     Returns:
@@ -38,6 +38,8 @@ def train_fold(
     Raises:
         ValueError: if there is no film to train on, or `start` cannot be had.
     """
+    if heart not in segmenter.HEARTS:
+        raise ValueError(f"`heart` must be in or out. Received: {heart!r}")
     if start not in ("auto", "phantom", "scratch"):
         raise ValueError(
             f"A segmenter starts from auto, phantom or scratch. Received: {start!r}"
@@ -90,6 +92,7 @@ def train_films(
         "data": f"{len(table)} films of a cohort",
         "held_out_fold": fold,
         "start": begun,
+        "heart": heart,
         "steps": profile.segmenter_steps,
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
@@ -161,7 +164,8 @@ def fit(model, dataset, folder: Path, learning_rate: float, record: dict):
     """Compile with Dice + BCE and fit for the record's steps."""
     optimizer = training.build_optimizer(record["steps"], learning_rate)
     model.compile(optimizer, loss=unet.DiceBCE(), metrics=[unet.LungIoU()])
-    return training.fit(model, dataset, folder, record)
+    run = {**record, "parameters": model.count_params(), "input": model.input_shape}
+    return training.fit(model, dataset, folder, run)
 
 
 def save(model, folder: Path, architecture: dict, record: dict, hearts=("in",)):

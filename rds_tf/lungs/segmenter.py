@@ -141,36 +141,48 @@ def segment_steps(
 
     Returns:
         For each step one `Segmentation` a film.
+
+    Raises:
+        ValueError: if a step is not one of `STEPS`.
     """
+    steps = tuple(steps)
     if unknown := set(steps) - set(STEPS):
         raise ValueError(
             f"`steps` must be among {tuple(STEPS)}. Received: {sorted(unknown)}"
         )
     small = [_shrink(image, 2 * model.input_shape[1]) for image in images]
-    members = {}
-    if {"median+turns", "median+rotate"} & set(steps):
-        members["median+turns"] = passes.predict_turned(model, small)
-        members["none"] = [four[:1] for four in members["median+turns"]]
-    else:
-        members["none"] = [one[None] for one in passes.predict(model, small)]
-    members["median"] = members["none"]
-    for step, first in (
-        ("median+upright", "median"),
-        ("median+rotate", "median+turns"),
-    ):
-        if step in steps:
-            masks = [passes.clean(one.mean(0)) for one in members[first]]
-            members[step] = passes.predict_upright(model, small, masks)
-    found = {step: [] for step in steps}
+    members = _run_passes(model, small, steps)
+    found = {}
     for step in steps:
-        for index, image in enumerate(images):
-            maps = members[step][index]
-            mask = maps[0] > 0.5 if step == "none" else passes.clean(maps.mean(0))
-            seen = members["median+turns"][index] if step == "median+rotate" else maps
-            quality = gate.mask_quality(mask, np.concatenate([seen, maps]))
+        found[step] = []
+        for image, maps in zip(images, members[step], strict=True):
+            last = maps[-2:] if step in UPRIGHT_AFTER else maps
+            mask = maps[0] > 0.5 if step == "none" else passes.clean(last.mean(0))
+            quality = gate.mask_quality(mask, maps)
             mask = _enlarge(mask.astype("uint8"), image.shape)
             found[step].append(Segmentation(mask, quality))
     return found
+
+
+UPRIGHT_AFTER = {"median+upright": "median", "median+rotate": "median+turns"}
+
+
+def _run_passes(model, images: list[np.ndarray], steps) -> dict[str, list]:
+    """Return each step's probabilities `(P, H, W)` a film, in order of the passes."""
+    members = {}
+    if {"median+turns", "median+rotate"} & set(steps):
+        members["median+turns"] = passes.predict_turned(model, images)
+        members["none"] = [four[:1] for four in members["median+turns"]]
+    else:
+        members["none"] = [one[None] for one in passes.predict(model, images)]
+    members["median"] = members["none"]
+    for step, before in UPRIGHT_AFTER.items():
+        if step in steps:
+            masks = [passes.clean(maps.mean(0)) for maps in members[before]]
+            upright = passes.predict_upright(model, images, masks)
+            pairs = zip(members[before], upright, strict=True)
+            members[step] = [np.concatenate(pair) for pair in pairs]
+    return members
 
 
 def _shrink(image: np.ndarray, longest_px: int) -> np.ndarray:

@@ -119,7 +119,7 @@ class DiceBCE(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true, y_pred):
-        """Return one loss an image, `(B,)`, for masks and probabilities."""
+        """Return one loss an image, `(B,)`; several masks count as one."""
         y_true = ops.cast(y_true, "float32")
         y_pred = ops.cast(y_pred, "float32")
         axes = (1, 2, 3)

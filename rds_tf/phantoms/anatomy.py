@@ -18,8 +18,8 @@ class Anatomy:
         abdomen: closed curve of what lies below the diaphragm.
         soft: closed curves of soft tissue (torso, neck, head, arms) with their
             thickness, 1 being the torso's.
-        plates: closed curves of vertebrae with their density.
-        bones: layers of open curves, each layer with one width and density.
+        plates: stacks of closed curves of vertebrae with their density.
+        bones: stacks of open curves, each with one width and density.
         airways: open curves with width, the trachea first.
         vessels: stacks of open curves with width, inside the lungs.
         gas: closed curves of stomach and bowel gas.
@@ -29,10 +29,10 @@ class Anatomy:
     heart: curves.Curve
     abdomen: curves.Curve
     soft: list[tuple[curves.Curve, float]] = field(default_factory=list)
-    plates: list[tuple[list[curves.Curve], float]] = field(default_factory=list)
-    bones: list[tuple[list[curves.Curve], float, float]] = field(default_factory=list)
+    plates: list[tuple[np.ndarray, float]] = field(default_factory=list)
+    bones: list[skeleton.Layer] = field(default_factory=list)
     airways: list[tuple[curves.Curve, float]] = field(default_factory=list)
-    vessels: list[tuple[curves.Curve, float]] = field(default_factory=list)
+    vessels: list[tuple[np.ndarray, float]] = field(default_factory=list)
     gas: list[curves.Curve] = field(default_factory=list)
 
 

@@ -32,8 +32,18 @@ class View:
 
 
 def fill(view: View, outlines, value: float = 1.0) -> np.ndarray:
-    """Paint closed curves into one layer, `(H, W)` float32 of 0 to `value`."""
+    """Paint closed curves into one layer, `(H, W)` float32 of 0 to `value`.
+
+    Args:
+        view: where they fall.
+        outlines: curves `(N, 2)`; a stack `(K, N, 2)` of curves that do not overlap
+            is faster.
+        value: float, the layer's maximum.
+    """
     canvas = np.zeros(view.shape, "uint8")
+    if isinstance(outlines, np.ndarray) and outlines.ndim == 3:
+        cv2.fillPoly(canvas, list(view.to_fixed(outlines)), 255, cv2.LINE_AA, SHIFT)
+        outlines = []
     for outline in outlines:
         cv2.fillPoly(canvas, [view.to_fixed(outline)], 255, cv2.LINE_AA, SHIFT)
     return canvas * np.float32(value / 255)
@@ -92,7 +102,7 @@ def thickness(filled: np.ndarray, radius_px: float) -> np.ndarray:
 
 
 def noise(rng: np.random.Generator, view: View, sigma: float) -> np.ndarray:
-    """Return smooth unit-variance noise with grain `sigma` in thorax units."""
+    """Return smooth unit-variance noise with grain about `sigma` thorax units."""
     sigma_px = max(sigma * view.unit_px, 0.5)
     step = max(1, int(sigma_px / 1.5))
     coarse = [side // step + 3 for side in view.shape]

@@ -22,7 +22,8 @@ class Phantom:
 
     Attributes:
         image: `(H, W)` float32 in `[0, 1]`, bone bright.
-        polygons: lung outlines in pixels, closed, `(N, 2)` as x and y.
+        polygons: lung outlines in pixels, closed, `(N, 2)` as x and y; a tilted beam
+            cuts the mask closer than them.
         mask: `(H, W)` uint8 of {0, 1}, the lungs, the part behind the heart included.
         heart: `(H, W)` uint8 of {0, 1}, heart and great vessels.
         device_masks: name of a device to its `(H, W)` uint8 mask.
@@ -45,7 +46,7 @@ class Phantom:
 
     def outline_without_heart(self) -> list[np.ndarray]:
         """Return closed outlines of `mask_without_heart`, along pixel edges."""
-        scale = 8  # of a pixel; the outline lies half of one inside
+        scale = 4  # of a pixel; the outline lies half of one inside
         large = cv2.resize(
             self.mask_without_heart,
             None,
@@ -57,9 +58,7 @@ class Phantom:
             large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
         )
         polygons = [(outline[:, 0] + 0.5) / scale for outline in outlines]
-        areas = [annotation.polygon_area([polygon]) for polygon in polygons]
-        order = np.argsort(areas)[::-1][:2]
-        return [polygons[index] for index in order if areas[index] >= 4]
+        return [one for one in polygons if annotation.polygon_area([one]) >= 4]
 
 
 def make_phantom(
@@ -113,12 +112,13 @@ def make_phantom(
     low, high = np.maximum(beam.min(0), 0), np.minimum(beam.max(0), shape[::-1])
     polygons = [view.to_px(lung) + 0.5 for lung in chest.lungs]  # from pixel corners
     polygons = [np.clip(polygon, low, high) for polygon in polygons]
+    heart = np.clip(view.to_px(chest.heart) + 0.5, low, high)
     return Phantom(
         image=film.finish(rng, exposed, beam, wild=wild),
         polygons=polygons,
         mask=annotation.draw_mask(polygons, *shape) * exposed_part,
-        heart=(canvas.fill(view, [chest.heart]) > 0.5).astype("uint8") * exposed_part,
-        device_masks=device_masks,
+        heart=annotation.draw_mask([heart], *shape) * exposed_part,
+        device_masks={name: one * exposed_part for name, one in device_masks.items()},
         severity=severity,
         angle_degrees=angle_degrees,
     )

@@ -4,7 +4,7 @@ import numpy as np
 
 from rds_tf.phantoms import curves
 
-Layer = tuple[list[curves.Curve], float, float]  # open curves, width, density
+Layer = tuple[np.ndarray, float, float]  # open curves (K, N, 2), width, density
 
 
 def make_spine(
@@ -19,8 +19,8 @@ def make_spine(
     bodies = centres + BODY * size[:, None]
     offset = 0.62 * size[:, None] * (1, 0)
     pedicle = BODY * (0.16, 0.4) * size[:, None]
-    pedicles = [*(centres - offset + pedicle), *(centres + offset + pedicle)]
-    return [(list(bodies), rng.uniform(0.03, 0.22)), (pedicles, rng.uniform(0, 0.1))]
+    pedicles = np.concatenate([centres - offset + pedicle, centres + offset + pedicle])
+    return [(bodies, rng.uniform(0.03, 0.22)), (pedicles, rng.uniform(0, 0.1))]
 
 
 # A vertebra seen from the front: a box with a waist.
@@ -43,11 +43,7 @@ def make_ribs(rng, age: float, height: float) -> list[Layer]:
 
     def arcs(*points):
         path = np.stack([np.stack(np.broadcast_arrays(*p), -1) for p in points], 1)
-        right = smooth(path)
-        return [*right, *(right * (-1, 1))]
-
-    def smooth(path):
-        return curves.smooth_curve(path, closed=False)
+        return _both_sides(curves.smooth_curve(path, closed=False))
 
     back = arcs(
         (0.10, y + 0.02),
@@ -66,6 +62,12 @@ def make_ribs(rng, age: float, height: float) -> list[Layer]:
     return [(back, width, density), (front, width, fade * density)]
 
 
+def _both_sides(curve) -> np.ndarray:
+    """Return curves of one side, `(N, 2)` or `(K, N, 2)`, and their mirror images."""
+    curve = curve if curve.ndim == 3 else curve[None]
+    return np.concatenate([curve, curve * (-1, 1)])
+
+
 def make_clavicles(rng, height: float) -> list[Layer]:
     """Return both clavicles and the edges of the shoulder blades."""
     lift = rng.normal(0, 0.06)
@@ -80,8 +82,8 @@ def make_clavicles(rng, height: float) -> list[Layer]:
     clavicle = curves.smooth_curve(clavicle, closed=False)
     blade = curves.smooth_curve(blade, closed=True)
     return [
-        ([clavicle, clavicle * (-1, 1)], rng.uniform(0.07, 0.10), 0.24),
-        ([blade, blade * (-1, 1)], 0.035, 0.08),
+        (_both_sides(clavicle), rng.uniform(0.07, 0.10), 0.24),
+        (_both_sides(blade), 0.035, 0.08),
     ]
 
 
@@ -117,7 +119,7 @@ def make_soft_tissue(rng, age: float, height: float):
         flesh, humerus = _arm(rng, side, top, wall)
         soft.append((flesh, 0.5))
         humeri.append(humerus)
-    return soft, [(humeri, 0.11, 0.30)]
+    return soft, [(np.array(humeri), 0.11, 0.30)]
 
 
 def _arm(rng, side: int, top: float, wall: float) -> tuple[curves.Curve, curves.Curve]:

@@ -1,5 +1,6 @@
 """Training phantoms as arrays in memory, for a network of any Keras backend."""
 
+import multiprocessing
 import os
 
 import cv2
@@ -23,17 +24,26 @@ def draw_phantoms(
     Returns:
         uint8 images `(N, size, size, 1)`, 0 to 255, and masks `(N, size, size, 2)` of
         {0, 1}: the lungs with and without the part behind the heart.
+
+    Raises:
+        ValueError: if `num_phantoms` is less than 1, or one cannot be drawn.
     """
+    if num_phantoms < 1:
+        raise ValueError(f"`num_phantoms` must be at least 1. Received: {num_phantoms}")
     seeds = [((seed + 1) * 1_000_000 + index, size) for index in range(num_phantoms)]
     groups = [seeds[at : at + 50] for at in range(0, num_phantoms, 50)]
     workers = os.cpu_count() or 1
     outcomes = engine.map_items(_draw_group, groups, workers, "phantoms x 50")
+    for outcome in outcomes:
+        if outcome.error:
+            raise ValueError(f"A training phantom failed: {outcome.error}")
     images, masks = zip(*(outcome.value for outcome in outcomes), strict=True)
     return np.concatenate(images), np.concatenate(masks)
 
 
 def _draw_group(group: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    cv2.setNumThreads(1)  # one process a core
+    if multiprocessing.parent_process():  # one process a core
+        cv2.setNumThreads(1)
     made = [phantom.make_training_phantom(seed, size) for seed, size in group]
     images = [np.round(255 * preprocessing.stretch(one.image)) for one in made]
     images = np.stack(images).astype("uint8")[..., None]

@@ -23,6 +23,7 @@ class Look:
         vessels: attenuation of the vessels of the lungs.
         marbling: unevenness of soft tissue.
         bedding: attenuation of what the patient lies on.
+        lobes: whether a lobe may be consolidated, as in pneumonia.
     """
 
     belly: float
@@ -32,11 +33,12 @@ class Look:
     bone: float
     vessels: float
     marbling: float
-    bedding: float
+    bedding: float = 0.0
+    lobes: bool = False
 
 
 def draw_look(rng: np.random.Generator, *, wild: bool = False) -> Look:
-    """Draw a `Look`; a wild one is beyond what a film can look like.
+    """Draw a `Look`; a wild one may be beyond what a film can look like.
 
     Three in ten wild looks are domain randomisation as in SynthSeg (Billot et al.,
     Med. Image Anal. 2023): who must cope with them leans on shape, not on grey.
@@ -49,17 +51,17 @@ def draw_look(rng: np.random.Generator, *, wild: bool = False) -> Look:
         bone=rng.uniform(0.5, 1.2),
         vessels=rng.uniform(0.05, 0.16),
         marbling=rng.uniform(0.02, 0.08),
-        bedding=0.0,
     )
     if not wild:
         return look
     if rng.random() < 0.3:
-        drawn = {
-            f.name: getattr(look, f.name) * rng.uniform(0.2, 2) for f in fields(look)
-        }
-        drawn |= {key: min(drawn[key], 0.95) for key in ("air", "recess")}
-        look = Look(**drawn)
-    return replace(look, bedding=max(0.0, rng.uniform(-0.5, 0.5)))
+        drawn = {name: getattr(look, name) * rng.uniform(0.2, 2) for name in GREYS}
+        drawn |= {name: min(drawn[name], 0.95) for name in ("air", "recess")}
+        look = replace(look, **drawn)
+    return replace(look, bedding=max(0.0, rng.uniform(-0.5, 0.5)), lobes=True)
+
+
+GREYS = [field.name for field in fields(Look) if field.name != "lobes"]
 
 
 def attenuation(rng, chest, view, severity: float, age: float, look: Look):
@@ -87,7 +89,7 @@ def attenuation(rng, chest, view, severity: float, age: float, look: Look):
     heart = canvas.blur(heart, 0.02 * unit)
     total += look.heart * heart * (1 - belly)
     vessels = canvas.blur(canvas.stroke(view, chest.vessels), 0.012 * unit)
-    opacity = _opacity(rng, chest, view, severity)
+    opacity = _opacity(rng, chest, view, severity, lobes=look.lobes)
     total -= _air(rng, chest, view, (lungs, heart, opacity), look)
     total += look.bone * _skeleton(chest, view)
     total -= severity * _ground_glass(rng, view, vessels, lungs)
@@ -111,9 +113,8 @@ def _skeleton(chest, view) -> np.ndarray:
         bone += canvas.fill(view, plates, density)
     bone = canvas.blur(bone, 0.016 * view.unit_px)
     for shafts, width, density in chest.bones:
-        layer = canvas.stroke(view, [(shaft, width) for shaft in shafts], density)
-        cores = [(shaft, 0.55 * width) for shaft in shafts]
-        layer -= canvas.stroke(view, cores, 0.35 * density)
+        layer = canvas.stroke(view, [(shafts, width)], density)
+        layer -= canvas.stroke(view, [(shafts, 0.55 * width)], 0.35 * density)
         bone += canvas.blur(layer, 0.010 * view.unit_px)
     return bone
 
@@ -142,9 +143,9 @@ def _ground_glass(rng, view, vessels, lungs) -> np.ndarray:
     return (0.06 * grain + 0.10 * vessels) * lungs
 
 
-def _opacity(rng, chest, view, severity: float) -> np.ndarray:
+def _opacity(rng, chest, view, severity: float, *, lobes: bool) -> np.ndarray:
     """Return the share of the air that fluid replaced, `(H, W)` in `[0, 1]`."""
-    opacity = _consolidation(rng, chest, view)
+    opacity = _consolidation(rng, chest, view, lobes=lobes)
     if severity == 0:
         return opacity
     uneven = np.clip(1 + 0.25 * canvas.noise(rng, view, 0.3), 0.4, 1.6)
@@ -152,7 +153,7 @@ def _opacity(rng, chest, view, severity: float) -> np.ndarray:
     return np.maximum(opacity, haze)
 
 
-def _consolidation(rng, chest, view) -> np.ndarray:
+def _consolidation(rng, chest, view, *, lobes: bool) -> np.ndarray:
     """Return opacity in `[0, 1]`: none in most films, else of one common kind."""
     kind, unit = rng.random(), view.unit_px
     if kind < 0.08:  # one white lung
@@ -161,7 +162,7 @@ def _consolidation(rng, chest, view) -> np.ndarray:
     if kind < 0.20:  # patches
         field = canvas.noise(rng, view, rng.uniform(0.10, 0.25))
         return rng.uniform(0.3, 0.8) / (1 + np.exp(-4 * (field - 1.0)))
-    if kind < 0.34:  # a lobe: everything beyond a slanting line, in one lung
+    if lobes and kind < 0.34:  # a lobe: everything beyond a slanting line, in one lung
         lung = chest.lungs[rng.integers(2)]
         centre = lung.mean(0) + rng.normal(0, 0.25, 2)
         away = np.deg2rad(rng.normal(90, 35) + 180 * (rng.random() < 0.3))
@@ -197,7 +198,9 @@ def shadow(device, view) -> tuple[np.ndarray, np.ndarray]:
         shadow += canvas.stroke(view, lines(0.2), 0.9 * device.density)
     shadow += canvas.stroke(view, pads, 0.10)
     shadow += canvas.stroke(view, [(disc, 0.045) for disc in discs], 0.5)
-    solid = canvas.stroke(view, lines(1.0) + pads)
+    at_least = max(device.width, 1 / view.unit_px)  # a pixel
+    whole = [(line, at_least) for line in device.lines]
+    solid = canvas.stroke(view, whole + pads)
     if device.sheets:
         sheets = canvas.fill(view, device.sheets)
         shadow += 0.5 * device.density * sheets

@@ -110,14 +110,13 @@ def format_scores(task: str, scores: dict, data: str = "") -> str:
 
 
 def _format_gate(gate: dict) -> str:
-    """Say in a sentence what `gate.judge` found."""
-    if not gate["num_bad"]:
-        return f"Quality gate: none of {gate['num_good']} masks was bad (Dice < 0.8)."
+    """Say in a sentence what `gate.judge` found; a share of nothing is a dash."""
+    names = ("caught", "false_alarms", "caught_at_10")
+    shares = ["-" if gate[name] is None else f"{gate[name]:.0%}" for name in names]
     return (
-        f"Quality gate: of {gate['num_bad']} bad masks (Dice < 0.8) "
-        f"{gate['caught']:.0%} were flagged, "
-        f"of {gate['num_good']} good ones {gate['false_alarms']:.0%}; "
-        f"at 10 % false alarms {gate['caught_at_10']:.0%} would be."
+        f"Quality gate: of {gate['num_bad']} bad masks (Dice < {gate['bad_dice']}) "
+        f"{shares[0]} were flagged, of {gate['num_good']} good ones {shares[1]}; "
+        f"at 10 % false alarms {shares[2]} of the bad ones."
     )
 
 

@@ -35,7 +35,7 @@ def test_images_of_a_batch_get_draws_of_their_own(batch):
 def test_a_turned_mask_keeps_its_area_but_for_scale(batch):
     _, masks = augment.vary_geometry(*batch, [5, 0], 180.0)
     areas = tf.reduce_sum(masks, (1, 2, 3)).numpy() / 160
-    assert (areas < 1.25**2 * 1.1).all()  # may leave the frame, cannot grow more
+    assert (areas < 1.4**2 * 1.1).all()  # may leave the frame, cannot grow more
 
 
 def test_intensity_stays_in_range_and_changes_the_film(batch):

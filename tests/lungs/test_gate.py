@@ -24,15 +24,30 @@ def test_quality_is_the_mean_dice_of_the_passes(mask):
     assert gate.mask_quality(mask, members) == pytest.approx((1 + 2 / 3) / 2)
 
 
-def test_quality_falls_with_the_ratio_of_the_lungs(mask):
-    mask[35:80, 60:90] = 0  # a quarter of the other lung is left
+def test_quality_is_the_product_with_how_sure_the_passes_are(mask):
+    members = np.stack([mask, np.where(mask, 0.8, 0.0)]).astype("float32")
+    # The second pass is 2 * 0.3 away from a coin; the mean of 1 and 0.6.
+    assert gate.mask_quality(mask, members) == pytest.approx(0.8)
+
+
+def test_a_doubt_beside_the_lungs_counts_as_one_within(mask):
     members = mask[None].astype("float32")
-    assert gate.mask_quality(mask, members) == pytest.approx(2 * 15 / 60)
+    members[0, 20:80, 40:60] = 0.5 - 1e-6  # as large as two thirds of a lung
+    # Sure on 3,600 px, in doubt on 1,200.
+    assert gate.mask_quality(mask, members) == pytest.approx(0.75, abs=1e-4)
 
 
-def test_one_lung_alone_is_worth_half_and_none_nothing(mask):
+def test_balance_falls_with_the_ratio_of_the_lungs(mask):
+    assert gate.balance(mask) == 1
+    mask[56:80, 60:90] = 0  # 36 rows of the other lung's 60 are left
+    assert gate.balance(mask) == 1
+    mask[40:80, 60:90] = 0  # 20 rows
+    assert gate.balance(mask) == pytest.approx(2 * 20 / 60)
     mask[:, 50:] = 0
-    assert gate.mask_quality(mask, mask[None].astype("float32")) == 0.5
+    assert gate.balance(mask) == 0.5
+
+
+def test_no_lung_has_no_quality(mask):
     assert gate.mask_quality(0 * mask, mask[None].astype("float32")) == 0
 
 

@@ -85,3 +85,10 @@ def test_the_crop_box_has_its_margin_and_stays_in_the_picture():
     mask = np.zeros((100, 200), "uint8")
     mask[40:60, 0:100] = 1
     assert postprocess.crop_box(mask, 0.1) == (30, 70, 0, 110)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_speck_shows_no_direction_and_breaks_nothing(size):
+    mask = np.zeros((30, 40), "uint8")
+    mask[10, 10 : 10 + size] = 1
+    assert np.isfinite(postprocess.upright_angle(mask))

@@ -104,3 +104,20 @@ def test_wrong_dials_are_refused(tmp_path):
         dataset.write_cohort(tmp_path, 0)
     with pytest.raises(ValueError, match="`tube_link` must lie in"):
         dataset.write_cohort(tmp_path, 1, tube_link=2)
+    with pytest.raises(ValueError, match="`heart` must be 'in' or 'out'"):
+        dataset.write_cohort(tmp_path, 1, heart="off")
+
+
+def test_outlines_without_the_heart_enclose_the_mask_without_it(tmp_path):
+    dataset.write_cohort(tmp_path, 6, seed=7, longest_px=96, heart="out")
+    table = pd.read_csv(tmp_path / "cohort.csv")
+    cases = dataset._draw_cases(tmp_path, 6, 7, 0.5, 96)
+    for case, row in zip(cases, table.itertuples(), strict=True):
+        if row.exist_json:
+            made = dataset.render_case(case)
+            path = tmp_path / "json" / f"case{case.index:04d}.json"
+            polygons = annotation.read_polygons(path)
+            drawn = annotation.draw_mask(polygons, *case.shape)
+            wrong = (drawn != made.mask_without_heart).sum()
+            assert wrong <= 0.02 * drawn.sum()
+            assert row.roi_area == pytest.approx(drawn.sum(), rel=0.05)

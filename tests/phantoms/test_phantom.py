@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rds_tf.data import annotation
-from rds_tf.phantoms import phantom
+from rds_tf.phantoms import anatomy, canvas, film, phantom, tissue
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +106,64 @@ def test_a_dial_out_of_range_is_refused(dial):
 def test_an_unknown_device_is_refused():
     with pytest.raises(ValueError, match="must be one of"):
         phantom.make_phantom(0, (64, 64), device_names=("pacemaker",))
+
+
+def test_lungs_without_the_heart_are_the_lungs_less_the_heart(upright):
+    without = upright.mask_without_heart.astype(bool)
+    lungs, heart = upright.mask.astype(bool), upright.heart.astype(bool)
+    np.testing.assert_array_equal(without, lungs & ~heart)
+    assert 0.6 * lungs.sum() < without.sum() < 0.98 * lungs.sum()
+
+
+def test_the_outline_without_the_heart_encloses_the_mask_without_it(upright):
+    for seed in range(12):  # in some a heart cuts a lung into two
+        made = phantom.make_phantom(seed, (192, 160))
+        outline = made.outline_without_heart()
+        drawn = annotation.draw_mask(outline, *made.mask.shape)
+        differ = (drawn != made.mask_without_heart).sum()
+        assert differ < 0.01 * drawn.sum()
+
+
+def test_nothing_of_the_truth_lies_outside_the_beam(monkeypatch):
+    beam = np.array([(30.0, 20.0), (150.0, 35.0), (140.0, 150.0), (20.0, 140.0)])
+    monkeypatch.setattr(film, "collimate", lambda *arguments, **options: beam)
+    made = phantom.make_phantom(3, (192, 160), device_names=("leads",))
+    hidden = film.draw_beam(beam, (192, 160)) == 0
+    for truth in (made.mask, made.heart, made.device_masks["leads"]):
+        assert truth.any() and not truth[hidden].any()
+
+
+def test_the_heart_has_the_area_that_its_curve_encloses():
+    for seed in range(10):
+        made = phantom.make_phantom(seed, (128, 128))
+        large = phantom.make_phantom(seed, (1024, 1024))
+        assert made.heart.sum() == pytest.approx(large.heart.sum() / 64, rel=0.02)
+
+
+def test_even_a_small_film_shows_every_device_in_its_mask():
+    for name in ("uac", "uvc", "ngt", "ett"):
+        made = phantom.make_phantom(5, (96, 96), device_names=(name,))
+        assert made.device_masks[name].any()
+
+
+def test_training_phantoms_lie_at_any_angle_and_are_of_any_size():
+    made = [phantom.make_training_phantom(seed, 64) for seed in range(80)]
+    angles = np.array([one.angle_degrees for one in made])
+    assert (np.abs(angles) > 90).mean() > 0.1 and (np.abs(angles) < 20).mean() > 0.4
+    shares = [one.mask.mean() for one in made]
+    assert min(shares) < 0.06 and max(shares) > 0.25
+
+
+def test_the_recess_puts_air_below_the_lungs_and_leaves_them_as_they_were():
+    chest = anatomy.make_anatomy(np.random.default_rng(0), age=0.5)
+    view = canvas.View(60 * np.eye(2), np.array([96.0, 110.0]), (240, 192))
+    look = replace(tissue.draw_look(np.random.default_rng(1)), recess=0.0)
+
+    def draw(look):
+        return tissue.attenuation(np.random.default_rng(2), chest, view, 0, 0.5, look)
+
+    change = draw(replace(look, recess=0.7)) - draw(look)
+    lungs = canvas.fill(view, chest.lungs) == 1
+    assert change.max() < 0.02  # air only takes away
+    assert -change[110:].sum() > 0.9 * -change.sum()  # from mid-thorax down
+    assert np.abs(change[lungs]).mean() < 0.1 * np.abs(change).max()

@@ -115,3 +115,37 @@ def test_file_of_another_shape_is_refused_by_name(tmp_path, content):
     (tmp_path / "segmentation.json").write_text(content)
     with pytest.raises(ValueError, match="segmentation.json: is not a file of scores"):
         report.write_results_table(tmp_path)
+
+
+def test_the_worst_angle_and_the_passes_stand_in_the_table():
+    interval = {"value": 0.8, "low": 0.7, "high": 0.9}
+    worst = {"angle": "45", "lung_iou": interval, "loss": interval}
+    scores = {
+        "num_cases": 3,
+        "passes": {"none": 1, "median+rotate": 6},
+        "angles": {"0": {"none": {"miou": interval}, "median+rotate": {}}},
+        "worst": {"median+rotate": worst},
+    }
+    scores["angles"]["0"]["median+rotate"] = {"miou": interval}
+    table = report.make_table("segmentation", scores)
+    assert pick(table, "median+rotate (6 passes)", "miou") == [0.8, 0.7, 0.9]
+    arm = "median+rotate, worst angle (45 degrees)"
+    assert pick(table, arm, "lung_iou") == pick(table, arm, "loss") == [0.8, 0.7, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [
+        (
+            [0.0, 1.0],
+            "of 1 bad masks (Dice < 0.8) 100% were flagged, of 1 good ones 0%",
+        ),
+        ([0.0], "of 1 bad masks (Dice < 0.8) 100% were flagged, of 0 good ones -"),
+    ],
+)
+def test_the_gate_is_told_in_a_sentence_also_where_nothing_was_good(quality, said):
+    from rds_tf.lungs import gate
+
+    judged = gate.judge(np.array([0.5, 0.9])[: len(quality)], np.array(quality))
+    text = report.format_scores("segmentation", LADDER | {"gate": judged})
+    assert said in text and "MIoU" in text

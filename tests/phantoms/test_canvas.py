@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from rds_tf.phantoms import canvas
+
+
+@pytest.fixture
+def view():
+    return canvas.View(10 * np.eye(2), np.array([20.0, 30.0]), (60, 40))
+
+
+def test_a_view_maps_units_to_pixels_as_its_matrix_says(view):
+    assert view.unit_px == pytest.approx(10)
+    np.testing.assert_array_equal(view.to_px([(0, 0), (1, -2)]), [(20, 30), (30, 10)])
+
+
+def test_a_filled_square_has_its_area_and_value(view):
+    square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    layer = canvas.fill(view, [square], 0.5)
+    assert layer.shape == (60, 40) and layer.max() == pytest.approx(0.5)
+    # 20 px a side; the rim is painted up to half a pixel further on every side.
+    assert 20**2 <= layer.sum() / 0.5 <= 21.5**2
+
+
+def test_a_line_is_as_wide_as_said_and_a_thin_one_fainter(view):
+    line = np.array([(-5, 0), (5, 0)])
+    wide = canvas.stroke(view, [(line, 0.5)])
+    # OpenCV's smooth rim is up to 1.5 px wide on either side.
+    assert 5 <= wide[:, 20].sum() <= 8
+    thin = canvas.stroke(view, [(line, 0.03)])
+    assert thin.max() < 0.35
+
+
+def test_lines_in_a_stack_are_the_lines_one_by_one(view):
+    lines = np.random.default_rng(0).uniform(-2, 2, (4, 2, 2))
+    together = canvas.stroke(view, [(lines, 0.2)])
+    alone = canvas.stroke(view, [(line, 0.2) for line in lines])
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2, 5, 12])
+def test_a_blur_keeps_a_flat_image_and_the_mean(sigma):
+    flat = np.full((64, 64), 0.7, "float32")
+    np.testing.assert_allclose(canvas.blur(flat, sigma), flat, atol=1e-5)
+    dot = np.zeros((128, 128), "float32")
+    dot[64, 64] = 1
+    assert canvas.blur(dot, sigma).sum() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("radius", [8, 30])
+def test_thickness_is_that_of_a_round_body(radius):
+    filled = np.zeros((200, 200), "float32")
+    filled[50:150, 50:150] = 1
+    depth = canvas.thickness(filled, radius)
+    assert depth[100, 100] == pytest.approx(1) and depth[20, 20] == 0
+    # Half a radius inside the rim: sqrt(1 - 0.5 ** 2).
+    half = depth[100, 50 + radius // 2]
+    assert half == pytest.approx(np.sqrt(0.75), abs=0.1)
+
+
+def test_noise_has_mean_zero_and_variance_one(view):
+    view = canvas.View(view.matrix, view.centre, (300, 300))
+    field = canvas.noise(np.random.default_rng(1), view, 0.1)
+    assert field.shape == (300, 300)
+    assert field.mean() == pytest.approx(0, abs=0.05)
+    assert field.std() == pytest.approx(1, abs=0.05)
