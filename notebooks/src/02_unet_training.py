@@ -270,8 +270,8 @@ plots.show(
 #
 # ### And with more training?
 #
-# The repository ships the quick profile's network, trained far longer on thousands of
-# phantoms drawn for it alone. It saw none of these films and is scored on the same
+# The repository ships the quick profile's network (with a second mask: the lungs without
+# the heart), trained far longer on thousands of wild phantoms drawn for it alone. It saw none of these films and is scored on the same
 # ones, so the difference can be taken film by film: a *paired* comparison.
 
 # %% tags=["nbval-check-output"]
