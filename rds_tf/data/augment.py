@@ -4,6 +4,8 @@ Every draw is stateless: it depends on the seed that the batch comes with and on
 nothing else, so that runs repeat and batches can be made in parallel.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import tensorflow as tf
 
@@ -31,17 +33,35 @@ class Draw:
         return tf.random.stateless_normal(shape, self.seed)
 
 
-def vary_geometry(
-    images, masks, seed, max_angle_degrees: float, scale: tuple = (0.7, 1.4)
-):
+@dataclass(frozen=True)
+class Geometry:
+    """How far films are turned and scaled.
+
+    Attributes:
+        turned: share of the draws that turn by up to `max_angle_degrees`; the
+            others stay within 15 degrees.
+        max_angle_degrees: float.
+        scale: least and largest magnification.
+    """
+
+    turned: float
+    max_angle_degrees: float
+    scale: tuple[float, float]
+
+
+ANY_ANGLE = Geometry(0.5, 180.0, (0.7, 1.4))
+MOSTLY_UPRIGHT = Geometry(0.2, 180.0, (0.85, 1.35))  # as the upright pass sees them
+STRAIGHT = Geometry(0.5, 12.0, (0.8, 1.25))
+
+
+def vary_geometry(images, masks, seed, geometry: Geometry = ANY_ANGLE):
     """Rotate, scale, shift and mirror images and masks by the same draws.
 
     Args:
         images: float32 `(B, S, S, 1)`.
         masks: float32 `(B, S, S, M)`.
         seed: int `(2,)`.
-        max_angle_degrees: float; half of the draws stay within 15 degrees.
-        scale: least and largest magnification.
+        geometry: how far.
 
     Returns:
         Images and masks of the same shapes; black and 0 where nothing was.
@@ -49,10 +69,10 @@ def vary_geometry(
     shape = tf.shape(images)
     draw = Draw(seed, shape[0])
     size = tf.cast(shape[1], "float32")
-    small = min(15.0, max_angle_degrees)
-    limit = tf.where(draw.uniform(0, 1) < 0.5, max_angle_degrees, small)
+    large = geometry.max_angle_degrees
+    limit = tf.where(draw.uniform(0, 1) < geometry.turned, large, min(15.0, large))
     angle = draw.uniform(-1, 1) * limit * np.pi / 180
-    scale = tf.exp(draw.uniform(np.log(scale[0]), np.log(scale[1])))
+    scale = tf.exp(draw.uniform(*np.log(geometry.scale)))
     mirror = tf.where(draw.uniform(0, 1) < 0.5, 1.0, -1.0)
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
     a, b, c, d = cos * mirror, -sin, sin * mirror, cos

@@ -8,9 +8,6 @@ import tensorflow as tf
 
 from rds_tf.data import augment, preprocessing, radiograph
 
-CLASSIFIER_ANGLE_DEGREES = 12.0
-CLASSIFIER_SCALE = (0.8, 1.25)
-
 
 def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Read one prepared case as network input and mask, both `(size, size)`."""
@@ -45,7 +42,12 @@ def load_arrays(
 
 
 def segmentation_dataset(
-    images, masks, batch_size: int, *, training: bool, max_angle_degrees: float = 180.0
+    images,
+    masks,
+    batch_size: int,
+    *,
+    training: bool,
+    geometry: augment.Geometry = augment.ANY_ANGLE,
 ) -> tf.data.Dataset:
     """Stream `(image, mask)` batches, float32 `(B, S, S, 1)` and `(B, S, S, M)`.
 
@@ -54,8 +56,7 @@ def segmentation_dataset(
         masks: uint8 `(N, S, S, M)` of {0, 1}.
         batch_size: int.
         training: bool, shuffle, repeat without end and augment.
-        max_angle_degrees: float; half of the augmented cases turn up to this angle,
-            the others up to 15 degrees.
+        geometry: how far the augmented cases are turned and scaled.
     """
 
     def finish(image, mask):
@@ -64,7 +65,7 @@ def segmentation_dataset(
     def vary(seed, pair):
         image, mask = finish(*pair)
         seed = tf.stack([seed, 0])
-        image, mask = augment.vary_geometry(image, mask, seed, max_angle_degrees)
+        image, mask = augment.vary_geometry(image, mask, seed, geometry)
         return augment.vary_intensity(image, seed + [0, 1000]), mask
 
     dataset = tf.data.Dataset.from_tensor_slices((images, masks))
@@ -96,9 +97,7 @@ def classification_dataset(
     def vary(seed, pair):
         image, label = finish(*pair)
         seed = tf.stack([seed, 0])
-        image, _ = augment.vary_geometry(
-            image, image, seed, CLASSIFIER_ANGLE_DEGREES, CLASSIFIER_SCALE
-        )
+        image, _ = augment.vary_geometry(image, image, seed, augment.STRAIGHT)
         return augment.vary_intensity(image, seed + [0, 1000]), label
 
     if not training:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rds_tf import config, store, training
-from rds_tf.data import pipeline, prepare, preprocessing
+from rds_tf.data import augment, pipeline, prepare, preprocessing
 from rds_tf.lungs import segmenter, unet
 from rds_tf.phantoms import stack
 
@@ -84,9 +84,14 @@ def train_films(
         begun = load_start(model, profile.segmenter, heart)
     if start == "phantom" and begun != "phantom":
         raise ValueError("The phantom start asked for is not to be had.")
-    rate = LEARNING_RATE if begun == "scratch" else LEARNING_RATE / 2
+    # The phantom start knows every angle; what is left to learn is this cohort's look.
+    fresh = begun == "scratch"
     dataset = pipeline.segmentation_dataset(
-        images, masks, profile.batch_size, training=True
+        images,
+        masks,
+        profile.batch_size,
+        training=True,
+        geometry=augment.ANY_ANGLE if fresh else augment.MOSTLY_UPRIGHT,
     )
     record = {
         "data": f"{len(table)} films of a cohort",
@@ -96,7 +101,7 @@ def train_films(
         "steps": profile.segmenter_steps,
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
-    fit(model, dataset, folder, rate, record)
+    fit(model, dataset, folder, LEARNING_RATE / (1 if fresh else 2), record)
     return save(model, folder, profile.segmenter, record, [heart])
 
 
