@@ -156,10 +156,10 @@ def segment_steps(
     for step in steps:
         found[step] = []
         for image, maps in zip(images, members[step], strict=True):
-            last = maps[-2:] if step in UPRIGHT_AFTER else maps
-            mask = maps[0] > 0.5 if step == "none" else passes.clean(last.mean(0))
+            mean = (maps[-2:] if step in UPRIGHT_AFTER else maps).mean(0)
+            mask = mean > 0.5 if step == "none" else passes.clean(mean)
             quality = gate.mask_quality(mask, maps)
-            mask = _enlarge(mask.astype("uint8"), image.shape)
+            mask = _enlarge(mask.astype("uint8"), mean, image.shape)
             found[step].append(Segmentation(mask, quality))
     return found
 
@@ -194,12 +194,17 @@ def _shrink(image: np.ndarray, longest_px: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _enlarge(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring a working mask back to the film's size."""
+def _enlarge(mask: np.ndarray, probability: np.ndarray, shape) -> np.ndarray:
+    """Bring a working mask back to the film's size.
+
+    Where cleaning changed nothing the border lies where the probability passes 0.5,
+    between the working pixels and not along them.
+    """
     if mask.shape == shape:
         return mask
-    smooth = cv2.resize(mask.astype("float32"), shape[::-1])
-    return (smooth > 0.5).astype("uint8")
+    kept = mask == (probability > 0.5)
+    soft = np.where(kept, probability, mask).astype("float32")
+    return (cv2.resize(soft, shape[::-1]) > 0.5).astype("uint8")
 
 
 def segment_folder(

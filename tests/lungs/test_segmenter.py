@@ -48,6 +48,17 @@ def test_a_film_larger_than_the_network_keeps_its_size(dark, film):
     assert overlap(mask == 1, lungs(large)) > 0.8
 
 
+def test_an_enlarged_border_lies_where_the_probability_passes_a_half():
+    probability = np.tile(np.float32([1, 1, 0.75, 0, 0, 0]), (6, 1))
+    mask = (probability > 0.5).astype("uint8")
+    large = segmenter._enlarge(mask, probability, (60, 60))
+    # 0.75 stands at 2.5 and 0 at 3.5: one half at 2.5 + 1 / 3.
+    assert abs(large[30].sum() - 10 * (2.5 + 1 / 3)) <= 1
+    cleaned = mask.copy()
+    cleaned[:, 2] = 0  # cleaning took the column, the probability is not asked
+    assert not segmenter._enlarge(cleaned, probability, (60, 60))[:, 25:].any()
+
+
 def test_an_unknown_step_is_refused(dark, film):
     with pytest.raises(ValueError, match="`steps` must be among"):
         segmenter.segment(dark, [film], "polish")
