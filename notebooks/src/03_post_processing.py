@@ -151,17 +151,19 @@ for angle in (0, 45, 90, 135, 180, -135, -90, -45):
 # to the lungs with a margin, segment again, as it stands and mirrored, and lay the answers
 # back. Most films in training showed upright infants, so that is where the network is at
 # its best; and after the crop the lungs fill its square, whatever the film. Let us lay one
-# infant on its side.
+# infant on its side. To see the way clearly we take the shipped network here, whose first
+# mask is good; the measurement below is of the network from notebook 02.
 
 # %%
 film, truth = ladder.read_case(run.prepared, next(films.itertuples()))
 film = postprocess.rotate(film, 110, expand=True)
 truth = (postprocess.rotate(truth, 110, expand=True) > 0.5).astype("uint8")
 
-first = passes.predict(tool.model, [film])[0]  # probability (H, W)
-quarters = passes.predict_turned(tool.model, [film])[0]  # (4, H, W), turned back
+shipped = segmenter.load_segmenter().model
+first = passes.predict(shipped, [film])[0]  # probability (H, W)
+quarters = passes.predict_turned(shipped, [film])[0]  # (4, H, W), turned back
 lungs = passes.clean(quarters.mean(0))
-upright = passes.predict_upright(tool.model, [film], [lungs])[0]  # (2, H, W)
+upright = passes.predict_upright(shipped, [film], [lungs])[0]  # (2, H, W)
 
 # %% [markdown]
 # To see what `predict_upright` does inside, go through its window by hand: `standing` is
@@ -170,8 +172,8 @@ upright = passes.predict_upright(tool.model, [film], [lungs])[0]  # (2, H, W)
 # %%
 angle = postprocess.upright_angle(lungs)
 window = frame.choose_frame(film, lungs, "combined", passes.UPRIGHT_MARGIN)
-standing = window.cut(film, tool.model.input_shape[1])
-(found,) = segmenter.segment(tool.model, [standing], steps="median")
+standing = window.cut(film, shipped.input_shape[1])
+(found,) = segmenter.segment(shipped, [standing], steps="median")
 
 # %%
 masks = {
@@ -299,7 +301,7 @@ for name, mask in {"truth": made.mask, "cut": cut, "empty": 0 * cut}.items():
 noise = np.random.default_rng(0).standard_normal(made.image.shape, dtype="float32")
 strengths = (0.0, 0.2, 0.5, 1.0, 2.0)
 noisy = [np.clip(made.image + strength * noise, 0, 1) for strength in strengths]
-found = segmenter.segment_steps(tool.model, noisy, ("median+rotate",))
+found = segmenter.segment_steps(shipped, noisy, ("median+rotate",))
 for strength, one in zip(strengths, found["median+rotate"], strict=True):
     score = metrics.dice(made.mask, one.mask)
     print(f"noise {strength:.1f}: Dice {score:.2f}, quality {one.quality:.2f}")
