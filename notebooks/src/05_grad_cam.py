@@ -384,13 +384,19 @@ print("the same map, sign turned:", np.allclose(against, -raw, atol=1e-5))
 # than greying as much of it where it is cold. Test this on the phantoms: set the hottest
 # fifth of each crop to its mean, then the coldest fifth, and compare the mean logits.
 
-# %% tags=["solution", "nbval-check-output"]
+# %% tags=["solution"]
 heat = explain.grad_cam(model, crops)[..., None]
 grey = crops.mean(axis=(1, 2, 3), keepdims=True)
 low, high = np.quantile(heat, (0.2, 0.8), axis=(1, 2, 3), keepdims=True)
 hot_erased = classifier.predict_logits(model, np.where(heat >= high, grey, crops))
 cold_erased = classifier.predict_logits(model, np.where(heat <= low, grey, crops))
-print("hot matters more:", hot_erased.mean() < cold_erased.mean())
+for name, logits in {"hot": hot_erased, "cold": cold_erased}.items():
+    print(f"{name} fifth greyed: mean logit {logits.mean():+.2f}")
+
+# %% [markdown]
+# *For the shipped network both fifths count about alike: a map can be computed without a
+# mistake and still not show what the decision hangs on. That is why a map is tested before
+# it is believed.*
 
 # %% [markdown]
 # ## Questions
