@@ -103,7 +103,7 @@ def plot_curve(curve: dict) -> Figure:
             label=labels[start],
         )
         for x, y in zip(at, value, strict=True):
-            offset = (0, 9 if start == "phantom" else -15)
+            offset = (-22, 5) if start == "phantom" else (22, -10)
             panel.annotate(
                 f"{y:.3f}",
                 (x, y),
