@@ -115,7 +115,7 @@ def plot_curve(curve: dict) -> Figure:
             )
     panel.set(xticks=range(len(names)), xticklabels=names)
     panel.set(xlabel="outlined films in training", ylabel="lung IoU, held-out films")
-    panel.margins(x=0.1, y=0.2)
+    panel.margins(x=0.2, y=0.2)
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(frameon=False, loc="lower right")
     return figure
