@@ -68,12 +68,15 @@ PROFILES = {
 }
 
 
-def load_profile(name: str, num_steps: int | None = None) -> Profile:
+def load_profile(
+    name: str, num_steps: int | None = None, segmenter_px: int | None = None
+) -> Profile:
     """Return the named profile.
 
     Args:
         name: `"quick"` or `"full"`.
         num_steps: int, training steps of every network, if not the profile's own.
+        segmenter_px: int, image size of the U-Net, if not the profile's own.
 
     Raises:
         ValueError: if `name` is not a profile, or `num_steps` is not a multiple of
@@ -84,6 +87,9 @@ def load_profile(name: str, num_steps: int | None = None) -> Profile:
             f"`name` must be one of {sorted(PROFILES)}. Received: {name!r}"
         )
     profile = PROFILES[name]
+    if segmenter_px is not None:
+        segmenter = profile.segmenter | {"image_size": segmenter_px}
+        profile = replace(profile, segmenter=segmenter)
     if num_steps is None:
         return profile
     if num_steps < 1 or num_steps % NUM_EPOCHS:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+IN_UNIT = ("in [0, 1]", lambda values: (values >= 0) & (values <= 1))
+
 
 def iou(true: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the intersection over union (Jaccard index) of two masks.
-
-    `|A and B| / |A or B|` (Jaccard, 1912).
+    """Return the intersection over union, `|A and B| / |A or B|` (Jaccard, 1912).
 
     Args:
         true: array `(H, W)` of 0 and 1, the reference mask.
@@ -65,25 +65,23 @@ def bootstrap_interval(
 
     Args:
         values: array `(N,)` of finite floats, one score a case.
-        groups: array `(N,)`, the patient of each case, drawn whole; default none
-            are given, and each case is its own patient.
+        groups: array `(N,)`, the patient of each case, drawn whole; default: the case.
         num_resamples: int, how often the patients are drawn again; 0: no interval.
         seed: int, seed of the draws.
         level: float in `(0, 1)`, coverage of the interval.
 
     Returns:
-        dict of floats `"value"`, `"low"`, `"high"`. One patient alone has no
-        interval: there `"low"` and `"high"` are `None`.
+        dict of floats `"value"`, `"low"`, `"high"`; one patient: no interval, `None`.
 
     Raises:
         ValueError: if an argument is empty, of another length or out of its range.
     """
     if not 0 < level < 1:
         raise ValueError(f"`level` must lie between 0 and 1. Received: {level}")
-    values = _check_vector("values", values)
+    values = check_vector("values", values)
     mean = {"mean": lambda weights: weights @ values / weights.sum(axis=1)}
-    groups = _check_groups(groups, len(values))
-    return _intervals(mean, groups, num_resamples, seed, level)["mean"]
+    groups = check_groups(groups, len(values))
+    return intervals(mean, groups, num_resamples, seed, level)["mean"]
 
 
 def diagnosis_scores(
@@ -114,20 +112,12 @@ def diagnosis_scores(
     Raises:
         ValueError: if an array is empty, of another length or out of its range.
     """
-    probabilities = _check_vector(
-        "probabilities", probabilities, "in [0, 1]", lambda p: (p >= 0) & (p <= 1)
-    )
-    labels = _check_vector("labels", labels, "0 or 1", lambda v: (v == 0) | (v == 1))
-    if len(labels) != len(probabilities):
-        raise ValueError(
-            "`labels` and `probabilities` must have one length. Received: "
-            f"{len(labels)} and {len(probabilities)}"
-        )
-    labels, groups = labels.astype(bool), _check_groups(groups, len(labels))
+    labels, probabilities = check_readings(labels, probabilities)
+    groups = check_groups(groups, len(labels))
     decisions = probabilities >= threshold
     statistics = _count_statistics(labels, decisions)
-    statistics["auroc"] = _auroc_statistic(labels, probabilities)
-    scores = _intervals(statistics, groups, num_resamples, seed, level=0.95)
+    statistics["auroc"] = auroc_statistic(labels, probabilities)
+    scores = intervals(statistics, groups, num_resamples, seed, level=0.95)
     confusion = np.bincount(2 * labels + decisions, minlength=4).reshape(2, 2)
     return {**scores, "confusion": confusion.tolist(), "num_cases": len(labels)}
 
@@ -148,12 +138,12 @@ def _count_statistics(labels: np.ndarray, decisions: np.ndarray) -> dict:
     }
 
 
-def _auroc_statistic(labels: np.ndarray, probabilities: np.ndarray) -> Callable:
+def auroc_statistic(labels: np.ndarray, scores: np.ndarray) -> Callable:
     """Return AUROC as a function of case weights `(R, N)`."""
-    order = np.argsort(probabilities, kind="stable")
+    order = np.argsort(scores, kind="stable")
     labels = labels[order]
-    # Equal probabilities are one step of the ROC curve: `steps` holds their starts.
-    steps = np.flatnonzero(np.diff(probabilities[order], prepend=-1))
+    # Equal scores are one step of the ROC curve: `steps` holds their starts.
+    steps = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
 
     def auroc(weights):
         weights = weights[:, order]
@@ -166,8 +156,8 @@ def _auroc_statistic(labels: np.ndarray, probabilities: np.ndarray) -> Callable:
     return auroc
 
 
-def _intervals(statistics, groups, num_resamples, seed, level) -> dict[str, dict]:
-    """Return `{name: {"value", "low", "high"}}` for functions of case weights."""
+def intervals(statistics, groups, num_resamples, seed, level) -> dict[str, dict]:
+    """Return `{name: {"value", "low", "high"}}` for functions of weights `(R, N)`."""
     draws = {name: [] for name in statistics}
     for weights in _draw_weights(groups, num_resamples, seed):
         for name, statistic in statistics.items():
@@ -189,9 +179,7 @@ def _draw_weights(groups, num_resamples, seed, block_size=2**22):
         yield generator.multinomial(num_groups, chances, size)[:, groups].astype(float)
 
 
-def _summarise(
-    value: float, draws: list[float], level: float
-) -> dict[str, float | None]:
+def _summarise(value: float, draws: list[float], level: float) -> dict:
     """Return value and percentile interval, `None` for what is not defined."""
     draws = np.array(draws)[np.isfinite(draws)]
     tails = [(1 - level) / 2, (1 + level) / 2]
@@ -227,7 +215,7 @@ def _check_masks(true: ArrayLike, predicted: ArrayLike) -> np.ndarray:
     return masks.astype(bool)
 
 
-def _check_vector(name, values, wanted="finite numbers", is_right=np.isfinite):
+def check_vector(name, values, wanted="finite numbers", is_right=np.isfinite):
     """Return one float a case `(N,)`, or say what is wrong."""
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not values.size or not is_right(values).all():
@@ -238,7 +226,19 @@ def _check_vector(name, values, wanted="finite numbers", is_right=np.isfinite):
     return values
 
 
-def _check_groups(groups: ArrayLike | None, num_cases: int) -> np.ndarray:
+def check_readings(labels, values, name="probabilities", wanted=IN_UNIT):
+    """Return labels as bool and values as float, both `(N,)`, or say what is wrong."""
+    values = check_vector(name, values, *wanted)
+    labels = check_vector("labels", labels, "0 or 1", lambda v: (v == 0) | (v == 1))
+    if len(labels) != len(values):
+        raise ValueError(
+            f"`labels` and `{name}` must have one length. Received: {len(labels)} "
+            f"and {len(values)}"
+        )
+    return labels.astype(bool), values
+
+
+def check_groups(groups: ArrayLike | None, num_cases: int) -> np.ndarray:
     """Return a number from 0 for the patient of each case `(N,)`."""
     groups = list(range(num_cases) if groups is None else groups)
     num_missing = sum(g != g or g in (None, "") for g in groups)

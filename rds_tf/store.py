@@ -71,6 +71,11 @@ def write_json(path: str | Path, content) -> None:
     os.replace(draft, path)
 
 
+def read_json(path: str | Path):
+    """Read what `write_json` wrote."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
 def read_manifest(folder: str | Path) -> dict:
     """Read the manifest of a model folder.
 

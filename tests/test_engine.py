@@ -5,7 +5,9 @@ import operator
 import os
 import subprocess
 import sys
+import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +73,51 @@ def test_write_that_fails_keeps_the_old_file_and_names_it(tmp_path, monkeypatch)
 def test_write_into_a_missing_folder_names_the_file(tmp_path):
     with pytest.raises(OSError, match=r"gone.a\.txt"):
         engine.write_whole(tmp_path / "gone" / "a.txt", b"new")
+
+
+def test_each_item_of_map_apart_has_a_process_of_its_own():
+    outcomes = engine.map_apart(operator.call, [os.getpid] * 3, num_workers=2)
+    assert len({os.getpid(), *(outcome.value for outcome in outcomes)}) == 4
+
+
+def test_item_of_map_apart_that_kills_its_process_costs_no_other():
+    items = [partial(int, 4), partial(os._exit, 1), partial(int, 6)]
+    outcomes = engine.map_apart(operator.call, items, num_workers=2)
+    assert [o.value for o in outcomes] == [4, None, 6]
+    assert outcomes[1].error == engine.WORKER_DIED
+
+
+def test_no_worker_outlives_a_run_that_is_killed(tmp_path):
+    code = (
+        "import os, pathlib, sys, time\n"
+        "from rds_tf import engine\n"
+        "def sleep(path):\n"
+        "    pathlib.Path(path).write_text(str(os.getpid()))\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    engine.map_apart(sleep, [sys.argv[1]])\n"
+    )
+    script, mark = tmp_path / "script.py", tmp_path / "pid"
+    script.write_text(code)
+    run = subprocess.Popen([sys.executable, script, mark])
+    _wait(lambda: mark.is_file() and mark.read_text())
+    run.kill()
+    run.wait()
+    worker = int(mark.read_text())
+    _wait(lambda: not _is_alive(worker))
+
+
+def _wait(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not (status.is_file() and status.read_text().split()[2] == "Z")

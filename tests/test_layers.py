@@ -9,17 +9,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rds_tf"
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
-    "": "config metrics overlay plots engine store training",
+    "": "config metrics comparison thresholds calibration overlay plots score_plots "
+    "engine store training",
     "data": "grey radiograph annotation cohort folds prepare preprocessing augment "
     "pipeline",
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
-    "diagnosis": "efficientnet explain classifier recipe diagnose",
-    "study": "report demo",
+    "diagnosis": "efficientnet explain classifier recipe crossval ensemble arms "
+    "tubes audit diagnose",
+    "study": "report comparison_page demo",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]
-ORDER.append("__main__")
+ORDER += ["verbs", "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 NOUNS = [path for path in FILES if path.name != "__init__.py"]
 

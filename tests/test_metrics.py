@@ -153,7 +153,7 @@ def test_auroc_of_each_resample_equals_scikit_learn_on_the_drawn_cases():
     labels, probabilities = make_readings(30)
     groups = np.arange(30) // 3
     (weights,) = metrics._draw_weights(groups, 20, seed=0)
-    statistic = metrics._auroc_statistic(labels.astype(bool), probabilities)
+    statistic = metrics.auroc_statistic(labels.astype(bool), probabilities)
     expected = [
         oracle.roc_auc_score(
             np.repeat(labels, times.astype(int)),

@@ -15,6 +15,7 @@ from rds_tf.diagnosis import efficientnet
 from rds_tf.lungs import frame, segmenter
 
 CHUNK = 32
+STEPS = "median+rotate"  # how the lungs of a cohort are found
 SOLVER = "newton-cholesky"  # lbfgs of scikit-learn 1.6 makes SciPy 1.18 warn
 
 
@@ -50,6 +51,13 @@ def load_classifiers(path: str | Path = config.SAVED_MODELS) -> list[Classifier]
 def predict_masks(
     prepared: str | Path, table, segmenters: str | Path = config.SAVED_MODELS
 ) -> list[np.ndarray]:
+    """Return the masks of `find_lungs`, uint8 `(H, W)`, one a row."""
+    return [found.mask for found in find_lungs(prepared, table, segmenters)]
+
+
+def find_lungs(
+    prepared: str | Path, table, segmenters: str | Path = config.SAVED_MODELS
+) -> list[segmenter.Segmentation]:
     """Segment every film by a segmenter that did not see it in training.
 
     Args:
@@ -58,25 +66,25 @@ def predict_masks(
         segmenters: a segmenter's folder, or a folder of the five of a cohort.
 
     Returns:
-        uint8 `(H, W)` masks, one a row.
+        One `Segmentation` a row.
 
     Raises:
         store.ModelError: if every segmenter saw some case in training.
     """
-    masks: dict[str, np.ndarray] = {}
+    lungs: dict[str, segmenter.Segmentation] = {}
     for tool, rows in segmenter.assign_unseen(table, segmenters):
         for start in tqdm(range(0, len(rows), CHUNK), "lungs", disable=None):
             part = rows.iloc[start : start + CHUNK]
             images = [read_film(prepared, row) for row in part.itertuples()]
-            found = segmenter.segment(tool.model, images)
-            masks.update(zip(part["case_id"], found, strict=True))
-    missing = set(table["case_id"]) - masks.keys()
+            found = segmenter.segment_steps(tool.model, images, (STEPS,))[STEPS]
+            lungs.update(zip(part["case_id"], found, strict=True))
+    missing = set(table["case_id"]) - lungs.keys()
     if missing:
         raise store.ModelError(
             f"{segmenters}: {len(missing)} cases, such as {min(missing)}, were in the "
             "training data of every segmenter there; train one a fold."
         )
-    return [masks[case_id] for case_id in table["case_id"]]
+    return [lungs[case_id] for case_id in table["case_id"]]
 
 
 def read_film(prepared: str | Path, row) -> np.ndarray:
@@ -92,15 +100,15 @@ def load_frames(prepared: str | Path, table, name: str, size: int, masks=None):
         table: rows of its manifest.
         name: one of `frame.INPUTS`.
         size: int, side in pixels.
-        masks: lungs of every row; needed for `"combined"`.
+        masks: lungs of every row; needed for all but `"whole"`.
     """
     windows = np.zeros((len(table), size, size, 1), "uint8")
     masks = masks or [None] * len(table)
     pairs = zip(table.itertuples(), masks, strict=True)
     for index, (row, mask) in enumerate(pairs):
         image = read_film(prepared, row)
-        window = frame.choose_frame(image, mask, name).cut(image, size)
-        windows[index, ..., 0] = np.round(255 * window)
+        _, square = frame.cut_input(image, mask, name, size)
+        windows[index, ..., 0] = np.round(255 * square)
     return windows
 
 
@@ -125,7 +133,7 @@ def predict_arms(
         prepared: folder written by `prepare`.
         table: rows of its manifest.
         models: classifiers; those of one arm are averaged in logit units.
-        masks: lungs of every row; needed where an arm is `"combined"`.
+        masks: lungs of every row; needed where an arm looks at them.
 
     Returns:
         Name of each arm to probabilities `(N,)`, NaN where every model of the arm
@@ -210,7 +218,7 @@ def evaluate(
     arms = {arm: values[fresh] for arm, values in arms.items()}
     table = table[fresh]
     masks = None
-    if "combined" in inputs:
+    if inputs != {"whole"}:
         masks = predict_masks(prepared, table, segmenters)
     arms |= predict_arms(prepared, table, models, masks)
     labels, patients = table["rds"].to_numpy(), table["patient_id"].to_numpy()

@@ -1,26 +1,94 @@
-"""Show where a classifier looks: Grad-CAM in one traced pass, and other CAMs."""
+"""Show where classifiers look: one map from one model, or from many."""
 
-import contextlib
-import functools
-import weakref
+import dataclasses
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tf_keras_vis import gradcam_plus_plus, layercam, saliency, scorecam
 
-OTHER_METHODS = {
-    "grad_cam++": gradcam_plus_plus.GradcamPlusPlus,
-    "layer_cam": layercam.Layercam,
-    "score_cam": scorecam.Scorecam,
-    "smooth_grad": saliency.Saliency,
-}
+from rds_tf.diagnosis import activation, other_cams
 
-# Keeps a map without evidence at 0. A probability moves at most a quarter as far as
-# its logit, so this is the 1e-7 that tf-keras-vis adds to the map of a probability.
-EPSILON = 4e-7
+OTHER_METHODS = other_cams.METHODS
+other_cam = other_cams.draw
 
-_TRACES = weakref.WeakKeyDictionary()
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """Where an ensemble of M models looks in one image.
+
+    Attributes:
+        mean: float32 (H, W), at least 0, evidence for the explained class: the
+            Grad-CAM of the ensemble's mean logit, in logit units.
+        spread: float32 (H, W), standard deviation of the members' maps.
+        agreement: float32 (H, W) in [0, 1], share of members on the fused map's side.
+        counter: float32 (H, W), at least 0, `mean` for the other class.
+        logit: float, mean of `logits`.
+        logits: float32 (M,), each member's logit of the explained class.
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    agreement: np.ndarray
+    counter: np.ndarray
+    logit: float
+    logits: np.ndarray
+
+    @property
+    def heatmap(self) -> np.ndarray:
+        """`mean` scaled to [0, 1] as in `grad_cam`, float32 (H, W)."""
+        return activation.normalize(self.mean[None])[0].numpy()
+
+
+def explain(
+    models, image, *, method="grad_cam", layer=None, class_index=1, **options
+) -> Explanation:
+    """Explain one image by one map from one model or from many.
+
+    The gradient is linear, so Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) of
+    the mean logit is the mean of the members' signed maps (`class_activation`),
+    rectified once. It is rectified at the resolution of the features and then
+    resized to the image (bilinear, corners aligned); members whose features differ
+    in size are resized first. `spread` and `agreement` compare the signed maps,
+    resized to the image: a member agrees at a pixel where the sign (-1, 0 or 1) of
+    its map is that of the mean signed map.
+
+    The maps of the other methods have no common unit: each member's is scaled to
+    [0, 1], `mean` and `spread` are those of the scaled maps, and a member agrees
+    where its map is above its own mean and the fused map above its own, or neither.
+    (`smooth_grad` knows no sign: its `counter` is its `mean` but for the noise.)
+
+    Args:
+        models: a Keras classifier or a non-empty sequence of them, nested or not,
+            (B, h, w, c) -> (B, 1) or (B, 2). The logit of class 0 of a model with
+            one logit is its negative.
+        image: array (H, W), (H, W, C) or (1, H, W, C) in the models' range. Grey is
+            repeated for a model of three channels, and a model of fixed size gets
+            the image resized as above (without smoothing: shrink it yourself first
+            where detail would alias).
+        method: str, `"grad_cam"` or a key of `OTHER_METHODS`.
+        layer: name or layer to look at; None takes each model's last `Conv2D`.
+        class_index: 0 ("no RDS") or 1 ("RDS"), the class explained.
+        **options: handed to `other_cam`.
+
+    Returns:
+        An `Explanation` of the image's height and width.
+
+    Raises:
+        ValueError: if models, image, method, layer or class_index are others.
+    """
+    _check_choice("method", method, ("grad_cam", *OTHER_METHODS))
+    _check_choice("class_index", class_index, (0, 1))
+    models = _check_models(models)
+    image = tf.constant(_check_image(image))
+    members = [(model, activation.find_layer(model, layer)) for model in models]
+    fused = activation.find_trace(_trace_ensemble, members, image.shape, class_index)
+    maps, logits = fused(image)
+    if method != "grad_cam":
+        maps = _fuse_others(method, members, image, class_index, options)
+    elif options:
+        raise ValueError(f"Expected no options of grad_cam. Received: {options}")
+    logits = logits.numpy()
+    return Explanation(*map(np.asarray, maps), float(logits.mean()), logits)
 
 
 def grad_cam(model, images, layer=None, *, class_index=1, batch_size=16):
@@ -43,7 +111,7 @@ def grad_cam(model, images, layer=None, *, class_index=1, batch_size=16):
     Raises:
         ValueError: if images, model or layer have other shapes, or none is found.
     """
-    _, heatmaps = _explain(model, images, layer, class_index, batch_size)
+    _, heatmaps = _explain_batches(model, images, layer, class_index, batch_size)
     return heatmaps
 
 
@@ -58,49 +126,16 @@ def class_activation(model, images, layer=None, *, class_index=1, batch_size=16)
     Returns:
         float32 array (B, h, w), the size of the layer's feature map.
     """
-    activations, _ = _explain(model, images, layer, class_index, batch_size)
+    activations, _ = _explain_batches(model, images, layer, class_index, batch_size)
     return activations
 
 
-def other_cam(method, model, images, layer=None, **options):
-    """Draw the heat maps of another method through tf-keras-vis.
-
-    The last (positive) class is explained, on its logit. `smooth_grad` draws its
-    noise from `numpy.random`. `score_cam` makes one prediction a channel and
-    image: pass `max_N=10` for the ten most varied channels only.
-
-    Args:
-        method: str, a key of `OTHER_METHODS`.
-        model: a functional or sequential classifier without a nested model.
-        images: array (B, H, W, C) in the model's range, B at least 1.
-        layer: name of the convolution to look at; None takes the last one.
-        **options: handed to tf-keras-vis.
-
-    Returns:
-        float32 array (B, H, W) in [0, 1].
-
-    Raises:
-        ValueError: for another method, a nested model, or images of another shape.
-    """
-    if method not in OTHER_METHODS:
-        raise ValueError(
-            f"Expected `method` to be one of {', '.join(OTHER_METHODS)}. "
-            f"Received: {method!r}"
-        )
-    images = _check_images(images)
-    visualize = OTHER_METHODS[method](_build_logit_model(model))
-    if method == "smooth_grad":
-        options = {"smooth_samples": 20} | options
-    else:
-        options = {"penultimate_layer": layer} | options
-    maps = [visualize(lambda z: z[:, -1], image[None], **options) for image in images]
-    return np.concatenate(maps).astype(np.float32)
-
-
-def _explain(model, images, layer, class_index, batch_size):
+def _explain_batches(model, images, layer, class_index, batch_size):
     """Run the traced pass in batches: raw maps and heat maps of all images."""
-    images = _check_images(images)
-    trace = _find_trace(model, _find_layer(model, layer), class_index, images.shape[1:])
+    images = other_cams.check_images(images)
+    members = [(model, activation.find_layer(model, layer))]
+    shape = None, *images.shape[1:]
+    trace = activation.find_trace(_trace_batch, members, shape, class_index)
     batches = [
         trace(tf.constant(images[start : start + batch_size]))
         for start in range(0, len(images), batch_size)
@@ -109,141 +144,113 @@ def _explain(model, images, layer, class_index, batch_size):
     return np.concatenate(activations), np.concatenate(heatmaps)
 
 
-def _check_images(images):
-    """Return `images` as float32, or raise ValueError."""
-    images = np.asarray(images, np.float32)
-    if images.ndim != 4 or not images.size:
-        raise ValueError(
-            f"Expected `images` of shape (B > 0, H, W, C). Received: {images.shape}"
+def _trace_batch(members, shape, class_index):
+    """Return the pass (B, H, W, C) -> (raw maps, heat maps) of one model."""
+    ((model, layer),) = members
+
+    def run(images):
+        features, logits = activation.forward(model(), layer(), images)
+        raw = activation.weigh(features, logits, class_index)  # (B, h, w)
+        resized = activation.resize(tf.nn.relu(raw), *shape[1:3])
+        return raw, activation.normalize(resized)
+
+    return run
+
+
+def _trace_ensemble(members, shape, class_index):
+    """Return the pass (1, H, W, C) -> (the four maps, logits (M,)) of all models."""
+    size = shape[1:3]
+
+    def run(image):
+        passes = [_forward(model(), layer(), image) for model, layer in members]
+        maps, others = (
+            [activation.weigh(*each, index) for each in passes]  # M of (1, h, w)
+            for index in (class_index, 1 - class_index)
         )
-    return images
+        signed = tf.concat([activation.resize(each, *size) for each in maps], 0)
+        sides = tf.sign(signed) == tf.sign(tf.reduce_mean(signed, axis=0))
+        four = (
+            _fuse(maps, size),
+            tf.math.reduce_std(signed, axis=0),
+            tf.reduce_mean(tf.cast(sides, tf.float32), axis=0),
+            _fuse(others, size),
+        )
+        return four, tf.concat([logits[:, class_index] for _, logits in passes], 0)
+
+    return run
 
 
-def _find_layer(model, layer):
-    """Return the last layer meant by `layer`, looking into nested models too."""
-    layers = list(_walk(model))
-    for each in reversed(layers):
-        is_last_conv = layer is None and isinstance(each, keras.layers.Conv2D)
-        if is_last_conv or layer in (each, each.name):
-            return each
-    wanted = "a `Conv2D` layer" if layer is None else f"the layer {layer!r}"
-    types = ", ".join(dict.fromkeys(type(each).__name__ for each in layers))
-    raise ValueError(
-        f"Expected a model with {wanted}. Received: `{model.name}` made of {types}"
+def _forward(model, layer, image):
+    """Pass a fitted image (1, H, W, C) through a model of two classes."""
+    features, logits = activation.forward(
+        model, layer, activation.fit_image(image, model)
     )
-
-
-def _walk(model):
-    """Yield the layers of a model in order, those of nested models included."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _walk(layer)
-        else:
-            yield layer
-
-
-def _find_trace(model, layer, class_index, shape):
-    """Return the compiled pass for this model, layer, class and image shape."""
-    traces = _TRACES.setdefault(model, {})
-    key = weakref.ref(layer), class_index, shape
-    if key not in traces:
-        traces[key] = _trace(weakref.ref(model), *key)
-    return traces[key]
-
-
-def _trace(model, layer, class_index, shape):
-    """Compile images -> (raw map, heat map) of a weakly held model and layer."""
-
-    def explain(images):
-        features, gradient = _differentiate(model(), layer(), class_index, images)
-        weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)  # (B, 1, 1, C)
-        activation = tf.reduce_sum(weights * features, axis=-1)  # (B, h, w)
-        return activation, _normalize(_resize(tf.nn.relu(activation), *shape[:2]))
-
-    function = tf.function(explain, autograph=False)
-    return function.get_concrete_function(tf.TensorSpec((None, *shape), tf.float32))
-
-
-def _differentiate(model, layer, class_index, images):
-    """Return a layer's features and the gradient of the class's logit by them."""
-    *_, last = _walk(model)
-    with _recorded(layer, last) as calls:
-        model(images, training=False)
-    _, features = calls[layer]
-    logits = _linear_output(last, *calls[last])
-    if features.shape.rank != 4 or logits.shape.rank != 2:
+    if logits.shape[-1] != 2:
         raise ValueError(
-            f"Expected a layer (B, h, w, C) of a classifier (B, num_classes). "
-            f"Received: `{layer.name}` {features.shape} of `{model.name}` "
+            f"Expected models with 1 or 2 outputs. Received: `{model.name}` "
             f"{logits.shape}"
         )
-    if logits.shape[-1] == 1:  # one sigmoid: its negation speaks for class 0
-        logits = tf.concat([-logits, logits], axis=-1)
-    (gradient,) = tf.gradients(logits[:, class_index], features)
-    return tf.cast(features, tf.float32), tf.cast(gradient, tf.float32)
+    return features, tf.cast(logits, tf.float32)
 
 
-@contextlib.contextmanager
-def _recorded(*layers):
-    """Map each layer, wherever it is nested, to the (input, output) of its call."""
-    calls = {}
-
-    def record(layer, call, inputs, *args, **kwargs):
-        outputs = call(inputs, *args, **kwargs)
-        calls[layer] = inputs, outputs
-        return outputs
-
-    layers = set(layers)
-    for layer in layers:
-        layer.call = functools.partial(record, layer, layer.call)
-    try:
-        yield calls
-    finally:
-        for layer in layers:
-            del layer.call  # the method of its class again
+def _fuse(maps, size):
+    """Average signed maps, each (1, h, w), and rectify once, (H, W)."""
+    if len({tuple(each.shape) for each in maps}) > 1:
+        maps = [activation.resize(each, *size) for each in maps]
+    return activation.resize(tf.nn.relu(tf.add_n(maps) / len(maps)), *size)[0]
 
 
-def _linear_output(layer, inputs, outputs):
-    """Undo the last layer's sigmoid or softmax, whose gradient may vanish."""
-    activation = getattr(layer, "activation", None)
-    if activation in (keras.activations.sigmoid, keras.activations.softmax):
-        if isinstance(layer, keras.layers.Activation):
-            return inputs
-        if isinstance(layer, keras.layers.Dense):
-            products = keras.ops.matmul(inputs, layer.kernel)
-            return products + layer.bias if layer.use_bias else products
-    return outputs
+def _fuse_others(method, members, image, class_index, options):
+    """Return mean, spread, agreement and counter of scaled maps, each (H, W)."""
+    maps, others = (
+        np.concatenate(
+            [
+                activation.resize(
+                    other_cam(
+                        method,
+                        model,
+                        activation.fit_image(image, model),
+                        layer,
+                        class_index=index,
+                        **options,
+                    ),
+                    *image.shape[1:3],
+                )
+                for model, layer in members
+            ]
+        )
+        for index in (class_index, 1 - class_index)
+    )
+    mean = maps.mean(axis=0)
+    sides = (maps > maps.mean(axis=(1, 2), keepdims=True)) == (mean > mean.mean())
+    return mean, maps.std(axis=0), sides.mean(axis=0, dtype="f"), others.mean(axis=0)
 
 
-def _resize(maps, height, width):
-    """Resize (B, h, w) to (B, height, width), bilinear with corners aligned."""
-    rows = _interpolation(tf.shape(maps)[1], height)
-    columns = _interpolation(tf.shape(maps)[2], width)
-    return tf.einsum("yi,bij,xj->byx", rows, maps, columns)
+def _check_models(models):
+    """Return the models as a tuple, or raise ValueError."""
+    models = (models,) if isinstance(models, keras.Model) else tuple(models)
+    if not models or not all(isinstance(each, keras.Model) for each in models):
+        types = ", ".join(type(each).__name__ for each in models) or "none"
+        raise ValueError(f"Expected one or more Keras models. Received: {types}")
+    return models
 
 
-def _interpolation(size, new_size):
-    """Return the matrix (new_size, size) that interpolates `size` values."""
-    position = tf.linspace(0.0, tf.cast(size - 1, tf.float32), new_size)
-    distance = position[:, None] - tf.range(size, dtype=tf.float32)[None]
-    return tf.nn.relu(1.0 - tf.abs(distance))
+def _check_image(image):
+    """Return `image` as float32 (1, H, W, C), or raise ValueError."""
+    image = np.asarray(image, np.float32)
+    shape = image.shape
+    if len(shape) not in (2, 3, 4) or not image.size or len(shape) == 4 != shape[0] + 3:
+        raise ValueError(
+            f"Expected `image` of shape (H, W), (H, W, C) or (1, H, W, C). "
+            f"Received: {shape}"
+        )
+    return image.reshape(1, *shape[-3:]) if len(shape) > 2 else image[None, ..., None]
 
 
-def _normalize(maps):
-    """Scale each map (B, H, W) to [0, 1]; a constant one becomes 0."""
-    low = tf.reduce_min(maps, axis=(1, 2), keepdims=True)
-    high = tf.reduce_max(maps, axis=(1, 2), keepdims=True)
-    return (maps - low) / (high - low + EPSILON)
-
-
-def _build_logit_model(model):
-    """Build the flat model of logits for tf-keras-vis, one logit z as (0, z)."""
-    if any(isinstance(layer, keras.Model) for layer in model.layers):
-        raise ValueError(f"Expected no nested model. Received: `{model.name}`")
-    last = model.layers[-1]
-    logits = _linear_output(last, last.input, last.output)
-    if logits.shape[-1] == 1:  # Score-CAM takes a softmax, constant over one class
-        logits = keras.ops.concatenate([keras.ops.zeros_like(logits), logits], axis=-1)
-    logit_model = keras.Model(model.inputs, logits)
-    logit_model.predict = functools.partial(logit_model.predict, verbose=0)
-    return logit_model
+def _check_choice(name, value, choices):
+    """Raise ValueError unless `value` is one of the choices."""
+    if value not in choices:
+        listed = ", ".join(map(str, choices))
+        raise ValueError(
+            f"Expected `{name}` to be one of {listed}. Received: {value!r}"
+        )

@@ -1,6 +1,7 @@
 """How a classifier is trained: on the folds of a cohort, or on phantoms alone."""
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -15,14 +16,35 @@ SHIPPED = {"backbone": "B0", "image_size": 128}
 STARTS = ("auto", "imagenet", "phantom", "scratch")
 
 
+@dataclass(frozen=True)
+class Arm:
+    """One way to build a classifier, compared with others on the same folds.
+
+    Attributes:
+        backbone: `"B0"`, `"B3"` or `"B5"`.
+        input_name: one of `frame.INPUTS`.
+        start: `"imagenet"`, `"phantom"` (the shipped classifier), `"scratch"`, or
+            `"auto"`: the first of them that is to be had.
+        seed: int, with the fold it seeds a run.
+    """
+
+    backbone: str = "B0"
+    input_name: str = "whole"
+    start: str = "auto"
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its name in a comparison, such as `"B0 combined"`."""
+        return f"{self.backbone} {self.input_name}"
+
+
 def train_fold(
     prepared: str | Path,
     out: str | Path,
     fold: int,
     profile: config.Profile,
-    backbone: str = "B0",
-    input_name: str = "whole",
-    start: str = "auto",
+    arm: Arm = Arm(),
     segmenters: str | Path = config.SAVED_MODELS,
 ) -> Path:
     """Train an EfficientNet on every fold but one.
@@ -32,46 +54,63 @@ def train_fold(
         out: folder that receives `classifier_<backbone>_<input>_fold_<fold>`.
         fold: int, the fold held out; it is not looked at.
         profile: sizes of the run.
-        backbone: `"B0"`, `"B3"` or `"B5"`.
-        input_name: `"whole"`, or `"combined"` with the lungs found by a segmenter
-            that did not see the case.
-        start: `"imagenet"`, `"phantom"` (the shipped classifier), `"scratch"`, or
-            `"auto"`: the first of them that is to be had.
-        segmenters: where the segmenters for `"combined"` lie.
+        arm: what to train.
+        segmenters: where the segmenters lie that find the lungs, each case's by one
+            that did not see it; not needed for whole films.
 
     Returns:
         The model's folder.
+
+    Raises:
+        ValueError: if the films outside the fold are of one class.
     """
     table = prepare.load_manifest(prepared)
     table = table[table["fold"] != fold]
     if table["rds"].nunique() < 2:
         raise ValueError(f"{prepared}: outside fold {fold} there is one class only.")
     masks = None
-    if input_name == "combined":
+    if arm.input_name != "whole":
         masks = classifier.predict_masks(prepared, table, segmenters)
-    config.set_seed(fold)
-    architecture = {
-        "backbone": backbone,
-        "image_size": profile.classifier_px[backbone],
-    }
-    windows = classifier.load_frames(
-        prepared, table, input_name, architecture["image_size"], masks
-    )
+    size = profile.classifier_px[arm.backbone]
+    windows = classifier.load_frames(prepared, table, arm.input_name, size, masks)
+    folder = Path(out) / f"classifier_{arm.name.replace(' ', '_')}_fold_{fold}"
+    return train_windows(windows, table, folder, profile, arm, fold).folder
+
+
+def train_windows(
+    windows, table, folder: Path, profile: config.Profile, arm: Arm, fold: int
+) -> classifier.Classifier:
+    """Train an EfficientNet on windows of films.
+
+    Args:
+        windows: uint8 `(N, S, S, 1)` from `classifier.load_frames`.
+        table: their rows of the manifest.
+        folder: the model's folder.
+        profile: sizes of the run.
+        arm: what to train.
+        fold: int, the fold that is not in `table`.
+
+    Returns:
+        The trained classifier, saved in `folder`.
+    """
+    config.set_seed(config.NUM_FOLDS * arm.seed + fold)
+    architecture = {"backbone": arm.backbone, "image_size": windows.shape[1]}
     model = efficientnet.build_classifier(**architecture)
-    begun = load_start(model, architecture, start)
+    begun = load_start(model, architecture, arm.start)
     batches = pipeline.classification_dataset(
         windows, table["rds"], profile.batch_size, training=True
     )
-    folder = Path(out) / f"classifier_{backbone}_{input_name}_fold_{fold}"
     record = {
         "data": f"{len(table)} films of a cohort in five folds",
         "held_out_fold": fold,
         "start": begun,
         "steps": profile.classifier_steps,
+        "seed": arm.seed,
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
     fit(model, batches, folder, LEARNING_RATE, record)
-    return save(model, folder, architecture, input_name, record)
+    save(model, folder, architecture, arm.input_name, record)
+    return classifier.Classifier(model, store.read_manifest(folder), folder)
 
 
 def load_start(model, architecture: dict, start: str = "auto") -> str:
@@ -103,9 +142,9 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
 def _load_shipped(model, architecture: dict) -> tuple[str, str]:
     """Go on from the shipped classifier if it has the same architecture."""
     try:
-        for one in classifier.load_classifiers():
-            if one.manifest["architecture"] == architecture:
-                model.set_weights(one.model.get_weights())
+        for folder in store.find_models(config.SAVED_MODELS, "classifier"):
+            if store.read_manifest(folder)["architecture"] == architecture:
+                store.load_model(folder, "classifier", lambda **_: model)
                 return "phantom", ""
     except store.ModelError as error:
         return "scratch", str(error)

@@ -7,7 +7,7 @@ import numpy as np
 from rds_tf.data import preprocessing
 from rds_tf.lungs import postprocess
 
-INPUTS = ("whole", "combined")
+INPUTS = ("whole", "combined", "masked")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,15 @@ class Frame:
         top, bottom, left, right = self.box
         return preprocessing.preprocess(upright[top:bottom, left:right], size)
 
+    def cut_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
+        """Return `(size, size)` uint8 of {0, 1} from a mask `(H, W)` of the film."""
+        upright = postprocess.rotate(
+            mask.astype("float32"), -self.angle_degrees, expand=True
+        )
+        top, bottom, left, right = self.box
+        square = preprocessing.letterbox(upright[top:bottom, left:right], size)
+        return (square > 0.5).astype("uint8")
+
     def put_back(self, square: np.ndarray) -> np.ndarray:
         """Lay a map `(size, size)` of the window onto the film, 0 outside."""
         top, bottom, left, right = self.box
@@ -48,9 +57,9 @@ def choose_frame(
 
     Args:
         image: the film, `(H, W)`.
-        mask: its lungs, `(H, W)` of {0, 1}; needed for `"combined"`.
-        name: `"whole"`, the film as it is; `"combined"`, turned upright and cropped
-            to the lungs with a margin.
+        mask: its lungs, `(H, W)` of {0, 1}; needed for all but `"whole"`.
+        name: `"whole"`, the film as it is; `"combined"` and `"masked"`, turned upright
+            and cropped to the lungs with a margin.
         margin: float, share of the lungs' longer side left around them.
 
     Raises:
@@ -58,8 +67,28 @@ def choose_frame(
     """
     if name == "whole":
         return Frame(image.shape, 0.0, (0, image.shape[0], 0, image.shape[1]))
-    if name == "combined":
+    if name in INPUTS:
         angle = postprocess.upright_angle(mask)
         upright = postprocess.rotate(mask, -angle, expand=True)
         return Frame(image.shape, angle, postprocess.crop_box(upright, margin))
     raise ValueError(f"`name` must be one of {INPUTS}. Received: {name!r}")
+
+
+def cut_input(
+    image: np.ndarray, mask: np.ndarray | None, name: str, size: int
+) -> tuple[Frame, np.ndarray]:
+    """Cut out what a classifier of one of `INPUTS` sees.
+
+    Args:
+        image, mask, name: as in `choose_frame`. `"masked"` is `"combined"` with the
+            grey of the lungs as it was and all else black.
+        size: int, side in pixels.
+
+    Returns:
+        The window, and the network's input `(size, size)` float32 in `[0, 1]`.
+    """
+    window = choose_frame(image, mask, name)
+    square = window.cut(image, size)
+    if name == "masked":
+        square = square * window.cut_mask(mask, size)
+    return window, square

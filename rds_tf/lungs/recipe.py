@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rds_tf import config, store, training
-from rds_tf.data import augment, pipeline, prepare, preprocessing
+from rds_tf.data import augment, folds, pipeline, prepare, preprocessing
 from rds_tf.lungs import segmenter, unet
 from rds_tf.phantoms import stack
 
@@ -11,6 +11,7 @@ LEARNING_RATE = 2e-3
 SHIPPED = {"image_size": 128, "filters": 16, "num_masks": 2}
 NUM_PHANTOMS = 20_000
 NUM_STEPS = 2_800
+STARTS = ("auto", "phantom", "scratch")
 
 
 def train_fold(
@@ -29,7 +30,9 @@ def train_fold(
         fold: int, the fold held out; it is not looked at.
         profile: sizes of the run.
         start: `"phantom"` goes on from the shipped segmenter, `"auto"` does where
-            it has the profile's architecture and knows `heart`, `"scratch"` never.
+            it fits the profile's architecture and knows `heart`, `"scratch"` never.
+            Or a folder with a segmenter of this fold that was trained before, such
+            as one of smaller images.
         heart: one of `segmenter.HEARTS`, how the films are outlined.
 
     Returns:
@@ -40,11 +43,14 @@ def train_fold(
     """
     if heart not in segmenter.HEARTS:
         raise ValueError(f"`heart` must be in or out. Received: {heart!r}")
-    if start not in ("auto", "phantom", "scratch"):
+    if start not in STARTS and not Path(start).is_dir():
         raise ValueError(
-            f"A segmenter starts from auto, phantom or scratch. Received: {start!r}"
+            f"A segmenter starts from {', '.join(STARTS)}, or from a folder that holds "
+            f"one. Received: {start!r}"
         )
     table = prepare.load_manifest(prepared)
+    if start not in STARTS:
+        start = find_start(start, fold, table[table["fold"] == fold])
     table = table[(table["fold"] != fold) & (table["mask"] != "")]
     if table.empty:
         raise ValueError(f"{prepared}: there is no outlined film outside fold {fold}.")
@@ -71,7 +77,7 @@ def train_films(
         table: rows of its manifest, each with a mask.
         folder: the model's folder.
         profile: sizes of the run.
-        start: `"auto"`, `"phantom"` or `"scratch"`.
+        start: `"auto"`, `"phantom"`, `"scratch"`, or the folder of a segmenter.
         heart: one of `segmenter.HEARTS`.
         fold: int, the fold that is not in `table`; it also seeds the run.
     """
@@ -79,11 +85,12 @@ def train_films(
     size = profile.segmenter["image_size"]
     images, masks = pipeline.load_arrays(prepared, table, size)
     model = unet.build_unet(**profile.segmenter)
-    begun = start
+    begun, known = "scratch", []
     if start != "scratch":
-        begun = load_start(model, profile.segmenter, heart)
-    if start == "phantom" and begun != "phantom":
-        raise ValueError("The phantom start asked for is not to be had.")
+        source = None if start in STARTS else start
+        begun, known = load_start(model, profile.segmenter, heart, source)
+    if start not in ("auto", "scratch") and begun == "scratch":
+        raise ValueError("The start asked for is not to be had.")
     # The phantom start knows every angle; what is left to learn is this cohort's look.
     fresh = begun == "scratch"
     dataset = pipeline.segmentation_dataset(
@@ -99,39 +106,74 @@ def train_films(
         "start": begun,
         "heart": heart,
         "steps": profile.segmenter_steps,
-        "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
+        "seen": sorted({*known, *table["pixel_sha256"].str[:16]}),
     }
     fit(model, dataset, folder, LEARNING_RATE / (1 if fresh else 2), record)
     return save(model, folder, profile.segmenter, record, [heart])
 
 
-def load_start(model, architecture: dict, heart: str = "in") -> str:
-    """Load the shipped weights if they fit and say which start it is.
+def find_start(folder: str | Path, fold: int, held_out) -> Path:
+    """Find the segmenter to go on from, one that never saw the fold held out.
 
-    The shipped segmenter draws the lungs with and without the heart; `model` goes on
-    from the mask of its own convention.
+    Args:
+        folder: a segmenter's folder, or a folder of those of several folds.
+        fold: int.
+        held_out: the fold's rows of the manifest.
+
+    Raises:
+        ValueError: if it saw some film of the fold.
+        store.ModelError: if there is none.
     """
+    found = store.find_models(folder, "segmenter")
+    named = [one for one in found if one.name == f"segmenter_fold_{fold}"]
+    start = (named or found)[0]
+    seen = store.read_manifest(start)["training"]["seen"]
+    if not folds.find_unseen(held_out, seen).all():
+        raise ValueError(f"{start}: saw films of fold {fold} in its training.")
+    return start
+
+
+def load_start(
+    model, architecture: dict, heart: str = "in", source: str | Path | None = None
+) -> tuple[str, list[str]]:
+    """Load the weights that training starts from and say which they are.
+
+    A U-Net's weights fit images of any size. The shipped segmenter draws the lungs
+    with and without the heart; `model` goes on from the mask of its own convention.
+
+    Args:
+        model: a U-Net with one mask, changed in place.
+        architecture: its arguments of `unet.build_unet`.
+        heart: one of `segmenter.HEARTS`.
+        source: folder of the segmenter to start from; None is the shipped one.
+
+    Returns:
+        `"phantom"` for a start that saw no film, else the start's name, and the
+        `seen` of its training. `("scratch", [])` with the cause printed if it cannot
+        be had.
+    """
+    any_size = {"num_masks": 1, "image_size": architecture["image_size"]}
     try:
-        folder = store.find_models(config.SAVED_MODELS, "segmenter")[0]
+        folder = store.find_models(source or config.SAVED_MODELS, "segmenter")[0]
         shipped, manifest = store.load_model(folder, "segmenter", unet.build_unet)
     except store.ModelError as error:
-        print(f"No shipped segmenter ({error}) Training from scratch.")
-        return "scratch"
+        print(f"No segmenter to start from ({error}) Training from scratch.")
+        return "scratch", []
     hearts = manifest.get("hearts", ["in"])
-    fits = {**manifest["architecture"], "num_masks": 1} == architecture | {
-        "num_masks": 1
-    }
-    if not fits or heart not in hearts:
+    if manifest["architecture"] | any_size != architecture | any_size or (
+        heart not in hearts
+    ):
         print(
-            f"The shipped segmenter is {manifest['architecture']} with heart "
+            f"{folder.name} is {manifest['architecture']} with heart "
             f"{' or '.join(hearts)}, this run's is {architecture} with heart {heart}. "
             "Training from scratch."
         )
-        return "scratch"
+        return "scratch", []
     *body, kernel, bias = shipped.get_weights()
     mask = slice(hearts.index(heart), hearts.index(heart) + 1)
     model.set_weights([*body, kernel[..., mask], bias[mask]])
-    return "phantom"
+    seen = manifest["training"]["seen"]
+    return (folder.name if seen else "phantom"), seen
 
 
 def train_on_phantoms(

@@ -100,8 +100,13 @@ def test_masks_come_only_from_a_segmenter_that_did_not_see_the_case(
     monkeypatch.setattr(segmenter, "assign_unseen", lambda *_: iter([(tool, rows)]))
     monkeypatch.setattr(
         segmenter,
-        "segment",
-        lambda model, images: [np.ones(image.shape, "uint8") for image in images],
+        "segment_steps",
+        lambda model, images, steps: {
+            steps[0]: [
+                segmenter.Segmentation(np.ones(image.shape, "uint8"), 1.0)
+                for image in images
+            ]
+        },
     )
     assert len(classifier.predict_masks(prepared, rows)) == len(rows)
     with pytest.raises(store.ModelError, match="in the training data of every"):

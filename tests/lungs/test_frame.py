@@ -53,3 +53,15 @@ def test_a_map_of_the_window_lies_on_the_same_anatomy(film, name, angle):
 def test_an_unknown_input_is_refused(film):
     with pytest.raises(ValueError, match="must be one of"):
         frame.choose_frame(*film, "half")
+
+
+def test_masked_input_is_the_combined_one_with_all_but_the_lungs_black():
+    image = np.random.default_rng(0).random((60, 80), dtype="float32")
+    mask = np.zeros((60, 80), "uint8")
+    mask[20:40, 15:30] = mask[20:40, 45:60] = 1
+    window, masked = frame.cut_input(image, mask, "masked", 32)
+    _, combined = frame.cut_input(image, mask, "combined", 32)
+    lungs = window.cut_mask(mask, 32)
+    assert 0 < lungs.mean() < 1
+    np.testing.assert_array_equal(masked[lungs == 1], combined[lungs == 1])
+    assert (masked[lungs == 0] == 0).all()

@@ -1,0 +1,99 @@
+"""The table: every arm beside the baselines, in pairs, matched, and all together."""
+
+import numpy as np
+from scipy import special
+
+from rds_tf import comparison, metrics
+from rds_tf.data import prepare
+from rds_tf.diagnosis import classifier, crossval, ensemble
+
+RATIO_CALIPER = 0.02  # films are matched whose height-to-width ratios differ by less
+
+
+def compare(jobs: list[crossval.Job]) -> dict:
+    """Compare the arms of a finished comparison out of fold.
+
+    Args:
+        jobs: all done, see `crossval.run`.
+
+    Returns:
+        `"num_cases"`; `"arms"`, scores of every arm, of the baselines and of the
+        ensemble of all arms, as `metrics.diagnosis_scores`; `"pairs"`, as
+        `comparison.compare_arms`; `"matched"`, the arms against the height-to-width
+        baseline on cases matched in that ratio; `"ensembles"`, as
+        `ensemble.evaluate`, of every arm and of all; `"ensemble"`, the temperature
+        and thresholds of all, for new films.
+    """
+    cases = crossval.load_predictions(jobs)
+    logits = cases.drop(columns=["case_id", "patient_id", "rds", "fold"])
+    table = prepare.load_manifest(jobs[0].prepared).set_index("case_id")
+    table = table.loc[cases["case_id"]].reset_index()
+    labels, patients = cases["rds"].to_numpy(), cases["patient_id"].to_numpy()
+    quality = crossval.load_quality(jobs[0].out, cases)
+    members = {"all": logits.to_numpy()} if logits.shape[1] > 1 else {}
+    members |= {name: logits[[name]].to_numpy() for name in logits}
+    ensembles = {
+        name: ensemble.evaluate(cases, values, quality)
+        for name, values in members.items()
+    }
+    arms = predict_baselines(jobs[0].prepared, table)
+    arms |= {name: special.expit(logits[name].to_numpy()) for name in logits}
+    if "all" in members:
+        arms["ensemble of all"] = np.array(ensembles["all"]["probabilities"])
+    scores = {
+        name: metrics.diagnosis_scores(labels, probabilities, groups=patients)
+        for name, probabilities in arms.items()
+    }
+    for job in jobs:
+        start = crossval.read_start(job)
+        for name in (job.arm.name, f"{job.arm.name}, seed {job.arm.seed}"):
+            if name in scores:
+                scores[name]["start"] = start
+    first = next(iter(members))
+    return {
+        "num_cases": len(cases),
+        "arms": scores,
+        "pairs": comparison.compare_arms(labels, arms, groups=patients),
+        "matched": match_ratio(table, labels, arms, patients),
+        "ensembles": ensembles,
+        "ensemble": ensemble.fit(labels, members[first]).to_json(),
+    }
+
+
+def predict_baselines(prepared, table) -> dict[str, np.ndarray]:
+    """Predict out of fold from the film's shape, and from its mean intensity."""
+    brightness = [
+        classifier.read_film(prepared, row).mean() for row in table.itertuples()
+    ]
+    return {
+        "baseline: height to width": classifier.predict_baseline(
+            table, table["height"] / table["width"]
+        ),
+        "baseline: mean intensity": classifier.predict_baseline(table, brightness),
+    }
+
+
+def match_ratio(table, labels, arms: dict, patients) -> dict:
+    """Score the arms on cases matched in the film's height-to-width ratio.
+
+    What an arm knows beyond the ratio is what it still knows where positives and
+    negatives do not differ in it.
+
+    Returns:
+        `"num_cases"`; for every arm its `"auroc"` there and its `"gain"` over the
+        baseline, with intervals over patients. Empty where nothing can be matched.
+    """
+    ratio = (table["height"] / table["width"]).to_numpy()
+    chosen = comparison.match_on(labels, ratio, RATIO_CALIPER)
+    if len(chosen) < 10:
+        return {}
+    labels, patients = labels[chosen], patients[chosen]
+    baseline = ratio[chosen]  # the ratio itself, in the direction that helps it most
+    if np.corrcoef(ratio, table["rds"])[0, 1] < 0:
+        baseline = -baseline
+    found = {}
+    for name, values in arms.items():
+        scores = metrics.diagnosis_scores(labels, values[chosen], groups=patients)
+        gain = comparison.paired_bootstrap(labels, values[chosen], baseline, patients)
+        found[name] = {"auroc": scores["auroc"], "gain": gain}
+    return {"num_cases": len(chosen), "caliper": RATIO_CALIPER, "arms": found}

@@ -1,0 +1,233 @@
+"""Five folds of every arm, each trained in a process of its own, resumed if killed.
+
+What a fold says of the films that it held out goes to disk with its model, so that
+the comparison of the arms reads tables and no network.
+"""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rds_tf import config, engine, store
+from rds_tf.data import prepare, radiograph
+from rds_tf.diagnosis import classifier, recipe
+
+PREDICTIONS = "predictions.csv"
+QUALITY = "quality.csv"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fold of one arm.
+
+    Attributes:
+        prepared: folder written by `prepare`.
+        out: the comparison's folder.
+        arm: what to train.
+        fold: int, held out.
+        profile: sizes of the run.
+        num_cases: int, training cases at most, or None for all of them.
+        num_threads: int, cores of its process.
+    """
+
+    prepared: Path
+    out: Path
+    arm: recipe.Arm
+    fold: int
+    profile: config.Profile
+    num_cases: int | None = None
+    num_threads: int = 1
+
+    @property
+    def folder(self) -> Path:
+        """Where its model and its predictions go."""
+        arm = self.arm
+        name = f"classifier_{arm.backbone}_{arm.input_name}_fold_{self.fold}"
+        return self.out / f"seed_{arm.seed}" / name
+
+    def describe(self) -> dict:
+        """Return what makes the job, to know its results again."""
+        table = prepare.load_manifest(self.prepared)
+        return {
+            "arm": asdict(self.arm),
+            "fold": self.fold,
+            "image_size": self.profile.classifier_px[self.arm.backbone],
+            "steps": self.profile.classifier_steps,
+            "num_cases": self.num_cases,
+            "films": list(
+                map(str, table["pixel_sha256"].str[:16] + table["rds"].map(str))
+            ),
+        }
+
+
+def list_jobs(prepared, out, arms: list[recipe.Arm], profile) -> list[Job]:
+    """List the jobs of a comparison, the folds of one arm after the other."""
+    places = Path(prepared).resolve(), Path(out).resolve()
+    return [
+        Job(*places, arm, fold, profile)
+        for arm in arms
+        for fold in range(config.NUM_FOLDS)
+    ]
+
+
+def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
+    """Train what is not trained yet, each job in a fresh process, two at a time.
+
+    Args:
+        jobs: of one comparison.
+        segmenters: where the segmenters lie that find the lungs, each case's by one
+            that did not see it.
+
+    Raises:
+        RuntimeError: if a job failed; the others are done, and a rerun does the rest.
+        ValueError: if the folder holds another comparison.
+    """
+    waiting = [job for job in jobs if not is_done(job)]
+    if not waiting:
+        return
+    if any(job.arm.input_name != "whole" for job in waiting):
+        first = waiting[0]
+        places = (first.prepared, first.out, Path(segmenters))
+        _check(engine.map_apart(find_lungs, [places], description="lungs"))
+    workers = max(1, (os.cpu_count() or 1) // waiting[0].num_threads)
+    print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
+    _check(engine.map_apart(train_and_predict, waiting, workers, "trainings"))
+
+
+def _check(outcomes: list[engine.Outcome]) -> None:
+    failed = [outcome for outcome in outcomes if outcome.error]
+    if failed:
+        raise RuntimeError(
+            f"{len(failed)} of {len(outcomes)} trainings failed, run the same command "
+            f"again for the rest. The first: {failed[0].error}"
+        )
+
+
+def is_done(job: Job) -> bool:
+    """Say whether a job's results are there.
+
+    Raises:
+        ValueError: if they are those of another job.
+    """
+    kept = job.folder / "job.json"
+    if not (kept.is_file() and (job.folder / PREDICTIONS).is_file()):
+        return False
+    if store.read_json(kept) != job.describe():
+        raise ValueError(
+            f"{job.folder}: holds a training on other films or with other settings; "
+            "name another folder for this comparison."
+        )
+    return True
+
+
+def find_lungs(places: tuple[Path, Path, Path]) -> None:
+    """Write the lungs of every case into the comparison's folder `masks`.
+
+    Beside the PNG files stands `quality.csv`: what the quality gate says of each.
+    """
+    prepared, out, segmenters = places
+    table = prepare.load_manifest(prepared)
+    folder = out / "masks"
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / QUALITY).is_file():
+        return
+    lungs = classifier.find_lungs(prepared, table, segmenters)
+    for name, found in zip(table["case_id"], lungs, strict=True):
+        radiograph.write_png(folder / f"{name}.png", found.mask.astype("float32"))
+    quality = table[["case_id"]].assign(quality=[found.quality for found in lungs])
+    engine.write_whole(folder / QUALITY, quality.to_csv(index=False).encode())
+
+
+def load_masks(out: str | Path, table) -> list[np.ndarray]:
+    """Read what `find_lungs` wrote: uint8 `(H, W)` masks, one a row of `table`."""
+    paths = [Path(out) / "masks" / f"{name}.png" for name in table["case_id"]]
+    return [(radiograph.read_radiograph(path) > 0.5).astype("uint8") for path in paths]
+
+
+def train_and_predict(job: Job) -> None:
+    """Train one fold of one arm and write what it says of the held-out films."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(job.num_threads)
+    table = prepare.load_manifest(job.prepared)
+    whole = job.arm.input_name == "whole"
+    windows = classifier.load_frames(
+        job.prepared,
+        table,
+        job.arm.input_name,
+        job.profile.classifier_px[job.arm.backbone],
+        None if whole else load_masks(job.out, table),
+    )
+    train = choose_cases(table, job.fold, job.num_cases)
+    store.write_json(job.folder / "job.json", job.describe())
+    one = recipe.train_windows(
+        windows[train], table[train], job.folder, job.profile, job.arm, job.fold
+    )
+    test = (table["fold"] == job.fold).to_numpy()
+    found = table.loc[test, ["case_id", "patient_id", "rds", "fold"]]
+    found = found.assign(logit=classifier.predict_logits(one.model, windows[test]))
+    engine.write_whole(job.folder / PREDICTIONS, found.to_csv(index=False).encode())
+
+
+def choose_cases(table, fold: int, num_cases: int | None = None) -> np.ndarray:
+    """Choose the training cases of a fold, whole patients in a drawn order.
+
+    Args:
+        table: a manifest.
+        fold: int, held out.
+        num_cases: int, how many at most; the smaller choice lies in the larger.
+
+    Returns:
+        bool array (N,).
+    """
+    train = (table["fold"] != fold).to_numpy()
+    if num_cases is None or train.sum() <= num_cases:
+        return train
+    patients = table["patient_id"].to_numpy()
+    order = np.random.default_rng(fold).permutation(np.unique(patients[train]))
+    rank = {patient: place for place, patient in enumerate(order)}
+    place = np.array([rank.get(patient, len(rank)) for patient in patients])
+    chosen = np.zeros(len(table), bool)
+    chosen[np.argsort(place, kind="stable")[:num_cases]] = True
+    return chosen & train
+
+
+def load_predictions(jobs: list[Job]) -> pd.DataFrame:
+    """Read the out-of-fold logits of every arm.
+
+    Returns:
+        One row a case with `case_id, patient_id, rds, fold` and one column of logits
+        an arm and seed, such as `"B0 combined"`, or `"B0 combined, seed 1"` where
+        there are several seeds.
+    """
+    seeds = {job.arm.seed for job in jobs}
+    parts = {}
+    for job in jobs:
+        name = job.arm.name
+        if len(seeds) > 1:
+            name = f"{name}, seed {job.arm.seed}"
+        read = pd.read_csv(job.folder / PREDICTIONS, dtype={"case_id": str})
+        parts.setdefault(name, []).append(read)
+    columns = ["case_id", "patient_id", "rds", "fold"]
+    joined = None
+    for name, folds in parts.items():
+        arm = pd.concat(folds).rename(columns={"logit": name})
+        joined = arm if joined is None else joined.merge(arm, on=columns)
+    return joined.sort_values("case_id", ignore_index=True)
+
+
+def load_quality(out: str | Path, cases) -> np.ndarray | None:
+    """Read the quality of the masks of `cases`, None where no arm needed masks."""
+    path = Path(out) / "masks" / QUALITY
+    if not path.is_file():
+        return None
+    quality = pd.read_csv(path, dtype={"case_id": str}).set_index("case_id")["quality"]
+    return quality.loc[cases["case_id"]].to_numpy()
+
+
+def read_start(job: Job) -> str:
+    """Return the weights that a job's training started from."""
+    return store.read_manifest(job.folder)["training"]["start"]

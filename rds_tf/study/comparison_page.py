@@ -1,0 +1,167 @@
+"""One page for a comparison of arms: table, pairs, matched cases, ensemble, figures."""
+
+import base64
+import html
+import io
+
+import numpy as np
+
+from rds_tf import engine, plots, score_plots, store
+from rds_tf.diagnosis import arms, crossval
+from rds_tf.study import report
+
+WHAT = {
+    "pairs": "Differences between arms, paired by case: AUROC of the first minus the "
+    "second with its bootstrap interval over patients; p of DeLong's test after Holm; "
+    "cases that only the one or only the other got right, and p of McNemar's test.",
+    "matched": "Cases with and without the label, matched one to one in the film's "
+    "height-to-width ratio: what an arm still knows there, and its gain in AUROC over "
+    "the ratio itself.",
+    "ensembles": "Out-of-fold logits divided by a temperature of the other folds: "
+    "expected calibration error (15 bins of equal mass) and Brier score before and "
+    "after; sensitivity and specificity where the training folds reach 95 % "
+    "sensitivity.",
+}
+
+
+def write(jobs: list[crossval.Job]) -> str:
+    """Compare the arms of `jobs`, write `comparison.json` and `.html`, return text.
+
+    `ensemble.json` beside them tells `diagnose` how to join the models of the folder.
+    """
+    out = jobs[0].out
+    result = arms.compare(jobs)
+    store.write_json(out / "comparison.json", result)
+    store.write_json(out / "ensemble.json", result["ensemble"])
+    tables = list_tables(result)
+    scores = report.make_table("diagnosis", result, jobs[0].prepared.name)
+    page = format_page(report.format_html(scores), tables, draw_figures(jobs, result))
+    engine.write_whole(out / "comparison.html", page.encode())
+    blocks = [report.format_table(scores)]
+    for name, rows in tables.items():
+        blocks.append(f"{WHAT[name]}\n\n" + format_text(rows))
+    return "\n\n".join(blocks) + f"\n\nAll in {out / 'comparison.html'}"
+
+
+def list_tables(result: dict) -> dict[str, list[list[str]]]:
+    """Lay pairs, matched cases and ensembles out as rows of text, headings first."""
+    tables = {"pairs": [["first", "second", "AUROC", "p", "only first / second", "p"]]}
+    for pair in result["pairs"]:
+        test = pair["mcnemar"]
+        tables["pairs"].append(
+            [
+                pair["first"],
+                pair["second"],
+                _signed(pair["auroc"]),
+                _p(pair["p_holm"]),
+                f"{test['first_only']} / {test['second_only']}",
+                _p(test["p"]),
+            ]
+        )
+    matched = result["matched"]
+    if matched:
+        heading = f"{matched['num_cases']} matched cases"
+        tables["matched"] = [[heading, "AUROC", "gain over the ratio"]]
+        for name, found in matched["arms"].items():
+            cells = _interval(found["auroc"]), _signed(found["gain"])
+            tables["matched"].append([name, *cells])
+    headings = ["temperature", "ECE raw", "ECE", "Brier raw", "Brier"]
+    headings += ["sensitivity", "specificity", "left open", "accuracy on the rest"]
+    tables["ensembles"] = [["out of fold", *headings]]
+    for name, found in result["ensembles"].items():
+        raw, calibrated = found["raw"], found["calibrated"]
+        point = found["scores"]["sensitivity"]
+        answered = found["abstention"]["answered"]
+        tables["ensembles"].append(
+            [
+                name,
+                f"{found['temperature']:.2f}",
+                *(_interval(each["ece"]) for each in (raw, calibrated)),
+                *(_interval(each["brier"]) for each in (raw, calibrated)),
+                _interval(point["recall"]),
+                _interval(point["specificity"]),
+                _interval(found["abstention"]["left_open"]),
+                _interval(answered) if answered else "-",
+            ]
+        )
+    return tables
+
+
+def draw_figures(jobs: list[crossval.Job], result: dict) -> dict:
+    """Draw reliability, risk over coverage, ROC and confusion, by their alt texts."""
+    cases = crossval.load_predictions(jobs)
+    labels = cases["rds"].to_numpy()
+    found = {
+        name: np.array(one["probabilities"])
+        for name, one in result["ensembles"].items()
+    }
+    curves = {name: (labels, probabilities) for name, probabilities in found.items()}
+    right = {
+        name: ((values >= 0.5) == (labels == 1), np.abs(values - 0.5))
+        for name, values in found.items()
+    }
+    figures = {
+        "ROC curves of the arms": plots.plot_roc(curves),
+        "Reliability of the calibrated probabilities": score_plots.plot_reliability(
+            dict(list(curves.items())[:2])
+        ),
+        "Risk over coverage": score_plots.plot_risk_coverage(right),
+    }
+    for name, scores in result["arms"].items():
+        figures[f"Confusion matrix, {name}"] = plots.plot_confusion(scores["confusion"])
+    return figures
+
+
+def format_page(page: str, tables: dict, figures: dict) -> str:
+    """Add tables and figures to the page of `report.format_html`."""
+    parts = []
+    for name, (head, *rows) in tables.items():
+        cells = ["".join(f"<th>{html.escape(cell)}</th>" for cell in head)]
+        cells += ["".join(f"<td>{html.escape(c)}</td>" for c in row) for row in rows]
+        body = "\n".join(f"<tr>{row}</tr>" for row in cells)
+        parts.append(f"<p>{html.escape(WHAT[name])}</p>\n<table>\n{body}\n</table>")
+    for name, figure in figures.items():
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=100)
+        content = base64.b64encode(drawn.getvalue()).decode()
+        alt = html.escape(name)
+        parts.append(
+            f'<figure style="display: inline-block"><img alt="{alt}" '
+            f'src="data:image/png;base64,{content}"><figcaption>{alt}</figcaption>'
+            "</figure>"
+        )
+    return page.replace("</body>", "\n".join(parts) + "\n</body>")
+
+
+def format_text(rows: list[list[str]]) -> str:
+    """Align rows of cells in columns, the first to the left."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _interval(score: dict) -> str:
+    if score["value"] is None:
+        return "-"
+    text = f"{score['value']:.3f}"
+    if score["low"] is None:
+        return text
+    return f"{text} ({score['low']:.3f} to {score['high']:.3f})"
+
+
+def _signed(score: dict) -> str:
+    if score["value"] is None:
+        return "-"
+    text = f"{score['value']:+.3f}"
+    if score["low"] is None:
+        return text
+    return f"{text} ({score['low']:+.3f} to {score['high']:+.3f})"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,152 @@
+"""What each verb of the command line does; TensorFlow is imported only where needed."""
+
+import sys
+
+from rds_tf import config
+
+
+def phantom(options) -> None:
+    """Write a phantom cohort."""
+    from rds_tf.phantoms import dataset
+
+    truth = dataset.write_cohort(
+        options.out,
+        options.cases,
+        options.seed,
+        options.tube_link,
+        options.size,
+        options.workers,
+        options.heart,
+    )
+    print(f"{len(truth)} phantoms in {options.out}")
+
+
+def prepare(options) -> int:
+    """Prepare a cohort; 1 if a row was rejected."""
+    from rds_tf.data import prepare
+
+    done = prepare.prepare(options.cohort, options.out, options.root, options.workers)
+    images = f"{done.num_images} images ({done.num_reused} of them done before)"
+    print(f"{images}, {done.num_masks} masks, {done.num_rejected} rows rejected.\n")
+    print(done.audit.round(3).to_string(index=False))
+    notes = prepare.load_manifest(options.out)["notes"]
+    print(f"\nCases with a note in the manifest: {(notes != '').sum()}.")
+    shared = done.audit["shared_patients"].sum()
+    print(f"Patients in more than one fold: {shared}. All in {options.out}")
+    if done.num_rejected:
+        print(f"Rows were rejected: {options.out / 'rejected.csv'}", file=sys.stderr)
+    return 1 if done.num_rejected else 0
+
+
+def train(options) -> None:
+    """Train on one fold or on all."""
+    from rds_tf.diagnosis import recipe as diagnosis_recipe
+    from rds_tf.lungs import recipe as lungs_recipe
+
+    profile = config.load_profile(options.profile, options.steps, options.size)
+    every = range(config.NUM_FOLDS)
+    for fold in every if options.fold == "all" else [int(options.fold)]:
+        run = options.prepared, options.out, fold, profile
+        if options.what == "segmenter":
+            folder = lungs_recipe.train_fold(*run, options.start, options.heart)
+        else:
+            arm = diagnosis_recipe.Arm(
+                options.backbone, options.input, options.start, options.seed
+            )
+            folder = diagnosis_recipe.train_fold(*run, arm, options.segmenter)
+        print(f"fold {fold} held out: {folder}")
+
+
+def segment(options) -> None:
+    """Write a mask for every prepared film."""
+    from rds_tf.lungs import segmenter
+
+    count = segmenter.segment_folder(
+        options.model, options.prepared, options.out, options.steps, options.heart
+    )
+    print(f"{count} masks in {options.out}")
+
+
+def evaluate(options) -> None:
+    """Print a ladder or a comparison of arms, and write it as JSON."""
+    from rds_tf import store
+    from rds_tf.study import report
+
+    if options.what == "segmentation":
+        from rds_tf.lungs import ladder
+
+        angles = _read_angles(options.angles)
+        cases = options.prepared, options.model
+        result = ladder.evaluate(*cases, angles, heart=options.heart)
+    else:
+        from rds_tf.diagnosis import classifier
+
+        models = classifier.load_classifiers(options.model)
+        result = classifier.evaluate(options.prepared, models, options.segmenter)
+    if options.json:
+        store.write_json(options.json, result)
+    print(report.format_scores(options.what, result, options.prepared.resolve().name))
+
+
+def _read_angles(text: str) -> list[float]:
+    try:
+        return [float(angle) for angle in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"`--angles` must be numbers such as 0,45,90. Received: {text!r}"
+        ) from None
+
+
+def compare(options) -> None:
+    """Train every arm on every fold and print, write and draw their comparison."""
+    from rds_tf.diagnosis import crossval, recipe
+    from rds_tf.study import comparison_page
+
+    arms = [
+        recipe.Arm(backbone, name, options.start, seed)
+        for seed in options.seeds
+        for backbone in options.backbones
+        for name in options.inputs
+    ]
+    profile = config.load_profile(options.profile, options.steps)
+    jobs = crossval.list_jobs(options.prepared, options.out, arms, profile)
+    crossval.run(jobs, options.segmenter)
+    print(comparison_page.write(jobs))
+    print(config.NOT_FOR_CLINICAL_USE)
+
+
+def diagnose(options) -> int:
+    """Diagnose films; 1 if one was refused."""
+    from rds_tf.diagnosis import diagnose
+
+    if not options.path.exists():
+        raise FileNotFoundError(f"{options.path}: there is no such file or folder.")
+    models = diagnose.load_models(options.models)
+    done, refused = diagnose.diagnose_files(options.path, options.out, models)
+    for record in done:
+        print("{file}: {decision}, probability {probability:.3f}".format(**record))
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
+    print(f"{len(done)} diagnosed, {len(refused)} refused, in {options.out}")
+    print(config.NOT_FOR_CLINICAL_USE)
+    return 1 if refused else 0
+
+
+def demo(options) -> None:
+    """Run the main job."""
+    from rds_tf.study import demo
+
+    demo.run(options.profile, options.cohort, options.root)
+
+
+def ship(options) -> None:
+    """Train the shipped models."""
+    from rds_tf import store
+    from rds_tf.diagnosis import recipe as diagnosis_recipe
+    from rds_tf.lungs import recipe as lungs_recipe
+
+    if options.only != "classifier":
+        print(lungs_recipe.train_on_phantoms(options.out))
+    if options.only != "segmenter":
+        print(diagnosis_recipe.train_on_phantoms(options.out))
+    print(store.write_checksums(options.out))
