@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from rds_tf import config
 
@@ -75,3 +76,33 @@ def fit(model, dataset, folder: str | Path, record: dict):
     (Path(folder) / "run.json").unlink()
     shutil.rmtree(Path(folder) / "backup", ignore_errors=True)
     return history
+
+
+def refresh_batch_norm(model, images, batch_size: int = 48) -> None:
+    """Take the statistics of batch normalisation anew, from images as they are.
+
+    Training leaves running means of augmented batches behind, and in a short one of the
+    weights it started from too; a network then answers all films too low or too high.
+    Here they become plain means over the given images ("precise" batch normalisation,
+    Wu and Johnson 2021, arXiv:2105.07576). Weights stay as they are.
+
+    Args:
+        model: Keras model, changed in place.
+        images: float32 or uint8 `(N, S, S, 1)`, the training images, not augmented, in
+            mixed order; uint8 is scaled from 0 to 255 to `[0, 1]`.
+        batch_size: int.
+    """
+    layers = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    scale = 255 if images.dtype == np.uint8 else 1
+    kept = [layer.momentum for layer in layers]
+    for index, start in enumerate(range(0, len(images), batch_size)):
+        for layer in layers:
+            layer.momentum = index / (index + 1)
+        batch = images[start : start + batch_size].astype("float32") / scale
+        model(batch, training=True)
+    for layer, momentum in zip(layers, kept, strict=True):
+        layer.momentum = momentum

@@ -40,3 +40,17 @@ def test_a_backup_is_kept_for_the_same_run_and_forgotten_by_another(tmp_path):
     training.forget_other_run(tmp_path, {"steps": 20, "seen": ["b"]})
     assert not (tmp_path / "backup").exists()
     assert not (tmp_path / "history.csv").exists()
+
+
+def test_refreshed_batch_norm_holds_the_mean_and_variance_of_the_images():
+    inputs = keras.Input((2, 2, 1))
+    norm = keras.layers.BatchNormalization(epsilon=1e-9)
+    model = keras.Model(inputs, norm(inputs))
+    norm.set_weights(np.array([[1.0], [0.0], [5.0], [9.0]]))  # far from the images
+    images = np.random.default_rng(0).integers(0, 256, (8, 2, 2, 1)).astype("uint8")
+    training.refresh_batch_norm(model, images, batch_size=4)
+    halves = (images / 255).reshape(2, 4 * 4)
+    assert norm.moving_mean.numpy()[0] == pytest.approx(halves.mean(), abs=1e-6)
+    expected = halves.var(axis=1).mean()  # of the two batches
+    assert norm.moving_variance.numpy()[0] == pytest.approx(expected, abs=1e-6)
+    assert norm.momentum == 0.99

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from rds_tf import config, store, training
 from rds_tf.data import pipeline, prepare, preprocessing
@@ -106,9 +107,12 @@ def train_windows(
         "start": begun,
         "steps": profile.classifier_steps,
         "seed": arm.seed,
+        "batch_norm": "refreshed on the training films",
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
     fit(model, batches, folder, LEARNING_RATE, record)
+    order = np.random.default_rng(fold).permutation(len(windows))
+    training.refresh_batch_norm(model, windows[order])
     save(model, folder, architecture, arm.input_name, record)
     return classifier.Classifier(model, store.read_manifest(folder), folder)
 
