@@ -1,6 +1,6 @@
 """Does the tube audit raise its alarm where it should, and does the cure work?
 
-    python benchmarks/tube_audit.py [--models 40] [--seed 0] [--json FILE]
+    python benchmarks/tube_audit.py [--models 40] [--cures 10] [--seed 0] [--json FILE]
 
 Small networks learn RDS on phantoms. For half of them an endotracheal tube comes with
 every RDS case and with no other (a planted shortcut), for half it comes at random. The
@@ -32,6 +32,7 @@ from rds_tf.phantoms import phantom  # noqa: E402
 
 SIZE, MARGIN = 64, 0.2  # the neck is in the picture
 NUM_TRAIN, NUM_TEST, NUM_DRAWN, NUM_EPOCHS = 700, 200, 500, 20
+CURES = ("cut out", "random tubes")
 OTHERS = {"ngt": 0.4, "uac": 0.3, "uvc": 0.3, "leads": 0.5}
 
 
@@ -39,6 +40,7 @@ def main():
     """Train, audit and cure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=int, default=40, help="of either kind")
+    parser.add_argument("--cures", type=int, default=10, help="planted ones cured")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -53,6 +55,8 @@ def main():
     rows = {"planted": [], "clean": [], "cut out": [], "random tubes": []}
     for index in tqdm(range(options.models), "models", disable=None):
         for kind, found in rows.items():
+            if kind in CURES and index >= options.cures:
+                continue
             network = fit(train, kind, 100 * options.seed + index)
             found.append(watch.look(network, kind))
     report(rows, options.json)
@@ -220,11 +224,12 @@ def report(rows: dict, path: Path | None) -> None:
         ]
         print(f"| {name} | {alarm} | {' | '.join(cells)} |")
     planted = columns["planted"]
-    for name in ("cut out", "random tubes"):
-        cured = columns[name]
-        fewer = 1 - np.mean(cured["flips"]) / max(np.mean(planted["flips"]), 1e-9)
-        gain = np.subtract(cured["auroc"], planted["auroc"])
-        print(f"{name}: {fewer:.0%} fewer decisions turned, AUROC {text(gain)} higher")
+    for name in CURES:
+        cured, num = columns[name], len(columns[name]["flips"])
+        before = np.mean(planted["flips"][:num])
+        fewer = 1 - np.mean(cured["flips"]) / max(before, 1e-9)
+        gain = np.subtract(cured["auroc"], planted["auroc"][:num])
+        print(f"{name}: {fewer:.0%} fewer decisions turned, AUROC {text(gain)} more")
     if path:
         path.write_text(json.dumps(columns, indent=1) + "\n")
 

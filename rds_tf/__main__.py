@@ -104,6 +104,15 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--steps", type=int, help="training steps, not the profile's")
     _add_profile(verb)
 
+    verb = _add(places, "audit", "does a classifier lean on the tube, or on the film?")
+    verb.add_argument("prepared", type=Path, help="folder written by prepare")
+    verb.add_argument("out", type=Path, help="folder for the page")
+    verb.add_argument("--model", type=Path, default=config.SAVED_MODELS)
+    verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
+    names = ("tube", "ratio", "brightness")
+    verb.add_argument("--nuisance", choices=names, default="tube")
+    verb.add_argument("--tubes", type=Path, help="drawn tubes, <case>.png; else found")
+
     verb = _add(places, "diagnose", "diagnose a film or a folder of films")
     verb.add_argument("path", type=Path, help="DICOM or PNG file, or a folder")
     verb.add_argument("--out", type=Path, required=True, help="folder to write")
@@ -116,7 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     verb = _add(places, "ship", "train the shipped models on phantoms again")
     verb.add_argument("--out", type=Path, default=config.SAVED_MODELS)
-    verb.add_argument("--only", choices=("segmenter", "classifier"))
+    verb.add_argument("--only", choices=("segmenter", "classifier", "tube_finder"))
     return parser
 
 

@@ -99,6 +99,8 @@ def read_manifest(folder: str | Path) -> dict:
 def find_models(path: str | Path, kind: str) -> list[Path]:
     """Return the model folders of one kind: `path` itself, or folders in it.
 
+    A folder of folders of models, such as the seeds of a comparison, is looked into.
+
     Args:
         path: a model folder, or a folder of model folders.
         kind: `"segmenter"` or `"classifier"`.
@@ -107,7 +109,11 @@ def find_models(path: str | Path, kind: str) -> list[Path]:
         ModelError: if there is none of that kind.
     """
     path = Path(path)
-    folders = [path] if (path / MANIFEST).exists() else sorted(path.glob("*/"))
+    folders = (
+        [path]
+        if (path / MANIFEST).exists()
+        else sorted([*path.glob("*/"), *path.glob("*/*/")])
+    )
     folders = [folder for folder in folders if (folder / MANIFEST).exists()]
     found = [folder for folder in folders if read_manifest(folder)["kind"] == kind]
     if not found:
@@ -129,7 +135,9 @@ def write_checksums(path: str | Path) -> Path:
 def choose_models(folder: str | Path, kind: str) -> Path:
     """Return `folder` if it holds models of one kind, else the shipped models."""
     manifests = [
-        read_manifest(each.parent) for each in Path(folder).glob("*/" + MANIFEST)
+        read_manifest(each.parent)
+        for pattern in (MANIFEST, f"*/{MANIFEST}", f"*/*/{MANIFEST}")
+        for each in Path(folder).glob(pattern)
     ]
     return (
         Path(folder) if kind in [m["kind"] for m in manifests] else config.SAVED_MODELS

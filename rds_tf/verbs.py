@@ -115,6 +115,30 @@ def compare(options) -> None:
     print(config.NOT_FOR_CLINICAL_USE)
 
 
+def audit(options) -> None:
+    """Audit classifiers for one nuisance, write the page and print the verdict."""
+    from rds_tf import engine, store
+    from rds_tf.data import prepare
+    from rds_tf.diagnosis import audit, auditor, classifier
+    from rds_tf.study import audit_page
+
+    table = prepare.load_manifest(options.prepared)
+    models = classifier.load_classifiers(options.model)
+    cases = auditor.load_cases(
+        options.prepared, table, options.tubes, options.segmenter
+    )
+    arms = auditor.audit_arms(options.prepared, models, options.nuisance, cases, table)
+    judged = {arm: result for arm, (result, _, _) in arms.items()}
+    nuisance = audit.list_nuisances(cases)[options.nuisance]
+    _, probes, kept = next(iter(arms.values()))
+    films = audit_page.choose_films([cases[i] for i in kept], probes, nuisance)
+    page = audit_page.format_page(judged, nuisance.name, films)
+    options.out.mkdir(parents=True, exist_ok=True)
+    engine.write_whole(options.out / f"audit_{options.nuisance}.html", page.encode())
+    store.write_json(options.out / f"audit_{options.nuisance}.json", judged)
+    print(audit_page.format_text(judged, nuisance.name))
+
+
 def diagnose(options) -> int:
     """Diagnose films; 1 if one was refused."""
     from rds_tf.diagnosis import diagnose
@@ -143,10 +167,15 @@ def ship(options) -> None:
     """Train the shipped models."""
     from rds_tf import store
     from rds_tf.diagnosis import recipe as diagnosis_recipe
+    from rds_tf.diagnosis import tube_recipe
     from rds_tf.lungs import recipe as lungs_recipe
 
-    if options.only != "classifier":
-        print(lungs_recipe.train_on_phantoms(options.out))
-    if options.only != "segmenter":
-        print(diagnosis_recipe.train_on_phantoms(options.out))
+    recipes = {
+        "segmenter": lungs_recipe,
+        "classifier": diagnosis_recipe,
+        "tube_finder": tube_recipe,
+    }
+    for name, recipe in recipes.items():
+        if options.only in (None, name):
+            print(recipe.train_on_phantoms(options.out))
     print(store.write_checksums(options.out))

@@ -130,13 +130,14 @@ masks = classifier.predict_masks(run.prepared, table)
 print(len(masks), "masks,", sum(mask.any() for mask in masks), "of them with lungs")
 
 # %%
+inputs = ("whole", "combined")
 angles = np.array([abs(postprocess.upright_angle(mask)) for mask in masks])
 squares, titles = [], []
 for index in (angles.argmin(), abs(angles - 90).argmin()):
     film = classifier.read_film(run.prepared, table.iloc[index])
-    for name in frame.INPUTS:
-        window = frame.choose_frame(film, masks[index], name)
-        squares.append(window.cut(film, 224))
+    for name in inputs:
+        _, square = frame.cut_input(film, masks[index], name, 224)
+        squares.append(square)
         titles.append(f"{table['case_id'].iloc[index]}, {name}")
 plots.show(
     plots.plot_sheet(squares, titles=titles),
@@ -157,7 +158,7 @@ plots.show(
 # scaled, mirrored, exposed differently, blurred, noisy, partly covered.
 
 # %% tags=["nbval-check-output"]
-arms = [(backbone, name) for backbone in profile.backbones for name in frame.INPUTS]
+arms = [(backbone, name) for backbone in profile.backbones for name in inputs]
 windows = {}
 for backbone, name in arms:
     size = profile.classifier_px[backbone]
@@ -272,6 +273,20 @@ plots.show(
 # %% tags=["nbval-check-output"]
 for name, values in losses.items():
     print(name, "training loss below a coin's:", values[-1] < np.log(2))
+
+# %% [markdown]
+# ## Set batch normalisation right
+#
+# Each of B0's 49 batch normalisations keeps a running mean of what it has seen. After
+# sixty steps that still remembers the weights we started from, and films that were
+# varied. A network judged with such a memory orders the films well and yet calls nearly
+# all of them healthy, or ill. `refresh_batch_norm` takes plain means over the training
+# films instead. On real films this raised the accuracy of one of our folds from 0.80 to
+# 0.93 at the same AUROC: look at both.
+
+# %%
+for arm in arms:
+    training.refresh_batch_norm(models[arm], windows[arm][is_train])
 
 # %% [markdown]
 # ## Save

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from rds_tf import config, engine, overlay, store
 from rds_tf.data import preprocessing, radiograph
-from rds_tf.diagnosis import classifier, explain
-from rds_tf.lungs import frame, gate, segmenter
+from rds_tf.diagnosis import classifier, ensemble
+from rds_tf.lungs import gate, segmenter
 
 SKIPPED = {".json", ".csv", ".txt", ".md", ".xlsx", ".xml", ".html", ".ini", ".db"}
 LONGEST_OVERLAY_PX = 1024
@@ -25,9 +25,10 @@ class Diagnosis:
         image: `(H, W)` float32, the film.
         mask: `(H, W)` uint8 of {0, 1}, the lungs.
         mask_quality: float in `[0, 1]`, from `gate.mask_quality`.
-        heatmap: `(H, W)` float32 in `[0, 1]`, Grad-CAM of RDS.
-        probability: float, mean of the models in logit units.
-        decision: `"RDS"` or `"no RDS"`.
+        heatmap: `(H, W)` float32 in `[0, 1]`, one Grad-CAM of all models; 0 where the
+            film is not called RDS: there is no evidence to show.
+        probability: float, mean of the models in logit units, calibrated.
+        decision: `"RDS"`, `"no RDS"` or `"not decided"`.
         warnings: sentences about the film and its mask.
         single: what each classifier says alone.
     """
@@ -44,19 +45,24 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Models:
-    """The segmenter and the classifiers of one folder."""
+    """The segmenter and the classifiers of one folder, and how these are joined."""
 
     segmenter: segmenter.Segmenter
     classifiers: list[classifier.Classifier]
+    ensemble: ensemble.Ensemble = ensemble.Ensemble()
 
 
 def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
     """Load what a diagnosis needs from one folder.
 
+    A folder without a segmenter, such as a comparison's, takes the shipped one;
+    `ensemble.json` in it says how its classifiers are joined.
+
     Raises:
-        store.ModelError: if a segmenter or a classifier is missing or damaged.
+        store.ModelError: if a classifier is missing, or something is damaged.
     """
-    return Models(segmenter.load_segmenter(path), classifier.load_classifiers(path))
+    lungs = segmenter.load_segmenter(store.choose_models(path, "segmenter"))
+    return Models(lungs, classifier.load_classifiers(path), ensemble.load(Path(path)))
 
 
 def diagnose(path: str | Path, models: Models) -> Diagnosis:
@@ -77,23 +83,27 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
         models.segmenter.model, [film.image], ("median+rotate",)
     )
     (found,) = lungs["median+rotate"]
-    logits, heat = [], np.zeros(film.image.shape, "float32")
-    for one in models.classifiers:
-        size = one.manifest["architecture"]["image_size"]
-        window = frame.choose_frame(film.image, found.mask, one.manifest["input"])
-        inputs = window.cut(film.image, size)[None, ..., None]
-        logits.append(classifier.predict_logits(one.model, inputs)[0])
-        heat += window.put_back(explain.grad_cam(one.model, inputs)[0])
+    logits, heat = ensemble.ask(models.classifiers, film.image, found.mask)
+    joined = models.ensemble
     # Rounded before the decision, so that the two agree wherever they are written.
-    probability = round(float(1 / (1 + np.exp(-np.mean(logits)))), 6)
+    probability = round(float(joined.predict(logits[None])[0]), 6)
+    decision = "RDS" if probability >= joined.threshold else "no RDS"
+    looks = any(one.manifest["input"] != "whole" for one in models.classifiers)
+    doubts = joined.explain_abstention(logits, found.quality if looks else 1.0)
+    if decision == "no RDS":
+        heat[:] = 0
     return Diagnosis(
         image=film.image,
         mask=found.mask,
         mask_quality=round(found.quality, 4),
-        heatmap=np.clip(heat / len(models.classifiers), 0, 1),
+        heatmap=heat,
         probability=probability,
-        decision="RDS" if probability >= 0.5 else "no RDS",
-        warnings=(*film.warnings, *gate.mask_warnings(found.mask, found.quality)),
+        decision="not decided" if doubts else decision,
+        warnings=(
+            *film.warnings,
+            *gate.mask_warnings(found.mask, found.quality),
+            *doubts,
+        ),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
     )
 
@@ -104,7 +114,8 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "file": source.name,
         "probability": found.probability,
         "decision": found.decision,
-        "threshold": 0.5,
+        "threshold": round(models.ensemble.threshold, 6),
+        "temperature": round(models.ensemble.temperature, 6),
         "mask_area_px": int(found.mask.sum()),
         "mask_quality": found.mask_quality,
         "mask_convention": f"heart {models.segmenter.heart}",

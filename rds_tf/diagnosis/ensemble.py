@@ -6,12 +6,14 @@ to measure it, it is fitted on the other folds.
 """
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import special
 
-from rds_tf import calibration, metrics, thresholds
-from rds_tf.lungs import gate
+from rds_tf import calibration, metrics, store, thresholds
+from rds_tf.diagnosis import explain
+from rds_tf.lungs import frame, gate
 
 SENSITIVITY = 0.95
 MIN_AGREEMENT = 0.8  # of the members with the decision, else the ensemble abstains
@@ -59,6 +61,54 @@ class Ensemble:
     def to_json(self) -> dict:
         """Return its numbers, for `ensemble.json`."""
         return asdict(self)
+
+
+def load(folder: Path) -> Ensemble:
+    """Read `ensemble.json` in a folder of models; one that says nothing if none is.
+
+    Raises:
+        store.ModelError: if it cannot be read as one.
+    """
+    path = folder / "ensemble.json"
+    if not path.is_file():
+        return Ensemble()
+    try:
+        found = Ensemble(**{k: float(v) for k, v in store.read_json(path).items()})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise store.ModelError(f"{path}: is not an ensemble: {error}.") from error
+    if not found.temperature > 0:
+        raise store.ModelError(f"{path}: its temperature must be above 0.")
+    return found
+
+
+def ask(classifiers, image: np.ndarray, mask: np.ndarray):
+    """Ask every classifier about a film and fuse where they look.
+
+    The signed maps of all are laid back onto the film and averaged in logit units,
+    then rectified and scaled once.
+
+    Args:
+        classifiers: list of `classifier.Classifier`, of any inputs and sizes.
+        image: the film, `(H, W)`.
+        mask: its lungs, `(H, W)` of {0, 1}.
+
+    Returns:
+        Logits `(M,)`, and the heat map `(H, W)` float32 in `[0, 1]`.
+    """
+    groups = {}
+    for place, one in enumerate(classifiers):
+        size = one.manifest["architecture"]["image_size"]
+        groups.setdefault((one.manifest["input"], size), []).append(place)
+    logits = np.zeros(len(classifiers))
+    heat = np.zeros(image.shape, "float32")
+    for (name, size), places in groups.items():
+        window, square = frame.cut_input(image, mask, name, size)
+        models = [classifiers[place].model for place in places]
+        found = explain.explain(models, square)
+        logits[places] = found.logits
+        heat += len(places) * window.put_back(found.mean - found.counter)
+    heat = np.maximum(heat, 0)
+    return logits, heat / max(float(heat.max()), 1e-9)
 
 
 def fit(labels: np.ndarray, logits: np.ndarray) -> Ensemble:

@@ -11,7 +11,7 @@ from pydicom import uid
 from pydicom.dataset import FileDataset, FileMetaDataset
 
 from rds_tf import config, engine
-from rds_tf.data import annotation, cohort, prepare
+from rds_tf.data import annotation, cohort, prepare, radiograph
 from rds_tf.phantoms import devices, phantom
 
 WINDOWS_FOLDER = "C:\\dataset\\medical_imaging\\"  # as in the study's own tables
@@ -44,7 +44,7 @@ def write_cohort(
     num_workers: int = 1,
     heart: str = "in",
 ) -> pd.DataFrame:
-    """Write `dicom/`, `json/`, `cohort.csv` and `truth.csv`.
+    """Write `dicom/`, `json/`, `ett/`, `cohort.csv` and `truth.csv`.
 
     Half of the infants have RDS, four of five lie upright to some 10 degrees and the
     others at any angle, one in four has a second film, one film in ten has no lung
@@ -75,7 +75,7 @@ def write_cohort(
     if heart not in ("in", "out"):
         raise ValueError(f"`heart` must be 'in' or 'out'. Received: {heart!r}")
     out = Path(out)
-    for name in ("dicom", "json"):
+    for name in ("dicom", "json", "ett"):
         (out / name).mkdir(parents=True, exist_ok=True)
     cases = _draw_cases(out, num_cases, seed, tube_link, longest_px)
     cases = [replace(case, heart=heart) for case in cases]
@@ -178,7 +178,7 @@ def render_case(case: Case) -> phantom.Phantom:
 
 
 def write_case(case: Case) -> tuple[dict, dict]:
-    """Render one case and write its DICOM and JSON.
+    """Render one case and write its DICOM and JSON, and its tube as a drawing.
 
     Returns:
         Its row of the study's table, and its truth.
@@ -193,6 +193,11 @@ def write_case(case: Case) -> tuple[dict, dict]:
             polygons,
             *case.shape,
             f"{name}.png",
+        )
+    tube = made.device_masks.get("ett")
+    if tube is not None:
+        radiograph.write_png(
+            case.folder / "ett" / f"{name}.png", tube.astype("float32")
         )
     area = annotation.polygon_area(polygons) if case.has_annotation else ""
     row = {

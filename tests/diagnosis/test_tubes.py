@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from rds_tf.diagnosis import tubes
+from rds_tf.phantoms import phantom
+
+SHAPE = (240, 200)
+
+
+def make(names, seed=3):
+    return phantom.make_phantom(seed, SHAPE, 0.2, 0.0, names)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_film_with_its_tube_cut_out_is_nearer_to_the_one_without(seed):
+    tubed, bare = make(("ett",), seed), make((), seed)
+    region = tubed.device_masks["ett"] > 0
+    removed = tubes.remove(tubed.image, region)
+    before = np.abs(tubed.image - bare.image)[region].mean()
+    after = np.abs(removed - bare.image)[region].mean()
+    assert after < 0.8 * before
+
+
+def test_cutting_out_changes_nothing_far_from_the_region():
+    film = make(("ett",))
+    region = film.device_masks["ett"]
+    removed = tubes.remove(film.image, region)
+    far = tubes.widen(region, 4) == 0
+    np.testing.assert_array_equal(removed[far], film.image[far])
+    np.testing.assert_array_equal(
+        tubes.remove(film.image, np.zeros_like(region)), film.image
+    )
+
+
+def test_controls_have_the_tubes_shape_and_touch_neither_it_nor_each_other():
+    film = make(("ett",))
+    region = film.device_masks["ett"]
+    controls = tubes.move_aside(region, film.mask)
+    assert len(controls) == 3
+    total = region.astype(int) + sum(control.astype(int) for control in controls)
+    assert total.max() == 1
+    rows, columns = np.nonzero(region)
+    for control in controls:
+        shifted = np.nonzero(control)
+        assert len(set(zip(shifted[0] - rows, shifted[1] - columns, strict=True))) == 1
+
+
+def test_a_region_that_fills_the_film_has_no_control():
+    full = np.ones((20, 20), "uint8")
+    assert tubes.move_aside(full, full) == []
+
+
+def test_a_tube_is_drawn_between_the_lungs_and_its_control_over_one():
+    film = make(())
+    image, region = tubes.insert(film.image, film.mask, 0)
+    lungs = np.flatnonzero(film.mask.any(1))
+    inside = region[lungs[0] :]
+    assert inside.any() and film.mask[lungs[0] :][inside > 0].mean() < 0.5
+    assert (image - film.image)[region > 0].mean() > 0.02
+    np.testing.assert_array_equal(
+        image[tubes.widen(region, 6) == 0], film.image[tubes.widen(region, 6) == 0]
+    )
+    _, aside = tubes.insert(film.image, film.mask, 0, aside=True)
+    assert film.mask[lungs[0] :][aside[lungs[0] :] > 0].mean() > 0.5
+
+
+class Line:
+    """A finder's network that marks a line of 60 of 128 rows, or of 6."""
+
+    input_shape = (None, 128, 128, 1)
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def predict_on_batch(self, batch):
+        found = np.zeros((*np.shape(batch)[:3], 1), "float32")
+        found[:, 10 : 10 + self.rows, 63:66] = 0.9
+        return found
+
+
+def test_a_long_line_is_a_tube_and_a_short_one_is_not():
+    film = make(())
+    long = tubes.find(Line(60), film.image, film.mask)
+    short = tubes.find(Line(6), film.image, film.mask)
+    assert long.present and not short.present
+    assert long.region.shape == SHAPE and long.score > short.score
+    assert not tubes.find(Line(60), film.image, np.zeros(SHAPE, "uint8")).present
