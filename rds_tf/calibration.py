@@ -47,6 +47,50 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     return float(np.exp(optimize.brentq(slope, coldest, warmest)))
 
 
+def fit_scaling(logits: ArrayLike, labels: ArrayLike) -> tuple[float, float]:
+    """Fit a temperature and an offset: `(logit - offset) / temperature`.
+
+    Platt (1999). The offset takes out what shifts all logits alike, such as classes
+    drawn equally often in training; a temperature alone cannot.
+
+    Args:
+        logits, labels: as in `fit_temperature`.
+
+    Returns:
+        Temperature in `[0.05, 20]`, and offset in logits.
+
+    Raises:
+        ValueError: if there is one class only, or an array is malformed.
+    """
+    labels, logits = metrics.check_readings(labels, logits, "logits", FINITE)
+    thresholds.check_classes(labels)
+
+    def loss(slope_and_shift):  # convex
+        slope, shift = slope_and_shift
+        score = slope * logits + shift
+        gap = special.expit(score) - labels
+        value = np.mean(np.logaddexp(0, score) - labels * score)
+        return value, np.array([np.mean(gap * logits), np.mean(gap)])
+
+    bounds = [(1 / 20, 1 / 0.05), (-50, 50)]
+    found = optimize.minimize(loss, (1.0, 0.0), jac=True, bounds=bounds)
+    slope, shift = found.x
+    return float(1 / slope), float(-shift / slope)
+
+
+def cross_fit_scaling(
+    logits: ArrayLike, labels: ArrayLike, folds: ArrayLike
+) -> np.ndarray:
+    """Return probabilities `(N,)`, each fold scaled as fitted on the others."""
+    labels, logits = metrics.check_readings(labels, logits, "logits", FINITE)
+    folds = metrics.check_groups(folds, len(logits))
+    found = np.zeros(len(logits))
+    for fold in np.unique(folds):
+        temperature, offset = fit_scaling(logits[folds != fold], labels[folds != fold])
+        found[folds == fold] = (logits[folds == fold] - offset) / temperature
+    return special.expit(found)
+
+
 def cross_fit_temperature(
     logits: ArrayLike, labels: ArrayLike, folds: ArrayLike
 ) -> np.ndarray:

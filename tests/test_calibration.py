@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from scipy import special
+from sklearn import linear_model
 from sklearn import metrics as oracle
 
 from rds_tf import calibration
@@ -200,3 +201,40 @@ def test_one_class_can_be_scored_and_one_patient_has_no_interval():
 def test_what_has_no_calibration_is_refused(labels, probabilities, num_bins, message):
     with pytest.raises(ValueError, match=message):
         calibration.expected_calibration_error(labels, probabilities, num_bins)
+
+
+def test_scaling_finds_the_offset_and_the_slope_that_made_the_labels():
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, 20_000)
+    labels = (rng.random(20_000) < 1 / (1 + np.exp(-true))).astype(int)
+    temperature, offset = calibration.fit_scaling(3 * true - 1.5, labels)
+    assert temperature == pytest.approx(3, rel=0.05)
+    assert offset == pytest.approx(-1.5, abs=0.1)
+
+
+def test_scaling_equals_an_unpenalised_logistic_regression():
+    rng = np.random.default_rng(1)
+    logits, labels = rng.normal(size=60), rng.integers(0, 2, 60)
+    line = linear_model.LogisticRegression(C=1e9, solver="newton-cholesky")
+    line.fit(logits[:, None] + 2 * labels[:, None], labels)
+    temperature, offset = calibration.fit_scaling(logits + 2 * labels, labels)
+    assert 1 / temperature == pytest.approx(line.coef_[0, 0], rel=1e-3)
+    assert -offset / temperature == pytest.approx(line.intercept_[0], rel=1e-2)
+
+
+def test_classes_wholly_apart_keep_a_bounded_temperature():
+    temperature, offset = calibration.fit_scaling([-2.0, -1.0, 1.0, 2.0], [0, 0, 1, 1])
+    assert temperature == pytest.approx(0.05)
+    assert offset == pytest.approx(0, abs=0.01)
+    with pytest.raises(ValueError, match="both classes"):
+        calibration.fit_scaling([0.0, 1.0], [1, 1])
+
+
+def test_each_fold_is_scaled_by_the_others():
+    rng = np.random.default_rng(2)
+    labels, folds = rng.integers(0, 2, 200), np.arange(200) % 2
+    logits = rng.normal(size=200) + labels
+    found = calibration.cross_fit_scaling(logits, labels, folds)
+    temperature, offset = calibration.fit_scaling(logits[1::2], labels[1::2])
+    expected = 1 / (1 + np.exp(-(logits[::2] - offset) / temperature))
+    np.testing.assert_allclose(found[::2], expected)

@@ -16,9 +16,10 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
-    "diagnosis": "efficientnet explain classifier recipe crossval ensemble arms "
-    "tubes audit diagnose",
-    "study": "report comparison_page demo",
+    "diagnosis": "efficientnet activation other_cams explain imputation map_controls "
+    "faithfulness classifier recipe crossval ensemble arms tubes tube_recipe audit "
+    "auditor diagnose",
+    "study": "report comparison_page audit_page demo",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]
 ORDER += ["verbs", "__main__"]

@@ -45,25 +45,24 @@ def walk(model):
             yield layer
 
 
-def find_trace(build, members, shape, *options):
+def find_trace(build, members, specs, *options):
     """Return the compiled pass of these models, compiled at the first call.
 
     Args:
-        build: function (members, shape, *options) -> function of images, where the
-            members are pairs of weak references.
+        build: function (members, *options) -> function of tensors, where the members
+            are pairs of weak references.
         members: sequence of (model, layer). A pass is forgotten with its models.
-        shape: tuple (B, H, W, C) of the images, B may be None.
+        specs: sequence of `tf.TensorSpec`, the tensors that the pass takes.
         *options: hashable, handed to `build`.
 
     Returns:
-        A concrete `tf.function`, float32 images of this shape -> what `build` gives.
+        A concrete `tf.function`, tensors of these specs -> what `build` gives.
     """
     members = tuple(tuple(map(weakref.ref, member)) for member in members)
-    key = build, members, tuple(shape), options
+    key = build, members, tuple(specs), options
     if key not in _TRACES:
-        function = tf.function(build(members, shape, *options), autograph=False)
-        spec = tf.TensorSpec(shape, tf.float32)
-        _TRACES[key] = function.get_concrete_function(spec)
+        function = tf.function(build(members, *options), autograph=False)
+        _TRACES[key] = function.get_concrete_function(*specs)
         for model, _ in members:
             weakref.finalize(model(), _TRACES.pop, key, None).atexit = False
     return _TRACES[key]
@@ -175,6 +174,8 @@ def fit_image(image, model):
         ValueError: if C is neither c nor 1 for a model of three channels.
     """
     _, *size, channels = image.shape
+    while isinstance(model, keras.Sequential) and not model.built:
+        model = model.layers[0]
     inputs = getattr(model, "inputs", None)
     *_, height, width, wanted = inputs[0].shape if inputs else (*size, channels)
     if wanted == 3 and channels == 1:

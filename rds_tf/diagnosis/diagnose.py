@@ -116,6 +116,7 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "decision": found.decision,
         "threshold": round(models.ensemble.threshold, 6),
         "temperature": round(models.ensemble.temperature, 6),
+        "offset": round(models.ensemble.offset, 6),
         "mask_area_px": int(found.mask.sum()),
         "mask_quality": found.mask_quality,
         "mask_convention": f"heart {models.segmenter.heart}",

@@ -1,8 +1,8 @@
 """Models together: one calibrated probability, operating points, abstention.
 
-The logits of the members are averaged and divided by one temperature. Everything that
-is fitted (temperature, thresholds) is fitted on cases that no member saw in training;
-to measure it, it is fitted on the other folds.
+The mean logit of the members, less one offset, is divided by one temperature. What is
+fitted (temperature, offset, thresholds) is fitted on cases that no member saw in
+training; to measure it, it is fitted on the other folds.
 """
 
 from dataclasses import asdict, dataclass
@@ -25,21 +25,27 @@ class Ensemble:
 
     Attributes:
         temperature: float above 0.
+        offset: float, in logits, taken off the mean logit first.
         threshold: float in `[0, 1]`, the operating point of best accuracy.
         sensitive_threshold: float in `[0, 1]`, the one that finds 95 % of the cases.
     """
 
     temperature: float = 1.0
+    offset: float = 0.0
     threshold: float = 0.5
     sensitive_threshold: float = 0.5
 
     def predict(self, logits: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities `(N,)` from members' logits `(N, M)`."""
-        return special.expit(np.nanmean(logits, axis=1) / self.temperature)
+        return special.expit(self.scale(np.nanmean(logits, axis=1)))
+
+    def scale(self, logits: np.ndarray) -> np.ndarray:
+        """Return calibrated logits."""
+        return (logits - self.offset) / self.temperature
 
     def count_agreement(self, logits: np.ndarray) -> np.ndarray:
         """Return the share of members `(N,)` that decide as the ensemble does."""
-        votes = special.expit(logits / self.temperature) >= self.threshold
+        votes = special.expit(self.scale(logits)) >= self.threshold
         decided = self.predict(logits) >= self.threshold
         known = np.isfinite(logits)
         return ((votes == decided[:, None]) & known).sum(1) / known.sum(1)
@@ -112,7 +118,7 @@ def ask(classifiers, image: np.ndarray, mask: np.ndarray):
 
 
 def fit(labels: np.ndarray, logits: np.ndarray) -> Ensemble:
-    """Fit temperature and operating points on out-of-fold logits.
+    """Fit scaling and operating points on out-of-fold logits.
 
     Args:
         labels: `(N,)` of 0 and 1.
@@ -121,10 +127,10 @@ def fit(labels: np.ndarray, logits: np.ndarray) -> Ensemble:
     Raises:
         ValueError: if there is one class only.
     """
-    temperature = calibration.fit_temperature(np.nanmean(logits, 1), labels)
-    probabilities = Ensemble(temperature).predict(logits)
+    scaling = calibration.fit_scaling(np.nanmean(logits, 1), labels)
+    probabilities = Ensemble(*scaling).predict(logits)
     return Ensemble(
-        temperature,
+        *scaling,
         thresholds.threshold_for_accuracy(labels, probabilities),
         thresholds.threshold_for_sensitivity(labels, probabilities, SENSITIVITY),
     )
@@ -139,8 +145,8 @@ def evaluate(cases, logits: np.ndarray, quality: np.ndarray | None = None) -> di
         quality: `(N,)` of the masks, from `gate.mask_quality`.
 
     Returns:
-        `"temperature"`; `"raw"` and `"calibrated"`, each with `"ece"` and `"brier"`;
-        `"scores"`, those of `metrics.diagnosis_scores` at the two operating points,
+        `"temperature"`, `"offset"`; `"raw"` and `"calibrated"`, each with `"ece"` and
+        `"brier"`; `"scores"`, those of `metrics.diagnosis_scores` at the two operating points,
         `"accuracy"` and `"sensitivity"`; `"abstention"`, the share of cases left
         open, and the accuracy on those answered and left open; `"risk_coverage"`;
         `"probabilities"`, calibrated on the other folds, a list.
@@ -148,7 +154,7 @@ def evaluate(cases, logits: np.ndarray, quality: np.ndarray | None = None) -> di
     labels, folds = cases["rds"].to_numpy(), cases["fold"].to_numpy()
     patients = cases["patient_id"].to_numpy()
     mean = np.nanmean(logits, axis=1)
-    calibrated = calibration.cross_fit_temperature(mean, labels, folds)
+    calibrated = calibration.cross_fit_scaling(mean, labels, folds)
     points = {
         "accuracy": thresholds.threshold_for_accuracy,
         "sensitivity": thresholds.threshold_for_sensitivity,
@@ -157,10 +163,12 @@ def evaluate(cases, logits: np.ndarray, quality: np.ndarray | None = None) -> di
         name: thresholds.cross_fit_thresholds(labels, calibrated, folds, choose)
         for name, choose in points.items()
     }
+    temperature, offset = calibration.fit_scaling(mean, labels)
     right = (calibrated >= chosen["accuracy"]) == (labels == 1)
     sure = np.abs(calibrated - chosen["accuracy"])
     return {
-        "temperature": calibration.fit_temperature(mean, labels),
+        "temperature": temperature,
+        "offset": offset,
         "raw": calibration.calibration_scores(labels, special.expit(mean), patients),
         "calibrated": calibration.calibration_scores(labels, calibrated, patients),
         "scores": {

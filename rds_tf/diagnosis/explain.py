@@ -78,17 +78,19 @@ def explain(
     """
     _check_choice("method", method, ("grad_cam", *OTHER_METHODS))
     _check_choice("class_index", class_index, (0, 1))
+    if method == "grad_cam" and options:
+        raise ValueError(f"Expected no options of `grad_cam`. Received: {options}")
     models = _check_models(models)
     image = tf.constant(_check_image(image))
     members = [(model, activation.find_layer(model, layer)) for model in models]
-    fused = activation.find_trace(_trace_ensemble, members, image.shape, class_index)
-    maps, logits = fused(image)
+    inputs = [activation.fit_image(image, model) for model in models]
+    size = tf.constant(image.shape[1:3])  # an input, so that no size is compiled anew
+    specs = [tf.TensorSpec.from_tensor(each) for each in (size, *inputs)]
+    run = activation.find_trace(_trace_ensemble, members, specs, class_index)
+    *maps, logits = [each.numpy() for each in run(size, *inputs)]
     if method != "grad_cam":
-        maps = _fuse_others(method, members, image, class_index, options)
-    elif options:
-        raise ValueError(f"Expected no options of grad_cam. Received: {options}")
-    logits = logits.numpy()
-    return Explanation(*map(np.asarray, maps), float(logits.mean()), logits)
+        maps = other_cams.fuse(method, members, image, class_index, options)
+    return Explanation(*maps, float(logits.mean()), logits)
 
 
 def grad_cam(model, images, layer=None, *, class_index=1, batch_size=16):
@@ -134,8 +136,8 @@ def _explain_batches(model, images, layer, class_index, batch_size):
     """Run the traced pass in batches: raw maps and heat maps of all images."""
     images = other_cams.check_images(images)
     members = [(model, activation.find_layer(model, layer))]
-    shape = None, *images.shape[1:]
-    trace = activation.find_trace(_trace_batch, members, shape, class_index)
+    spec = tf.TensorSpec((None, *images.shape[1:]), tf.float32)
+    trace = activation.find_trace(_trace_batch, members, [spec], class_index)
     batches = [
         trace(tf.constant(images[start : start + batch_size]))
         for start in range(0, len(images), batch_size)
@@ -144,47 +146,48 @@ def _explain_batches(model, images, layer, class_index, batch_size):
     return np.concatenate(activations), np.concatenate(heatmaps)
 
 
-def _trace_batch(members, shape, class_index):
+def _trace_batch(members, class_index):
     """Return the pass (B, H, W, C) -> (raw maps, heat maps) of one model."""
     ((model, layer),) = members
 
     def run(images):
         features, logits = activation.forward(model(), layer(), images)
         raw = activation.weigh(features, logits, class_index)  # (B, h, w)
-        resized = activation.resize(tf.nn.relu(raw), *shape[1:3])
+        resized = activation.resize(tf.nn.relu(raw), *images.shape[1:3])
         return raw, activation.normalize(resized)
 
     return run
 
 
-def _trace_ensemble(members, shape, class_index):
-    """Return the pass (1, H, W, C) -> (the four maps, logits (M,)) of all models."""
-    size = shape[1:3]
+def _trace_ensemble(members, class_index):
+    """Return the pass (size, M of (1, h, w, c)) -> (four maps, logits (M,))."""
 
-    def run(image):
-        passes = [_forward(model(), layer(), image) for model, layer in members]
+    def run(size, *inputs):
+        size = tf.unstack(size)  # H, W
+        passes = [
+            _forward(model(), layer(), image)
+            for (model, layer), image in zip(members, inputs, strict=True)
+        ]
         maps, others = (
             [activation.weigh(*each, index) for each in passes]  # M of (1, h, w)
             for index in (class_index, 1 - class_index)
         )
         signed = tf.concat([activation.resize(each, *size) for each in maps], 0)
         sides = tf.sign(signed) == tf.sign(tf.reduce_mean(signed, axis=0))
-        four = (
+        return (
             _fuse(maps, size),
             tf.math.reduce_std(signed, axis=0),
             tf.reduce_mean(tf.cast(sides, tf.float32), axis=0),
             _fuse(others, size),
+            tf.concat([logits[:, class_index] for _, logits in passes], 0),
         )
-        return four, tf.concat([logits[:, class_index] for _, logits in passes], 0)
 
     return run
 
 
 def _forward(model, layer, image):
-    """Pass a fitted image (1, H, W, C) through a model of two classes."""
-    features, logits = activation.forward(
-        model, layer, activation.fit_image(image, model)
-    )
+    """Pass an image (1, h, w, c) through a model of two classes."""
+    features, logits = activation.forward(model, layer, image)
     if logits.shape[-1] != 2:
         raise ValueError(
             f"Expected models with 1 or 2 outputs. Received: `{model.name}` "
@@ -195,35 +198,11 @@ def _forward(model, layer, image):
 
 def _fuse(maps, size):
     """Average signed maps, each (1, h, w), and rectify once, (H, W)."""
-    if len({tuple(each.shape) for each in maps}) > 1:
-        maps = [activation.resize(each, *size) for each in maps]
-    return activation.resize(tf.nn.relu(tf.add_n(maps) / len(maps)), *size)[0]
-
-
-def _fuse_others(method, members, image, class_index, options):
-    """Return mean, spread, agreement and counter of scaled maps, each (H, W)."""
-    maps, others = (
-        np.concatenate(
-            [
-                activation.resize(
-                    other_cam(
-                        method,
-                        model,
-                        activation.fit_image(image, model),
-                        layer,
-                        class_index=index,
-                        **options,
-                    ),
-                    *image.shape[1:3],
-                )
-                for model, layer in members
-            ]
-        )
-        for index in (class_index, 1 - class_index)
-    )
-    mean = maps.mean(axis=0)
-    sides = (maps > maps.mean(axis=(1, 2), keepdims=True)) == (mean > mean.mean())
-    return mean, maps.std(axis=0), sides.mean(axis=0, dtype="f"), others.mean(axis=0)
+    if len({tuple(each.shape) for each in maps}) == 1:
+        fused = tf.nn.relu(tf.add_n(maps) / len(maps))
+        return activation.resize(fused, *size)[0]
+    resized = [activation.resize(each, *size) for each in maps]
+    return tf.nn.relu(tf.add_n(resized) / len(resized))[0]
 
 
 def _check_models(models):
@@ -239,12 +218,16 @@ def _check_image(image):
     """Return `image` as float32 (1, H, W, C), or raise ValueError."""
     image = np.asarray(image, np.float32)
     shape = image.shape
-    if len(shape) not in (2, 3, 4) or not image.size or len(shape) == 4 != shape[0] + 3:
+    if image.ndim == 2:
+        image = image[None, ..., None]
+    elif image.ndim == 3:
+        image = image[None]
+    if image.ndim != 4 or len(image) != 1 or not image.size:
         raise ValueError(
             f"Expected `image` of shape (H, W), (H, W, C) or (1, H, W, C). "
             f"Received: {shape}"
         )
-    return image.reshape(1, *shape[-3:]) if len(shape) > 2 else image[None, ..., None]
+    return image
 
 
 def _check_choice(name, value, choices):

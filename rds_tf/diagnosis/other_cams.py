@@ -43,10 +43,11 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
     """
     if method not in METHODS:
         raise ValueError(
-            f"Expected `method` to be one of {', '.join(METHODS)}. "
-            f"Received: {method!r}"
+            f"Expected `method` to be one of {', '.join(METHODS)}. Received: {method!r}"
         )
     images = check_images(images)
+    if not model.built:
+        model.build((None, *images.shape[1:]))
     layer = None if method == "smooth_grad" else activation.find_layer(model, layer)
     flat, marker = _find_flat(model, layer, method == "score_cam")
     visualize = METHODS[method](flat)
@@ -59,6 +60,37 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
         for image in images
     ]
     return np.concatenate(maps).astype(np.float32)
+
+
+def fuse(method, members, image, class_index, options):
+    """Fuse the maps of several models, each scaled to [0, 1].
+
+    Args:
+        method: str, a key of `METHODS`.
+        members: sequence of (model, layer), each model of two classes.
+        image: float32 tensor (1, H, W, C) in the models' range.
+        class_index: 0 or 1, the class explained.
+        options: dict, handed to tf-keras-vis.
+
+    Returns:
+        Mean, standard deviation, agreement and the mean of the other class, float32
+        (H, W) in [0, 1] each. The agreement is the share of members whose map is
+        above its own mean where the fused map is above its own, or neither is.
+    """
+
+    def draw_all(index):
+        maps = []
+        for model, layer in members:
+            fitted = activation.fit_image(image, model).numpy()
+            one = draw(method, model, fitted, layer, class_index=index, **options)
+            maps.append(activation.resize(one, *image.shape[1:3]))
+        return np.concatenate(maps)  # (M, H, W)
+
+    maps = draw_all(class_index)
+    mean = maps.mean(axis=0)
+    sides = (maps > maps.mean(axis=(1, 2), keepdims=True)) == (mean > mean.mean())
+    counter = draw_all(1 - class_index).mean(axis=0)
+    return mean, maps.std(axis=0), sides.mean(axis=0, dtype=np.float32), counter
 
 
 def check_images(images):
@@ -104,11 +136,11 @@ def _build_flat(model, layer, is_softmax):
             return functools.reduce(lambda x, part: call(part, x), each.layers, inputs)
         if isinstance(each, keras.Model):
             return keras.models.clone_model(
-                keras.Model(each.inputs, each.outputs),  # a twin without compile()
-                input_tensors=[inputs],
+                keras.Model(each.inputs, each.output),  # a twin without compile()
+                input_tensors=keras.tree.flatten(inputs),
                 clone_function=lambda part: part,
                 call_function=call,
-            ).outputs[0]
+            ).output
         outputs = each(inputs, *args, **kwargs)
         if each is layer:
             outputs = marker(outputs)
@@ -122,6 +154,6 @@ def _build_flat(model, layer, is_softmax):
     if logits.shape[-1] == 1:
         opposite = keras.ops.zeros_like(logits) if is_softmax else -logits
         logits = keras.ops.concatenate([opposite, logits], axis=-1)
-    flat = keras.Model(inputs, logits)
+    flat = keras.Model([inputs], logits)
     flat.predict = functools.partial(flat.predict, verbose=0)
     return flat, marker

@@ -17,7 +17,8 @@ WHAT = {
     "matched": "Cases with and without the label, matched one to one in the film's "
     "height-to-width ratio: what an arm still knows there, and its gain in AUROC over "
     "the ratio itself.",
-    "ensembles": "Out-of-fold logits divided by a temperature of the other folds: "
+    "ensembles": "Out-of-fold logits, less an offset and divided by a temperature that "
+    "the other folds gave: "
     "expected calibration error (15 bins of equal mass) and Brier score before and "
     "after; sensitivity and specificity where the training folds reach 95 % "
     "sensitivity.",
@@ -65,7 +66,7 @@ def list_tables(result: dict) -> dict[str, list[list[str]]]:
         for name, found in matched["arms"].items():
             cells = _interval(found["auroc"]), _signed(found["gain"])
             tables["matched"].append([name, *cells])
-    headings = ["temperature", "ECE raw", "ECE", "Brier raw", "Brier"]
+    headings = ["temperature", "offset", "ECE raw", "ECE", "Brier raw", "Brier"]
     headings += ["sensitivity", "specificity", "left open", "accuracy on the rest"]
     tables["ensembles"] = [["out of fold", *headings]]
     for name, found in result["ensembles"].items():
@@ -76,6 +77,7 @@ def list_tables(result: dict) -> dict[str, list[list[str]]]:
             [
                 name,
                 f"{found['temperature']:.2f}",
+                f"{found['offset']:+.2f}",
                 *(_interval(each["ece"]) for each in (raw, calibrated)),
                 *(_interval(each["brier"]) for each in (raw, calibrated)),
                 _interval(point["recall"]),

@@ -7,9 +7,9 @@ from rds_tf.diagnosis import ensemble
 
 
 def test_members_are_averaged_in_logit_units_and_cooled_once():
-    joined = ensemble.Ensemble(temperature=2.0)
+    joined = ensemble.Ensemble(temperature=2.0, offset=1.0)
     found = joined.predict(np.array([[1.0, 3.0], [np.nan, -4.0]]))
-    np.testing.assert_allclose(found, 1 / (1 + np.exp([-1.0, 2.0])))
+    np.testing.assert_allclose(found, 1 / (1 + np.exp([-0.5, 2.5])))
 
 
 def test_agreement_is_the_share_of_members_on_the_ensembles_side():
@@ -72,7 +72,7 @@ def test_cases_left_open_are_those_of_dissent_or_of_a_bad_mask():
 
 def test_what_was_fitted_is_read_back(tmp_path):
     assert ensemble.load(tmp_path) == ensemble.Ensemble()
-    joined = ensemble.Ensemble(1.5, 0.4, 0.1)
+    joined = ensemble.Ensemble(1.5, -0.2, 0.4, 0.1)
     store.write_json(tmp_path / "ensemble.json", joined.to_json())
     assert ensemble.load(tmp_path) == joined
 

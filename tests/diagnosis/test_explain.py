@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tf_keras_vis import gradcam
 
-from rds_tf.diagnosis import explain
+from rds_tf.diagnosis import activation, explain
 
 # Two channels that a 1 x 1 identity convolution passes on; `logit` = 2 sum(first)
 # - sum(second) + bias, so each pixel of the map is 2 first - second.
@@ -187,11 +187,11 @@ def test_batches_of_any_size_give_the_same_maps():
 def test_is_traced_once_and_follows_the_weights():
     model = two_conv_model()
     first = explain.class_activation(model, random_images(3))
-    traces = list(explain._TRACES[model].values())
+    traces = list(activation._TRACES.values())
     model.get_layer("logit").kernel.assign(2 * model.get_layer("logit").kernel)
     second = explain.class_activation(model, random_images(2))
     np.testing.assert_allclose(second, 2 * first[:2], rtol=1e-5)
-    assert list(explain._TRACES[model].values()) == traces
+    assert list(activation._TRACES.values()) == traces
 
 
 def test_model_is_left_as_it_was():
@@ -286,11 +286,40 @@ def test_refuses_a_segmentation_model():
         explain.grad_cam(model, random_images())
 
 
-def test_other_cam_refuses_a_nested_model():
+@pytest.mark.parametrize("method", explain.OTHER_METHODS)
+def test_other_cam_draws_nested_models_as_the_flat_one(method):
+    flat = two_conv_model()
     inputs = keras.Input((12, 12, 1))
-    model = keras.Model(inputs, two_conv_model()(inputs))
-    with pytest.raises(ValueError, match="Expected no nested model"):
-        explain.other_cam("layer_cam", model, random_images())
+    nested = keras.Model(inputs, flat(inputs))
+    sequence = keras.Sequential([keras.Input((12, 12, 1)), flat])
+    received = []
+    for model in (flat, nested, keras.Sequential([nested]), sequence):
+        np.random.seed(0)
+        received.append(explain.other_cam(method, model, random_images()))
+    assert received[0].max(axis=(1, 2)).min() > 0.99
+    for each in received[1:]:
+        np.testing.assert_allclose(each, received[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["grad_cam++", "layer_cam", "score_cam"])
+@pytest.mark.parametrize("layer", ["conv_1", "conv_2"])
+def test_other_cam_equals_tf_keras_vis_at_every_layer(method, layer):
+    model = two_conv_model()
+    logit = logits_of(model).output
+    pair = keras.ops.concatenate([keras.ops.zeros_like(logit), logit], axis=-1)
+    draw = explain.OTHER_METHODS[method](keras.Model(model.inputs, pair))
+    expected = draw(lambda z: z[:, 1], random_images(), penultimate_layer=layer)
+    received = explain.other_cam(method, model, random_images(), layer)
+    assert received.shape == (3, 12, 12)
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+def test_score_cam_of_the_negative_class_weighs_by_its_probability():
+    first, second = 1 / (1 + np.exp([5, -10 / 3]))  # as above, of the other class
+    expected = np.array([[[first, second], [3 * second, 2 * first]]])
+    expected = (expected - first) / (3 * second - first)
+    heatmap = explain.other_cam("score_cam", identity_model(), IMAGE, class_index=0)
+    np.testing.assert_allclose(heatmap, expected, atol=1e-5)
 
 
 def test_other_cam_refuses_an_unknown_method():
