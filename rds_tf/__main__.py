@@ -111,7 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
     names = ("tube", "ratio", "brightness")
     verb.add_argument("--nuisance", choices=names, default="tube")
-    verb.add_argument("--tubes", type=Path, help="drawn tubes, <case>.png; else found")
+    verb.add_argument("--tubes", type=Path, help="folder of drawn tubes, <case>.png")
 
     verb = _add(places, "diagnose", "diagnose a film or a folder of films")
     verb.add_argument("path", type=Path, help="DICOM or PNG file, or a folder")
@@ -125,7 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     verb = _add(places, "ship", "train the shipped models on phantoms again")
     verb.add_argument("--out", type=Path, default=config.SAVED_MODELS)
-    verb.add_argument("--only", choices=("segmenter", "classifier", "tube_finder"))
+    verb.add_argument("--only", choices=("segmenter", "classifier"))
     return parser
 
 

@@ -73,7 +73,8 @@ def fit_scaling(logits: ArrayLike, labels: ArrayLike) -> tuple[float, float]:
         return value, np.array([np.mean(gap * logits), np.mean(gap)])
 
     bounds = [(1 / 20, 1 / 0.05), (-50, 50)]
-    found = optimize.minimize(loss, (1.0, 0.0), jac=True, bounds=bounds)
+    options = {"ftol": 1e-15, "gtol": 1e-10}
+    found = optimize.minimize(loss, (1, 0), jac=True, bounds=bounds, options=options)
     slope, shift = found.x
     return float(1 / slope), float(-shift / slope)
 

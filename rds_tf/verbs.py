@@ -167,14 +167,9 @@ def ship(options) -> None:
     """Train the shipped models."""
     from rds_tf import store
     from rds_tf.diagnosis import recipe as diagnosis_recipe
-    from rds_tf.diagnosis import tube_recipe
     from rds_tf.lungs import recipe as lungs_recipe
 
-    recipes = {
-        "segmenter": lungs_recipe,
-        "classifier": diagnosis_recipe,
-        "tube_finder": tube_recipe,
-    }
+    recipes = {"segmenter": lungs_recipe, "classifier": diagnosis_recipe}
     for name, recipe in recipes.items():
         if options.only in (None, name):
             print(recipe.train_on_phantoms(options.out))

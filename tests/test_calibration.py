@@ -224,7 +224,7 @@ def test_scaling_equals_an_unpenalised_logistic_regression():
 
 def test_classes_wholly_apart_keep_a_bounded_temperature():
     temperature, offset = calibration.fit_scaling([-2.0, -1.0, 1.0, 2.0], [0, 0, 1, 1])
-    assert temperature == pytest.approx(0.05)
+    assert 0.05 <= temperature < 0.1
     assert offset == pytest.approx(0, abs=0.01)
     with pytest.raises(ValueError, match="both classes"):
         calibration.fit_scaling([0.0, 1.0], [1, 1])

@@ -11,7 +11,7 @@ import tensorflow as tf
 # its logit, so this is the 1e-7 that tf-keras-vis adds to the map of a probability.
 EPSILON = 4e-7
 
-_TRACES = {}
+_TRACES = weakref.WeakKeyDictionary()
 
 
 def find_layer(model, layer=None):
@@ -45,27 +45,27 @@ def walk(model):
             yield layer
 
 
-def find_trace(build, members, specs, *options):
-    """Return the compiled pass of these models, compiled at the first call.
+def find_trace(build, model, layer, spec, *options):
+    """Return the compiled pass of a model, compiled at the first call.
 
     Args:
-        build: function (members, *options) -> function of tensors, where the members
-            are pairs of weak references.
-        members: sequence of (model, layer). A pass is forgotten with its models.
-        specs: sequence of `tf.TensorSpec`, the tensors that the pass takes.
+        build: function (model, layer, *options) -> function of one tensor, where
+            model and layer are weak references.
+        model: a Keras model. Its passes are forgotten with it.
+        layer: one of its layers.
+        spec: `tf.TensorSpec` of the images.
         *options: hashable, handed to `build`.
 
     Returns:
-        A concrete `tf.function`, tensors of these specs -> what `build` gives.
+        A concrete `tf.function`, images of this spec -> what `build` gives.
     """
-    members = tuple(tuple(map(weakref.ref, member)) for member in members)
-    key = build, members, tuple(specs), options
-    if key not in _TRACES:
-        function = tf.function(build(members, *options), autograph=False)
-        _TRACES[key] = function.get_concrete_function(*specs)
-        for model, _ in members:
-            weakref.finalize(model(), _TRACES.pop, key, None).atexit = False
-    return _TRACES[key]
+    traces = _TRACES.setdefault(model, {})
+    key = build, weakref.ref(layer), spec, options
+    if key not in traces:
+        run = build(weakref.ref(model), weakref.ref(layer), *options)
+        function = tf.function(run, autograph=False)
+        traces[key] = function.get_concrete_function(spec)
+    return traces[key]
 
 
 def forward(model, layer, images):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn import metrics as sklearn_metrics
 
 from rds_tf import metrics
 from rds_tf.diagnosis import tubes
@@ -129,6 +130,24 @@ def list_nuisances(cases: list[Case]) -> dict[str, Nuisance]:
     }
 
 
+def build_predict(cases: list[Case], cut, ask) -> Callable:
+    """Build the `predict` of `probe` for a network.
+
+    Args:
+        cases: the films under audit.
+        cut: `(image, mask) -> (S, S)`, what the network sees of a film through the
+            lungs of its case.
+        ask: `(B, S, S, 1) -> logits (B,)` or `(B, 1)`.
+    """
+
+    def predict(images, owners):
+        pairs = zip(images, owners, strict=True)
+        squares = np.stack([cut(image, cases[i].mask) for image, i in pairs])
+        return np.ravel(ask(squares[..., None]))
+
+    return predict
+
+
 def probe(predict, cases: list[Case], nuisance: Nuisance, seed: int = 0):
     """Ask a classifier about every film as it is, with the nuisance and without.
 
@@ -210,11 +229,7 @@ def _auroc_of(labels: np.ndarray, values: np.ndarray) -> float | None:
     """Return the AUROC of any values, None where there is one class only."""
     if len(np.unique(labels)) < 2:
         return None
-    ranks = pd.Series(values).rank().to_numpy()
-    positive = labels == 1
-    num_positive, num_negative = positive.sum(), (~positive).sum()
-    above = ranks[positive].sum() - num_positive * (num_positive + 1) / 2
-    return float(above / (num_positive * num_negative))
+    return float(sklearn_metrics.roc_auc_score(labels, values))
 
 
 def state_verdict(result: dict, nuisance: str) -> str:

@@ -24,22 +24,19 @@ def load_cases(
         prepared: folder written by `prepare`.
         table: rows of its manifest.
         regions: folder of drawn tubes, `<case_id>.png`, white on black and of the
-            film's size; a case without a file has no tube. None finds the tubes by
-            the tube finder among the shipped models.
+            film's size; a case without a file has no tube. None: no tube is known of,
+            and one is drawn into every film.
         segmenters: where the segmenters lie.
 
     Raises:
         ValueError: if a drawing is not of its film's size, or there is none at all.
-        store.ModelError: if a model is missing.
     """
     masks = classifier.predict_masks(prepared, table, segmenters)
-    finder = tubes.load_finder(config.SAVED_MODELS) if regions is None else None
     cases = []
     for row, mask in zip(table.itertuples(), masks, strict=True):
         image = classifier.read_film(prepared, row)
-        if finder is not None:
-            tube = tubes.find(finder, image, mask).region
-        else:
+        tube = np.zeros(image.shape, "uint8")
+        if regions is not None:
             tube = _read_region(Path(regions) / f"{row.case_id}.png", image.shape)
         cases.append(audit.Case(image, mask, tube, int(row.rds), row.patient_id))
     if regions is not None and not any(case.tube.any() for case in cases):

@@ -146,9 +146,10 @@ def evaluate(cases, logits: np.ndarray, quality: np.ndarray | None = None) -> di
 
     Returns:
         `"temperature"`, `"offset"`; `"raw"` and `"calibrated"`, each with `"ece"` and
-        `"brier"`; `"scores"`, those of `metrics.diagnosis_scores` at the two operating points,
-        `"accuracy"` and `"sensitivity"`; `"abstention"`, the share of cases left
-        open, and the accuracy on those answered and left open; `"risk_coverage"`;
+        `"brier"`; `"scores"`, those of `metrics.diagnosis_scores` at the two
+        operating points, `"accuracy"` and `"sensitivity"`; `"abstention"`, the share
+        of cases left open, and the accuracy on the others and on them;
+        `"risk_coverage"`;
         `"probabilities"`, calibrated on the other folds, a list.
     """
     labels, folds = cases["rds"].to_numpy(), cases["fold"].to_numpy()

@@ -83,11 +83,16 @@ def explain(
     models = _check_models(models)
     image = tf.constant(_check_image(image))
     members = [(model, activation.find_layer(model, layer)) for model in models]
-    inputs = [activation.fit_image(image, model) for model in models]
-    size = tf.constant(image.shape[1:3])  # an input, so that no size is compiled anew
-    specs = [tf.TensorSpec.from_tensor(each) for each in (size, *inputs)]
-    run = activation.find_trace(_trace_ensemble, members, specs, class_index)
-    *maps, logits = [each.numpy() for each in run(size, *inputs)]
+    passes = []
+    for member in members:
+        inputs = activation.fit_image(image, member[0])
+        spec = tf.TensorSpec.from_tensor(inputs)
+        run = activation.find_trace(_trace_member, *member, spec, class_index)
+        passes.append(run(inputs))
+    size = tf.constant(image.shape[1:3])  # a tensor, so that no size is compiled anew
+    *maps, logits = [
+        each.numpy() for each in _combine(size, *zip(*passes, strict=True))
+    ]
     if method != "grad_cam":
         maps = other_cams.fuse(method, members, image, class_index, options)
     return Explanation(*maps, float(logits.mean()), logits)
@@ -135,9 +140,9 @@ def class_activation(model, images, layer=None, *, class_index=1, batch_size=16)
 def _explain_batches(model, images, layer, class_index, batch_size):
     """Run the traced pass in batches: raw maps and heat maps of all images."""
     images = other_cams.check_images(images)
-    members = [(model, activation.find_layer(model, layer))]
+    layer = activation.find_layer(model, layer)
     spec = tf.TensorSpec((None, *images.shape[1:]), tf.float32)
-    trace = activation.find_trace(_trace_batch, members, [spec], class_index)
+    trace = activation.find_trace(_trace_batch, model, layer, spec, class_index)
     batches = [
         trace(tf.constant(images[start : start + batch_size]))
         for start in range(0, len(images), batch_size)
@@ -146,9 +151,8 @@ def _explain_batches(model, images, layer, class_index, batch_size):
     return np.concatenate(activations), np.concatenate(heatmaps)
 
 
-def _trace_batch(members, class_index):
-    """Return the pass (B, H, W, C) -> (raw maps, heat maps) of one model."""
-    ((model, layer),) = members
+def _trace_batch(model, layer, class_index):
+    """Return the pass (B, H, W, C) -> (raw maps, heat maps)."""
 
     def run(images):
         features, logits = activation.forward(model(), layer(), images)
@@ -159,41 +163,38 @@ def _trace_batch(members, class_index):
     return run
 
 
-def _trace_ensemble(members, class_index):
-    """Return the pass (size, M of (1, h, w, c)) -> (four maps, logits (M,))."""
+def _trace_member(model, layer, class_index):
+    """Return the pass (1, H, W, C) -> (raw map, that of the other class, logit)."""
 
-    def run(size, *inputs):
-        size = tf.unstack(size)  # H, W
-        passes = [
-            _forward(model(), layer(), image)
-            for (model, layer), image in zip(members, inputs, strict=True)
-        ]
-        maps, others = (
-            [activation.weigh(*each, index) for each in passes]  # M of (1, h, w)
-            for index in (class_index, 1 - class_index)
-        )
-        signed = tf.concat([activation.resize(each, *size) for each in maps], 0)
-        sides = tf.sign(signed) == tf.sign(tf.reduce_mean(signed, axis=0))
+    def run(image):
+        features, logits = activation.forward(model(), layer(), image)
+        if logits.shape[-1] != 2:
+            raise ValueError(
+                f"Expected models with 1 or 2 outputs. Received: `{model().name}` "
+                f"{logits.shape}"
+            )
         return (
-            _fuse(maps, size),
-            tf.math.reduce_std(signed, axis=0),
-            tf.reduce_mean(tf.cast(sides, tf.float32), axis=0),
-            _fuse(others, size),
-            tf.concat([logits[:, class_index] for _, logits in passes], 0),
+            activation.weigh(features, logits, class_index),  # (1, h, w)
+            activation.weigh(features, logits, 1 - class_index),
+            tf.cast(logits[:, class_index], tf.float32),  # (1,)
         )
 
     return run
 
 
-def _forward(model, layer, image):
-    """Pass an image (1, h, w, c) through a model of two classes."""
-    features, logits = activation.forward(model, layer, image)
-    if logits.shape[-1] != 2:
-        raise ValueError(
-            f"Expected models with 1 or 2 outputs. Received: `{model.name}` "
-            f"{logits.shape}"
-        )
-    return features, tf.cast(logits, tf.float32)
+@tf.function(autograph=False)
+def _combine(size, maps, others, logits):
+    """Turn the passes of M members into the four maps (H, W) and logits (M,)."""
+    size = tf.unstack(size)  # H, W
+    signed = tf.concat([activation.resize(each, *size) for each in maps], 0)
+    sides = tf.sign(signed) == tf.sign(tf.reduce_mean(signed, axis=0))
+    return (
+        _fuse(maps, size),
+        tf.math.reduce_std(signed, axis=0),
+        tf.reduce_mean(tf.cast(sides, tf.float32), axis=0),
+        _fuse(others, size),
+        tf.concat(logits, 0),
+    )
 
 
 def _fuse(maps, size):

@@ -1,75 +1,13 @@
-"""The endotracheal tube on a film: found, cut out, moved aside, drawn in.
+"""The endotracheal tube on a film: cut out, moved aside, drawn in.
 
 Each change comes with its control: the same shape elsewhere, so that what a model makes
 of the tube can be told from what it makes of any patch or line.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
-from scipy import ndimage
 
-from rds_tf import store
-from rds_tf.lungs import frame, passes, postprocess, unet
-
-FINDER_MARGIN = 0.25  # the neck is seen too
-MIN_LENGTH = 0.12  # of a tube, as a share of the longer side of the lungs' box
-
-
-@dataclass(frozen=True)
-class Found:
-    """A tube on a film.
-
-    Attributes:
-        region: `(H, W)` uint8 of {0, 1}, its pixels; empty where none was found.
-        score: float in `[0, 1]`, how sure the finder is that there is one.
-    """
-
-    region: np.ndarray
-    score: float
-
-    @property
-    def present(self) -> bool:
-        """Whether there is a tube."""
-        return bool(self.region.any())
-
-
-def load_finder(path):
-    """Load the tube finder in a model folder or a folder of model folders.
-
-    Raises:
-        store.ModelError: if there is none, or it is damaged.
-    """
-    (folder, *_) = store.find_models(path, "tube_finder")
-    return store.load_model(folder, "tube_finder", unet.build_unet)[0]
-
-
-def find(model, image: np.ndarray, mask: np.ndarray) -> Found:
-    """Find the endotracheal tube between the lungs.
-
-    Args:
-        model: from `load_finder`.
-        image: the film, `(H, W)` in `[0, 1]`.
-        mask: its lungs, `(H, W)` of {0, 1}.
-
-    Returns:
-        A `Found`; parts shorter than `MIN_LENGTH` are not taken for a tube.
-    """
-    if not mask.any():
-        return Found(np.zeros(image.shape, "uint8"), 0.0)
-    window = frame.choose_frame(image, mask, "combined", FINDER_MARGIN)
-    size = model.input_shape[1]
-    (probability,) = passes.predict(model, [window.cut(image, size)])
-    shortest = MIN_LENGTH * size / (1 + 2 * FINDER_MARGIN)
-    labels, _ = ndimage.label(probability > 0.5, np.ones((3, 3)))
-    kept = np.zeros_like(probability)
-    for index, place in enumerate(ndimage.find_objects(labels), 1):
-        if max(part.stop - part.start for part in place) >= shortest:
-            kept[labels == index] = 1
-    region = window.put_back(kept.astype("float32")) > 0.5
-    score = float(np.sort(probability.ravel())[-int(2 * shortest) :].mean())
-    return Found(region.astype("uint8"), score)
+from rds_tf.lungs import frame, postprocess
 
 
 def remove(image: np.ndarray, region: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -187,11 +187,11 @@ def test_batches_of_any_size_give_the_same_maps():
 def test_is_traced_once_and_follows_the_weights():
     model = two_conv_model()
     first = explain.class_activation(model, random_images(3))
-    traces = list(activation._TRACES.values())
+    traces = list(activation._TRACES[model].values())
     model.get_layer("logit").kernel.assign(2 * model.get_layer("logit").kernel)
     second = explain.class_activation(model, random_images(2))
     np.testing.assert_allclose(second, 2 * first[:2], rtol=1e-5)
-    assert list(activation._TRACES.values()) == traces
+    assert list(activation._TRACES[model].values()) == traces
 
 
 def test_model_is_left_as_it_was():

@@ -158,11 +158,15 @@ def test_every_film_is_judged_against_a_ground_of_its_own():
     judged = faithfulness.judge_maps(
         predict, films, {"true": np.stack([weights] * 2)}, fill=grounds
     )
-    # The first is replaced by itself; the second is out at once, for good.
-    kept = 1 / (1 + np.exp(-films[0, 2:6, 8:12].sum()))
-    gone = 1 / (1 + np.exp(-films[1, 2:6, 8:12].sum())) * 0.05 / 2
-    expected = pytest.approx((kept + gone) / 2, rel=0.01)
-    assert judged["true"]["deletion"]["value"] == expected
+    # The first is replaced by itself. The second is out after the first step of 20,
+    # and wholly in after the second: 13 pixels a step, 16 in the patch.
+    first, second = (
+        1 / (1 + np.exp(-film[2:6, 8:12].sum())) for film in films.astype("float32")
+    )
+    areas = {"deletion": second * 0.05 / 2, "insertion": second * (0.9 + 0.05 / 2)}
+    for metric, area in areas.items():
+        expected = pytest.approx((first + area) / 2, abs=1e-4)
+        assert judged["true"][metric]["value"] == expected
 
 
 def test_intervals_are_over_patients():

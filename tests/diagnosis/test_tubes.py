@@ -62,26 +62,3 @@ def test_a_tube_is_drawn_between_the_lungs_and_its_control_over_one():
     )
     _, aside = tubes.insert(film.image, film.mask, 0, aside=True)
     assert film.mask[lungs[0] :][aside[lungs[0] :] > 0].mean() > 0.5
-
-
-class Line:
-    """A finder's network that marks a line of 60 of 128 rows, or of 6."""
-
-    input_shape = (None, 128, 128, 1)
-
-    def __init__(self, rows):
-        self.rows = rows
-
-    def predict_on_batch(self, batch):
-        found = np.zeros((*np.shape(batch)[:3], 1), "float32")
-        found[:, 10 : 10 + self.rows, 63:66] = 0.9
-        return found
-
-
-def test_a_long_line_is_a_tube_and_a_short_one_is_not():
-    film = make(())
-    long = tubes.find(Line(60), film.image, film.mask)
-    short = tubes.find(Line(6), film.image, film.mask)
-    assert long.present and not short.present
-    assert long.region.shape == SHAPE and long.score > short.score
-    assert not tubes.find(Line(60), film.image, np.zeros(SHAPE, "uint8")).present
