@@ -87,15 +87,17 @@ def main():
     print_ground(shipped.model, "blurred film", blur(ill.images))
     print_places(shipped.model, ill)
     print_shuffled(shipped.model, ill.images)
-    judged = {
-        "RDS, blurred film": judge(shipped.model, ill, 1, "blur"),
-        "RDS, healthy twin": judge(shipped.model, ill, 1, ill.twins),
-        "no RDS, blurred film": judge(shipped.model, well, 0, "blur"),
+    arms = {
+        "RDS, blurred film": (ill, 1, "blur"),
+        "RDS, healthy twin": (ill, 1, ill.twins),
+        "no RDS, blurred film": (well, 0, "blur"),
     }
+    judged = {}
+    for name, arm in arms.items():
+        judged[name] = judge(shipped.model, *arm)
+        print_judged(name, judged[name])
     if options.json:
         options.json.write_text(json.dumps(judged, indent=1) + "\n")
-    for name, found in judged.items():
-        print_judged(name, found)
 
 
 def make_films(shipped, num_cases: int, seed: int) -> Films:

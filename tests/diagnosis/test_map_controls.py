@@ -108,6 +108,17 @@ def test_similarity_knows_only_the_order():
         map_controls.similarity(heatmap, heatmap[:1])
 
 
+def test_every_film_has_controls_of_its_own():
+    films = np.random.default_rng(1).random((2, 8, 8))
+    drawn = map_controls.draw_controls(films, seed=3)
+    assert tuple(drawn) == map_controls.CONTROLS
+    assert all(one.shape == films.shape for one in drawn.values())
+    for name in ("blurred", "random"):
+        assert (drawn[name][0] != drawn[name][1]).any()
+    other = map_controls.draw_controls(films, seed=4)
+    assert (drawn["random"] != other["random"]).any()
+
+
 def test_random_control_has_as_few_cells_as_it_is_told():
     small, large = (map_controls.random_control((n, n), 5) for n in (4, 7))
     np.testing.assert_allclose(large[::2, ::2], small, atol=1e-6)
