@@ -283,12 +283,7 @@ for name, values in losses.items():
 # all of them healthy, or ill. `refresh_batch_norm` takes plain means over the training
 # films instead. On real films this raised the accuracy of one of our folds from 0.80 to
 # 0.93 at the same AUROC: look at both.
-
-# %%
-for arm in arms:
-    training.refresh_batch_norm(models[arm], windows[arm][is_train])
-
-# %% [markdown]
+#
 # ## Save
 #
 # A saved model is its weights and a manifest: architecture, preprocessing, start, steps,
@@ -298,6 +293,8 @@ for arm in arms:
 # %% tags=["nbval-check-output"]
 trained = []
 for backbone, name in arms:
+    own = windows[backbone, name][is_train]
+    training.refresh_batch_norm(models[backbone, name], own)
     folder = run.models / f"classifier_{backbone}_{name}_fold_0"
     architecture = {
         "backbone": backbone,

@@ -394,9 +394,11 @@ for name, logits in {"hot": hot_erased, "cold": cold_erased}.items():
     print(f"{name} fifth greyed: mean logit {logits.mean():+.2f}")
 
 # %% [markdown]
-# *For the shipped network both fifths count about alike: a map can be computed without a
-# mistake and still not show what the decision hangs on. That is why a map is tested before
-# it is believed.*
+# *For the shipped network both fifths count about alike. Before you blame the map, ask
+# what grey is: a film replaced by its own mean is still called RDS, because haze looks
+# like ground glass. Erasing has to erase **towards something without the disease**. With
+# the same phantom at severity 0 as the ground, the map beats random and edge maps, and a
+# plain bell over the centre of the film still does as well: `benchmarks/map_truth.py`.*
 
 # %% [markdown]
 # ## Questions

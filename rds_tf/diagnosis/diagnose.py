@@ -49,7 +49,7 @@ class Models:
 
     segmenter: segmenter.Segmenter
     classifiers: list[classifier.Classifier]
-    ensemble: ensemble.Ensemble = ensemble.Ensemble()
+    joined: ensemble.Ensemble = ensemble.Ensemble()
 
 
 def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
@@ -84,7 +84,7 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
     )
     (found,) = lungs["median+rotate"]
     logits, heat = ensemble.ask(models.classifiers, film.image, found.mask)
-    joined = models.ensemble
+    joined = models.joined
     # Rounded before the decision, so that the two agree wherever they are written.
     probability = round(float(joined.predict(logits[None])[0]), 6)
     decision = "RDS" if probability >= joined.threshold else "no RDS"
@@ -114,9 +114,9 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "file": source.name,
         "probability": found.probability,
         "decision": found.decision,
-        "threshold": round(models.ensemble.threshold, 6),
-        "temperature": round(models.ensemble.temperature, 6),
-        "offset": round(models.ensemble.offset, 6),
+        "threshold": round(models.joined.threshold, 6),
+        "temperature": round(models.joined.temperature, 6),
+        "offset": round(models.joined.offset, 6),
         "mask_area_px": int(found.mask.sum()),
         "mask_quality": found.mask_quality,
         "mask_convention": f"heart {models.segmenter.heart}",

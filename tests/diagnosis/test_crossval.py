@@ -1,0 +1,120 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from rds_tf import config, engine, store
+from rds_tf.data import prepare
+from rds_tf.diagnosis import arms, crossval, recipe
+from rds_tf.study import comparison_page
+
+
+@pytest.fixture
+def jobs(prepared, tmp_path):
+    profile = config.load_profile("quick", 10)
+    chosen = [recipe.Arm("B0", name) for name in ("whole", "masked")]
+    return crossval.list_jobs(prepared, tmp_path, chosen, profile)
+
+
+def finish(jobs):
+    """Write what trainings would: logits that know the label, masked ones less so."""
+    for job in jobs:
+        table = prepare.load_manifest(job.prepared)
+        test = table[table["fold"] == job.fold]
+        noise = np.random.default_rng(job.fold).normal(0, 1, len(test))
+        weight = 3 if job.arm.input_name == "whole" else 0.5
+        found = test[["case_id", "patient_id", "rds", "fold"]].assign(
+            logit=weight * (2 * test["rds"] - 1) + noise
+        )
+        store.write_json(job.folder / "job.json", job.describe())
+        store.write_json(
+            job.folder / "manifest.json",
+            {
+                "kind": "classifier",
+                "architecture": {},
+                "weights": {"sha256": ""},
+                "training": {"start": "phantom"},
+            },
+        )
+        found.to_csv(job.folder / crossval.PREDICTIONS, index=False)
+
+
+def test_only_what_is_not_done_is_trained_and_each_job_apart(jobs, monkeypatch):
+    finish(jobs[:7])
+    calls = []
+
+    def record(function, items, num_workers=1, description=""):
+        calls.append((function, items))
+        return [engine.Outcome(item) for item in items]
+
+    monkeypatch.setattr(engine, "map_apart", record)
+    crossval.run(jobs)
+    (lungs, _), (train, trained) = calls
+    assert (lungs, train) == (crossval.find_lungs, crossval.train_and_predict)
+    assert trained == jobs[7:]
+
+
+def test_a_failed_training_is_told_and_how_to_go_on(jobs, monkeypatch):
+    def fail(function, items, num_workers=1, description=""):
+        return [engine.Outcome(item, error="no memory") for item in items]
+
+    monkeypatch.setattr(engine, "map_apart", fail)
+    with pytest.raises(RuntimeError, match="same command again.*no memory"):
+        crossval.run(jobs[:5])
+
+
+def test_a_folder_of_another_comparison_is_not_taken_for_this_one(jobs):
+    finish(jobs)
+    longer = config.load_profile("quick", 20)
+    other = crossval.list_jobs(jobs[0].prepared, jobs[0].out, [jobs[0].arm], longer)
+    assert crossval.is_done(jobs[0])
+    with pytest.raises(ValueError, match="name another folder"):
+        crossval.is_done(other[0])
+
+
+def test_a_smaller_choice_of_training_cases_lies_in_the_larger():
+    table = pd.DataFrame(
+        {
+            "fold": np.arange(60) // 2 % 5,
+            "patient_id": [f"p{i // 2}" for i in range(60)],
+        }
+    )
+    small, large = (crossval.choose_cases(table, 0, num) for num in (10, 30))
+    assert (small.sum(), large.sum()) == (10, 30)
+    assert not (small & ~large).any()
+    assert not large[table["fold"] == 0].any()
+    assert crossval.choose_cases(table, 0).sum() == 48
+
+
+def test_the_comparison_pools_every_case_once_and_ranks_the_arms(jobs):
+    finish(jobs)
+    result = arms.compare(jobs)
+    assert result["num_cases"] == len(prepare.load_manifest(jobs[0].prepared))
+    scores = result["arms"]
+    assert {"B0 whole", "B0 masked", "ensemble of all"} < set(scores)
+    assert scores["B0 whole"]["auroc"]["value"] > scores["B0 masked"]["auroc"]["value"]
+    assert scores["B0 whole"]["start"] == "phantom"
+    assert len(result["pairs"]) == 5 * 4 / 2
+
+
+def test_the_page_of_a_comparison_needs_no_other_file(jobs):
+    finish(jobs)
+    text = comparison_page.write(jobs)
+    page = (jobs[0].out / "comparison.html").read_text()
+    for word in ("B0 whole", "McNemar", "Not for clinical use", "data:image/png"):
+        assert word in page
+    assert 'src="http' not in page and "ensemble of all" in text
+    assert (jobs[0].out / "ensemble.json").is_file()
+
+
+def test_only_cases_that_differ_little_in_ratio_are_matched():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 30)
+    table = pd.DataFrame({"rds": labels, "height": 100, "width": 100})
+    table["height"] += np.where(labels, 5, 0) + rng.integers(0, 6, 60)
+    patients = np.arange(60)
+    knows = labels + rng.normal(0, 0.1, 60)
+    probabilities = {"knows": np.clip(knows, 0, 1)}
+    found = arms.match_ratio(table, labels, probabilities, patients)
+    chosen = found["num_cases"]
+    assert 0 < chosen < 60 and chosen % 2 == 0
+    assert found["arms"]["knows"]["auroc"]["value"] == 1
