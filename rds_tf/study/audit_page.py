@@ -21,8 +21,8 @@ EXPLAINED = {
 AUROCS = {
     "alone": "of the {name} alone",
     "auroc": "of the model, films as taken",
-    "auroc_present": "of the model, every film with the {name} (or more of it)",
-    "auroc_absent": "of the model, every film without it (or less of it)",
+    "auroc_present": "of the model, every film varied towards it",
+    "auroc_absent": "of the model, every film varied away from it",
     "gap": "where it is high minus where it is low",
 }
 
