@@ -148,8 +148,8 @@ print("AUROC >= 0.70:", pooled["auroc"]["value"] >= 0.70)
 #
 # The **expected calibration error** sorts the films into 15 groups of equal size and
 # averages the gap between what was promised and what came true. With few films a group it
-# is above zero by luck alone, so read it with its interval. The **Brier score** is the mean
-# squared error of the probability.
+# is above zero by luck alone: on 120 films, eight a group, it may even rise. The **Brier
+# score** is the mean squared error of the probability.
 
 # %%
 found = ensemble.evaluate(table, logits[:, None], quality)
