@@ -110,7 +110,9 @@ def draw_figures(jobs: list[crossval.Job], result: dict) -> dict:
         "Risk over coverage": score_plots.plot_risk_coverage(right),
     }
     for name, scores in result["arms"].items():
-        figures[f"Confusion matrix, {name}"] = plots.plot_confusion(scores["confusion"])
+        figures[f"Confusion matrix, {name}"] = plots.plot_confusion(
+            scores["confusion"], ("label 0", "label 1")
+        )
     return figures
 
 
