@@ -1,5 +1,7 @@
 """The table: every arm beside the baselines, in pairs, matched, and all together."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import special
 
@@ -49,14 +51,15 @@ def compare(jobs: list[crossval.Job]) -> dict:
         for name in (job.arm.name, f"{job.arm.name}, seed {job.arm.seed}"):
             if name in scores:
                 scores[name]["start"] = start
-    first = next(iter(members))
+    joined = ensemble.fit(labels, next(iter(members.values())))
+    folders = tuple(job.folder.relative_to(job.out).as_posix() for job in jobs)
     return {
         "num_cases": len(cases),
         "arms": scores,
         "pairs": comparison.compare_arms(labels, arms, groups=patients),
         "matched": match_ratio(table, labels, arms, patients),
         "ensembles": ensembles,
-        "ensemble": ensemble.fit(labels, members[first]).to_json(),
+        "ensemble": replace(joined, members=folders).to_json(),
     }
 
 

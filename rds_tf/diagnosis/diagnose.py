@@ -62,7 +62,13 @@ def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
         store.ModelError: if a classifier is missing, or something is damaged.
     """
     lungs = segmenter.load_segmenter(store.choose_models(path, "segmenter"))
-    return Models(lungs, classifier.load_classifiers(path), ensemble.load(Path(path)))
+    joined = ensemble.load(Path(path))
+    folders = [Path(path) / member for member in joined.members] or [path]
+    return Models(
+        lungs,
+        [one for folder in folders for one in classifier.load_classifiers(folder)],
+        joined,
+    )
 
 
 def diagnose(path: str | Path, models: Models) -> Diagnosis:
@@ -123,8 +129,8 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "mask_share": round(float(found.mask.mean()), 4),
         "warnings": list(found.warnings),
         "probability_of_each_classifier": {
-            one.folder.name: round(probability, 6)
-            for one, probability in zip(models.classifiers, found.single, strict=True)
+            name: round(probability, 6)
+            for name, probability in zip(_name(models), found.single, strict=True)
         },
         "models": [
             {
@@ -136,6 +142,18 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         ],
         "notice": config.NOT_FOR_CLINICAL_USE,
     }
+
+
+def _name(models: Models) -> list[str]:
+    """Name classifiers by their folders, with the one above where two share a name."""
+    folders = [one.folder for one in models.classifiers]
+    count = Counter(folder.name for folder in folders)
+    return [
+        folder.name
+        if count[folder.name] == 1
+        else f"{folder.parent.name}/{folder.name}"
+        for folder in folders
+    ]
 
 
 def draw(found: Diagnosis) -> np.ndarray:

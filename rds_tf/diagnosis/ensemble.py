@@ -28,12 +28,14 @@ class Ensemble:
         offset: float, in logits, taken off the mean logit first.
         threshold: float in `[0, 1]`, the operating point of best accuracy.
         sensitive_threshold: float in `[0, 1]`, the one that finds 95 % of the cases.
+        members: folders of its models below that of `ensemble.json`; empty: all there.
     """
 
     temperature: float = 1.0
     offset: float = 0.0
     threshold: float = 0.5
     sensitive_threshold: float = 0.5
+    members: tuple[str, ...] = ()
 
     def predict(self, logits: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities `(N,)` from members' logits `(N, M)`."""
@@ -79,7 +81,10 @@ def load(folder: Path) -> Ensemble:
     if not path.is_file():
         return Ensemble()
     try:
-        found = Ensemble(**{k: float(v) for k, v in store.read_json(path).items()})
+        content = store.read_json(path)
+        members = tuple(map(str, content.pop("members", ())))
+        numbers = {name: float(value) for name, value in content.items()}
+        found = Ensemble(**numbers, members=members)
     except (ValueError, TypeError, AttributeError) as error:
         raise store.ModelError(f"{path}: is not an ensemble: {error}.") from error
     if not found.temperature > 0:

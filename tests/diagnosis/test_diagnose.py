@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
-from rds_tf.diagnosis import diagnose
+from rds_tf import store
+from rds_tf.diagnosis import classifier, diagnose
+from rds_tf.lungs import segmenter
 
 
 @pytest.fixture
@@ -38,3 +42,26 @@ def test_a_folder_without_films_says_so(tmp_path):
 def test_films_of_the_same_name_get_results_of_their_own(films):
     found = diagnose.find_films(films, films)
     assert diagnose._name_outputs(found, films) == ["a_dcm", "b", "out__a_png"]
+
+
+def test_classifiers_of_one_name_are_told_apart_by_their_folder():
+    def stub(folder):
+        return classifier.Classifier(None, {}, Path(folder))
+
+    models = diagnose.Models(
+        None, [stub("m/seed_0/a"), stub("m/seed_1/a"), stub("m/b")]
+    )
+    assert diagnose._name(models) == ["seed_0/a", "seed_1/a", "b"]
+
+
+def test_only_the_members_that_an_ensemble_names_are_loaded(tmp_path, monkeypatch):
+    members = ["seed_0/a", "seed_0/b"]
+    store.write_json(tmp_path / "ensemble.json", {"members": members})
+    loaded = []
+    monkeypatch.setattr(store, "choose_models", lambda *_: None)
+    monkeypatch.setattr(segmenter, "load_segmenter", lambda _: None)
+    monkeypatch.setattr(
+        classifier, "load_classifiers", lambda folder: loaded.append(folder) or []
+    )
+    diagnose.load_models(tmp_path)
+    assert loaded == [tmp_path / member for member in members]

@@ -72,7 +72,7 @@ def test_cases_left_open_are_those_of_dissent_or_of_a_bad_mask():
 
 def test_what_was_fitted_is_read_back(tmp_path):
     assert ensemble.load(tmp_path) == ensemble.Ensemble()
-    joined = ensemble.Ensemble(1.5, -0.2, 0.4, 0.1)
+    joined = ensemble.Ensemble(1.5, -0.2, 0.4, 0.1, ("seed_0/a",))
     store.write_json(tmp_path / "ensemble.json", joined.to_json())
     assert ensemble.load(tmp_path) == joined
 
