@@ -53,7 +53,7 @@ def list_tables(result: dict) -> dict[str, list[list[str]]]:
             [
                 pair["first"],
                 pair["second"],
-                _signed(pair["auroc"]),
+                _interval(pair["auroc"], "+"),
                 _p(pair["p_holm"]),
                 f"{test['first_only']} / {test['second_only']}",
                 _p(test["p"]),
@@ -64,7 +64,7 @@ def list_tables(result: dict) -> dict[str, list[list[str]]]:
         heading = f"{matched['num_cases']} matched cases"
         tables["matched"] = [[heading, "AUROC", "gain over the ratio"]]
         for name, found in matched["arms"].items():
-            cells = _interval(found["auroc"]), _signed(found["gain"])
+            cells = _interval(found["auroc"]), _interval(found["gain"], "+")
             tables["matched"].append([name, *cells])
     headings = ["temperature", "offset", "ECE raw", "ECE", "Brier raw", "Brier"]
     headings += ["sensitivity", "specificity", "left open", "accuracy on the rest"]
@@ -149,22 +149,13 @@ def format_text(rows: list[list[str]]) -> str:
     )
 
 
-def _interval(score: dict) -> str:
-    if score["value"] is None:
+def _interval(score: dict, sign: str = "") -> str:
+    """`0.847 (0.840 to 0.853)`; with the sign `"+"`, `+0.847 (+0.840 to +0.853)`."""
+    value, low, high = (score[part] for part in ("value", "low", "high"))
+    if value is None:
         return "-"
-    text = f"{score['value']:.3f}"
-    if score["low"] is None:
-        return text
-    return f"{text} ({score['low']:.3f} to {score['high']:.3f})"
-
-
-def _signed(score: dict) -> str:
-    if score["value"] is None:
-        return "-"
-    text = f"{score['value']:+.3f}"
-    if score["low"] is None:
-        return text
-    return f"{text} ({score['low']:+.3f} to {score['high']:+.3f})"
+    text = f"{value:{sign}.3f}"
+    return text if low is None else f"{text} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
 def _p(value: float) -> str:
