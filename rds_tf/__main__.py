@@ -11,6 +11,7 @@ from rds_tf import config, verbs
 BACKBONES = ("B0", "B3", "B5")
 INPUTS = ("whole", "combined", "masked")
 STARTS = ("auto", "imagenet", "phantom", "scratch")
+TUBES = "folder of drawn tubes, <case>.png"
 FOLDS = ["all", *map(str, range(config.NUM_FOLDS))]
 
 
@@ -99,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--backbones", nargs="+", choices=BACKBONES, default=["B0"])
     verb.add_argument("--inputs", nargs="+", choices=INPUTS, default=list(INPUTS))
     verb.add_argument("--seeds", nargs="+", type=int, default=[0])
+    verb.add_argument("--tubes", type=Path, help=TUBES)
     verb.add_argument("--start", choices=STARTS, default="auto")
     verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
     verb.add_argument("--steps", type=int, help="training steps, not the profile's")
@@ -111,7 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
     names = ("tube", "ratio", "brightness")
     verb.add_argument("--nuisance", choices=names, default="tube")
-    verb.add_argument("--tubes", type=Path, help="folder of drawn tubes, <case>.png")
+    verb.add_argument("--tubes", type=Path, help=TUBES)
 
     verb = _add(places, "diagnose", "diagnose a film or a folder of films")
     verb.add_argument("path", type=Path, help="DICOM or PNG file, or a folder")

@@ -111,7 +111,7 @@ def compare(options) -> None:
     profile = config.load_profile(options.profile, options.steps)
     jobs = crossval.list_jobs(options.prepared, options.out, arms, profile)
     crossval.run(jobs, options.segmenter)
-    print(comparison_page.write(jobs))
+    print(comparison_page.write(jobs, options.tubes))
     print(config.NOT_FOR_CLINICAL_USE)
 
 

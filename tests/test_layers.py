@@ -17,7 +17,7 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
     "diagnosis": "efficientnet activation other_cams explain imputation map_controls "
-    "faithfulness classifier recipe crossval ensemble arms tubes audit "
+    "faithfulness classifier recipe crossval ensemble tubes arms audit "
     "auditor diagnose",
     "study": "report comparison_page audit_page demo",
 }

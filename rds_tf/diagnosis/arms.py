@@ -7,16 +7,17 @@ from scipy import special
 
 from rds_tf import comparison, metrics
 from rds_tf.data import prepare
-from rds_tf.diagnosis import classifier, crossval, ensemble
+from rds_tf.diagnosis import classifier, crossval, ensemble, tubes
 
 RATIO_CALIPER = 0.02  # films are matched whose height-to-width ratios differ by less
 
 
-def compare(jobs: list[crossval.Job]) -> dict:
+def compare(jobs: list[crossval.Job], regions=None) -> dict:
     """Compare the arms of a finished comparison out of fold.
 
     Args:
         jobs: all done, see `crossval.run`.
+        regions: folder of drawn tubes as of `tubes.read_region`, or None.
 
     Returns:
         `"num_cases"`; `"arms"`, scores of every arm, of the baselines and of the
@@ -38,7 +39,7 @@ def compare(jobs: list[crossval.Job]) -> dict:
         name: ensemble.evaluate(cases, values, quality)
         for name, values in members.items()
     }
-    arms = predict_baselines(jobs[0].prepared, table)
+    arms = predict_baselines(jobs[0].prepared, table, regions)
     arms |= {name: special.expit(logits[name].to_numpy()) for name in logits}
     if "all" in members:
         arms["ensemble of all"] = np.array(ensembles["all"]["probabilities"])
@@ -63,16 +64,26 @@ def compare(jobs: list[crossval.Job]) -> dict:
     }
 
 
-def predict_baselines(prepared, table) -> dict[str, np.ndarray]:
-    """Predict out of fold from the film's shape, and from its mean intensity."""
-    brightness = [
-        classifier.read_film(prepared, row).mean() for row in table.itertuples()
-    ]
+def predict_baselines(prepared, table, regions=None) -> dict[str, np.ndarray]:
+    """Predict out of fold from the film's shape, its mean intensity, and its tube.
+
+    The last only where tubes are drawn, in the folder `regions`.
+    """
+    features = {
+        "baseline: height to width": table["height"] / table["width"],
+        "baseline: mean intensity": [],
+    }
+    if regions is not None:
+        features["baseline: tube present"] = []
+    for row in table.itertuples():
+        film = classifier.read_film(prepared, row)
+        features["baseline: mean intensity"].append(film.mean())
+        if regions is not None:
+            tube = tubes.read_region(regions, row.case_id, film.shape)
+            features["baseline: tube present"].append(tube.any())
     return {
-        "baseline: height to width": classifier.predict_baseline(
-            table, table["height"] / table["width"]
-        ),
-        "baseline: mean intensity": classifier.predict_baseline(table, brightness),
+        name: classifier.predict_baseline(table, feature)
+        for name, feature in features.items()
     }
 
 

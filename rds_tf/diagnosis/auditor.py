@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from rds_tf import config, store
-from rds_tf.data import folds, radiograph
+from rds_tf.data import folds
 from rds_tf.diagnosis import audit, classifier, explain, tubes
 from rds_tf.lungs import frame
 
@@ -37,22 +37,13 @@ def load_cases(
         image = classifier.read_film(prepared, row)
         tube = np.zeros(image.shape, "uint8")
         if regions is not None:
-            tube = _read_region(Path(regions) / f"{row.case_id}.png", image.shape)
+            tube = tubes.read_region(regions, row.case_id, image.shape)
         cases.append(audit.Case(image, mask, tube, int(row.rds), row.patient_id))
     if regions is not None and not any(case.tube.any() for case in cases):
         raise ValueError(
             f"{regions}: no drawing there belongs to a case of the cohort."
         )
     return cases
-
-
-def _read_region(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    if not path.is_file():
-        return np.zeros(shape, "uint8")
-    region = (radiograph.read_radiograph(path) > 0.5).astype("uint8")
-    if region.shape != shape:
-        raise ValueError(f"{path}: is {region.shape}, its film {shape} pixels large.")
-    return region
 
 
 def audit_arms(prepared, models, nuisance_name: str, cases, table) -> dict:

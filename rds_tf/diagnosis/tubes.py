@@ -4,10 +4,33 @@ Each change comes with its control: the same shape elsewhere, so that what a mod
 of the tube can be told from what it makes of any patch or line.
 """
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
+from rds_tf.data import radiograph
 from rds_tf.lungs import frame, postprocess
+
+
+def read_region(folder: str | Path, case_id: str, shape: tuple[int, int]) -> np.ndarray:
+    """Read the drawn tube of a case, uint8 `(H, W)` of {0, 1}, white on black.
+
+    Args:
+        folder: holds `<case_id>.png`; a case without a file has no tube.
+        case_id: str.
+        shape: int pair, that of its film.
+
+    Raises:
+        ValueError: if the drawing is not of its film's size.
+    """
+    path = Path(folder) / f"{case_id}.png"
+    if not path.is_file():
+        return np.zeros(shape, "uint8")
+    region = (radiograph.read_radiograph(path) > 0.5).astype("uint8")
+    if region.shape != shape:
+        raise ValueError(f"{path}: is {region.shape}, its film {shape} pixels large.")
+    return region
 
 
 def remove(image: np.ndarray, region: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -25,13 +25,14 @@ WHAT = {
 }
 
 
-def write(jobs: list[crossval.Job]) -> str:
+def write(jobs: list[crossval.Job], regions=None) -> str:
     """Compare the arms of `jobs`, write `comparison.json` and `.html`, return text.
 
+    `regions` is a folder of drawn tubes: a baseline then knows who has one.
     `ensemble.json` beside them tells `diagnose` how to join the models of the folder.
     """
     out = jobs[0].out
-    result = arms.compare(jobs)
+    result = arms.compare(jobs, regions)
     store.write_json(out / "comparison.json", result)
     store.write_json(out / "ensemble.json", result["ensemble"])
     tables = list_tables(result)

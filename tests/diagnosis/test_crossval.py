@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,6 +95,19 @@ def test_the_comparison_pools_every_case_once_and_ranks_the_arms(jobs):
     assert scores["B0 whole"]["auroc"]["value"] > scores["B0 masked"]["auroc"]["value"]
     assert scores["B0 whole"]["start"] == "phantom"
     assert len(result["pairs"]) == 5 * 4 / 2
+
+
+def test_a_baseline_knows_who_has_a_tube_where_tubes_are_drawn(jobs, tmp_path):
+    finish(jobs)
+    table = prepare.load_manifest(jobs[0].prepared)
+    sick = table[table["rds"] == 1]
+    for row in sick.itertuples():  # a tube in every sick case and in no other
+        drawing = np.zeros((row.height, row.width), "uint8")
+        drawing[:2, :2] = 255
+        cv2.imwrite(str(tmp_path / f"{row.case_id}.png"), drawing)
+    scores = arms.compare(jobs, tmp_path)["arms"]
+    assert scores["baseline: tube present"]["auroc"]["value"] == 1
+    assert "baseline: tube present" not in arms.compare(jobs)["arms"]
 
 
 def test_the_page_of_a_comparison_needs_no_other_file(jobs):
