@@ -10,6 +10,11 @@ from rds_tf import engine, plots, score_plots, store
 from rds_tf.diagnosis import arms, crossval
 from rds_tf.study import report
 
+HEADINGS = {
+    "pairs": "Arms in pairs",
+    "matched": "Matched in the film's shape",
+    "ensembles": "One calibrated probability",
+}
 WHAT = {
     "pairs": "Differences between arms, paired by case: AUROC of the first minus the "
     "second with its bootstrap interval over patients; p of DeLong's test after Holm; "
@@ -41,13 +46,15 @@ def write(jobs: list[crossval.Job], regions=None) -> str:
     engine.write_whole(out / "comparison.html", page.encode())
     blocks = [report.format_table(scores)]
     for name, rows in tables.items():
-        blocks.append(f"{WHAT[name]}\n\n" + format_text(rows))
+        blocks.append(f"{HEADINGS[name]}. {WHAT[name]}\n\n" + format_text(rows))
     return "\n\n".join(blocks) + f"\n\nAll in {out / 'comparison.html'}"
 
 
 def list_tables(result: dict) -> dict[str, list[list[str]]]:
     """Lay pairs, matched cases and ensembles out as rows of text, headings first."""
-    tables = {"pairs": [["first", "second", "AUROC", "p", "only first / second", "p"]]}
+    headings = ["first", "second", "difference in AUROC", "p, DeLong"]
+    headings += ["right only first / second", "p, McNemar"]
+    tables = {"pairs": [headings]}
     for pair in result["pairs"]:
         test = pair["mcnemar"]
         tables["pairs"].append(
@@ -104,7 +111,7 @@ def draw_figures(jobs: list[crossval.Job], result: dict) -> dict:
         for name, values in found.items()
     }
     figures = {
-        "ROC curves of the arms": plots.plot_roc(curves),
+        "ROC curves of the calibrated probabilities": plots.plot_roc(curves),
         "Reliability of the calibrated probabilities": score_plots.plot_reliability(
             dict(list(curves.items())[:2])
         ),
@@ -124,7 +131,11 @@ def format_page(page: str, tables: dict, figures: dict) -> str:
         cells = ["".join(f"<th>{html.escape(cell)}</th>" for cell in head)]
         cells += ["".join(f"<td>{html.escape(c)}</td>" for c in row) for row in rows]
         body = "\n".join(f"<tr>{row}</tr>" for row in cells)
-        parts.append(f"<p>{html.escape(WHAT[name])}</p>\n<table>\n{body}\n</table>")
+        parts.append(
+            f"<h2>{HEADINGS[name]}</h2>\n<p>{html.escape(WHAT[name])}</p>\n"
+            f"<table>\n{body}\n</table>"
+        )
+    parts.append("<h2>Figures</h2>")
     for name, figure in figures.items():
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png", dpi=100)
