@@ -13,10 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rds_tf
-from rds_tf import config
+from rds_tf import config, inspection
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.weights.h5"
+MAX_ARCHITECTURE = 4096  # pixels or filters: more would only eat memory
 
 
 class ModelError(ValueError):
@@ -93,6 +94,9 @@ def read_manifest(folder: str | Path) -> dict:
         raise ModelError(f"{path}: cannot be read as a manifest: {error}.") from error
     if not complete:
         raise ModelError(f"{path}: lacks kind, architecture, weights or training.")
+    for name, value in dict(manifest["architecture"]).items():
+        if isinstance(value, int) and not 0 <= value <= MAX_ARCHITECTURE:
+            raise ModelError(f"{path}: no network of ours has {name} {value}.")
     return manifest
 
 
@@ -171,6 +175,7 @@ def load_model(folder: str | Path, kind: str, build: Callable):
             f"{weights}: was changed or damaged, its SHA-256 is not the manifest's."
         )
     try:
+        inspection.check_weights(weights)
         model = build(**manifest["architecture"])
         with warnings.catch_warnings():
             # Keras only warns when it leaves a layer as it was.
@@ -179,3 +184,26 @@ def load_model(folder: str | Path, kind: str, build: Callable):
     except (TypeError, ValueError, KeyError, UserWarning) as error:
         raise ModelError(f"{folder}: does not fit its manifest: {error}") from error
     return model, manifest
+
+
+def load_keras_file(path: str | Path):
+    """Load a whole `.keras` file of the user's own, for `explain` and the like.
+
+    It is inspected first, then loaded in Keras' safe mode and not compiled.
+
+    Args:
+        path: `.keras` file.
+
+    Returns:
+        The Keras model.
+
+    Raises:
+        ModelError: if it is missing or damaged, or could carry code.
+    """
+    import keras
+
+    try:
+        inspection.check_keras_file(path)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelError(f"{path}: cannot be loaded safely: {error}") from error

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rds_tf"
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "": "config metrics comparison thresholds calibration overlay plots score_plots "
-    "engine store training",
+    "engine inspection store training",
     "data": "grey radiograph annotation cohort folds prepare preprocessing augment "
     "pipeline",
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "

@@ -1,0 +1,131 @@
+"""Model files looked at before a library opens them: numbers may pass, code may not.
+
+What is refused here has been used against Keras: code in a Lambda layer, classes of
+other packages named in a configuration, weights that link to other files of the
+machine, archives that inflate without end.
+"""
+
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+
+MAX_BYTES = 2**31  # of a model file, inflated
+MAX_JSON_BYTES = 2**24
+MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+# Classes that hold numbers and structure, none that holds code of the file's writer.
+MODULES = {
+    *("keras", "keras.layers", "keras.initializers", "keras.regularizers"),
+    *("keras.constraints", "keras.optimizers", "keras.losses", "keras.metrics"),
+    *("keras.src.models.functional", "keras.src.models.sequential"),
+}
+CLASSES = {("efficientnet.model", "FixedDropout")}  # of a package this one builds on
+CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"}
+FUNCTIONS = {"swish", "silu", "relu", "sigmoid", "softmax", "tanh", "gelu", "linear"}
+MARKS = {"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__"}
+
+
+def check_weights(path: str | Path | io.BytesIO) -> None:
+    """Refuse a weights file that is anything but arrays inside itself.
+
+    Args:
+        path: `.weights.h5` file, or its bytes as a file object.
+
+    Raises:
+        ValueError: if it is no whole HDF5 file, links anywhere (soft, external, or
+            data kept in another file), holds a virtual dataset, an object instead of
+            numbers, or would inflate to more than `MAX_BYTES`.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            total = sum(_measure(dataset) for dataset in _walk(file))
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ValueError(f"it is no whole HDF5 file: {error}") from error
+    if total > MAX_BYTES:
+        raise ValueError(f"its arrays would take {total} bytes")
+
+
+def _walk(group):
+    """Yield every dataset below a group; refuse what is not plainly in this file."""
+    import h5py
+
+    waiting, seen = [group], set()
+    while waiting:
+        group = waiting.pop()
+        if hash(group.id) in seen:  # a link back up would lead round for ever
+            raise ValueError(f"{group.name} is held twice")
+        seen.add(hash(group.id))
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name!r} is a link to elsewhere")
+            member = group[name]
+            if isinstance(member, h5py.Group):
+                waiting.append(member)
+            elif isinstance(member, h5py.Dataset):
+                yield member
+            else:
+                raise ValueError(f"{name!r} is neither a group nor an array")
+
+
+def _measure(dataset) -> int:
+    """Return the bytes of a dataset's array; refuse one that lies in other files."""
+    if dataset.is_virtual or dataset.external:
+        raise ValueError(f"the numbers of {dataset.name} lie in another file")
+    if dataset.dtype.kind not in "fiub":
+        raise ValueError(f"{dataset.name} holds {dataset.dtype}, not numbers")
+    return dataset.size * dataset.dtype.itemsize
+
+
+def check_keras_file(path: str | Path) -> None:
+    """Refuse a whole `.keras` file that could carry code.
+
+    Args:
+        path: `.keras` file.
+
+    Raises:
+        ValueError: if it is no whole archive of the three members that Keras writes,
+            inflates to more than `MAX_BYTES`, or names a class that is not Keras'
+            own or that holds code.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            strangers = {member.filename for member in members} - MEMBERS
+            if strangers or len(members) != len(MEMBERS):
+                raise ValueError(f"it does not hold just {sorted(MEMBERS)}")
+            if sum(member.file_size for member in members) > MAX_BYTES:
+                raise ValueError("it would inflate without measure")
+            if archive.getinfo("config.json").file_size > MAX_JSON_BYTES:
+                raise ValueError("its config.json is too large")
+            content = json.loads(archive.read("config.json"))
+            weights = io.BytesIO(archive.read("model.weights.h5"))
+    except (zipfile.BadZipFile, zlib.error, OSError, RecursionError) as error:
+        raise ValueError(f"it is no whole .keras file: {error}") from error
+    check_weights(weights)
+    _check_config(content)
+
+
+def _check_config(content) -> None:
+    """Refuse a class that is not plainly Keras' own, anywhere in a configuration."""
+    waiting = [content]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if "class_name" in part:
+                _check_class(part)
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+
+
+def _check_class(part: dict) -> None:
+    name, module = part["class_name"], part.get("module")
+    known = (module in MODULES and name not in CODE) or (module, name) in CLASSES
+    mark = module is None and name in MARKS
+    function = (module, name) == ("builtins", "function")
+    function = function and part.get("config") in FUNCTIONS
+    if not (known or mark or function):
+        raise ValueError(f"its configuration names {module}.{name}, which may be code")
