@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import filelock
 from tqdm import tqdm
 
 MAX_WORKERS = 61  # what Windows can wait for
@@ -113,6 +115,36 @@ def write_whole(path: str | Path, data: bytes) -> None:
         raise OSError(f"Cannot write {path}: {error.strerror}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def claim(folder: str | Path) -> Iterator[None]:
+    """Keep every other run out of a folder while this one writes there.
+
+    The lock is the operating system's own: it ends with its process, however that
+    dies, and the next run takes over.
+
+    Args:
+        folder: made if need be; a small file `.lock` stays in it.
+
+    Raises:
+        BlockingIOError: another run holds the folder.
+        OSError: the folder cannot be made or written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BlockingIOError(
+            f"{folder}: another run is writing there; wait for it or name another "
+            "folder."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _run_here(

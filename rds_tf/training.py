@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rds_tf import config
+from rds_tf import config, engine
 
 
 def build_optimizer(num_steps: int, learning_rate: float = 1e-3):
@@ -63,18 +63,22 @@ def fit(model, dataset, folder: str | Path, record: dict):
 
     Returns:
         The Keras `History`.
+
+    Raises:
+        BlockingIOError: another run is training in that folder.
     """
-    forget_other_run(folder, record)
-    history = model.fit(
-        dataset,
-        epochs=config.NUM_EPOCHS,
-        steps_per_epoch=max(1, record["steps"] // config.NUM_EPOCHS),
-        shuffle=False,  # the dataset shuffles
-        callbacks=build_callbacks(folder),
-        verbose=1 if sys.stderr.isatty() else 2,
-    )
-    (Path(folder) / "run.json").unlink()
-    shutil.rmtree(Path(folder) / "backup", ignore_errors=True)
+    with engine.claim(folder):
+        forget_other_run(folder, record)
+        history = model.fit(
+            dataset,
+            epochs=config.NUM_EPOCHS,
+            steps_per_epoch=max(1, record["steps"] // config.NUM_EPOCHS),
+            shuffle=False,  # the dataset shuffles
+            callbacks=build_callbacks(folder),
+            verbose=1 if sys.stderr.isatty() else 2,
+        )
+        (Path(folder) / "run.json").unlink()
+        shutil.rmtree(Path(folder) / "backup", ignore_errors=True)
     return history
 
 

@@ -107,6 +107,26 @@ def test_no_worker_outlives_a_run_that_is_killed(tmp_path):
     _wait(lambda: not _is_alive(worker))
 
 
+def test_a_second_run_is_kept_out_and_a_dead_one_is_not_waited_for(tmp_path):
+    code = (
+        "import pathlib, sys, time\n"
+        "from rds_tf import engine\n"
+        "with engine.claim(sys.argv[1]):\n"
+        "    pathlib.Path(sys.argv[1], 'mark').touch()\n"
+        "    time.sleep(60)\n"
+    )
+    folder = tmp_path / "run"
+    first = subprocess.Popen([sys.executable, "-c", code, folder])
+    _wait((folder / "mark").exists)
+    with pytest.raises(BlockingIOError, match=r"run: another run is writing there"):
+        with engine.claim(folder):
+            pass
+    first.kill()
+    first.wait()
+    with engine.claim(folder):
+        pass
+
+
 def _wait(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():

@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rds_tf import engine
+from rds_tf import config, engine
 from rds_tf.data import annotation, cohort, folds, radiograph
 
 AREA_TOLERANCE = 0.01
 VERSION = 1  # raise it when the same source gives other pixels: all is done again
-NUM_FOLDS = 5
 MANIFEST_COLUMNS = [
     *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
     *("height", "width", "roi_area", "filepath", "bits_stored", "pixel_sha256"),
@@ -65,8 +64,7 @@ def prepare(
     """Turn a cohort into PNG images, masks and fold tables.
 
     Writes `images/`, `masks/`, `manifest.csv`, `dataset_fold_0_5.csv` to
-    `dataset_fold_4_5.csv`, `rejected.csv` and `fold_audit.csv`. Started again after an
-    interruption it goes on where it stopped.
+    `dataset_fold_4_5.csv`, `rejected.csv` and `fold_audit.csv`; goes on if interrupted.
 
     Args:
         cohort_path: the case table; see `cohort.load_cohort`.
@@ -81,31 +79,19 @@ def prepare(
         ValueError: `num_workers` is below 1.
         cohort.CohortError: the table cannot be read, none of its rows is usable, or
             five cases or more leave a fold empty.
-        OSError: `out` cannot be written.
+        OSError: `out` cannot be written, or another run is writing there.
     """
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"`num_workers` must be at least 1. Received: {num_workers}.")
     out = Path(out)
     cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
-    for folder in cohort.PREPARED_FOLDERS:
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    named = zip(cases["case_id"], cases["source"], cases["annotation"], strict=True)
-    tasks = [Task(*names, out) for names in named]
-    records = {t.case_id: record for t in tasks if (record := _find_record(t))}
-    num_reused = len(records)
-    pending = [task for task in tasks if task.case_id not in records]
-    num_workers = num_workers or os.cpu_count() or 1
-    errors = {}
-    for outcome in engine.map_items(prepare_case, pending, num_workers, "Preparing"):
-        if outcome.error:
-            errors[outcome.item.case_id] = outcome.error
-        else:
-            records[outcome.item.case_id] = outcome.value
-    rejected = _write_rejected(out, rejected, cases, errors)
-    if not records:
-        reason = next(iter(rejected["reason"]), "it has none.")
-        raise cohort.CohortError(f"No row of {cohort_path} is usable: {reason}")
-    manifest, audit = _write_tables(out, cases, records)
+    with engine.claim(out):
+        records, errors, num_reused = _prepare_cases(cases, out, num_workers)
+        rejected = _write_rejected(out, rejected, cases, errors)
+        if not records:
+            reason = next(iter(rejected["reason"]), "it has none.")
+            raise cohort.CohortError(f"No row of {cohort_path} is usable: {reason}")
+        manifest, audit = _write_tables(out, cases, records)
     num_masks = int((manifest["mask"] != "").sum())
     return Summary(len(manifest), num_masks, len(rejected), num_reused, audit)
 
@@ -165,6 +151,21 @@ def prepare_case(task: Task) -> dict:
     return record
 
 
+def _prepare_cases(cases, out: Path, num_workers: int | None):
+    """Do what is not done: records and errors by case, and how many were done."""
+    for folder in cohort.PREPARED_FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    named = zip(cases["case_id"], cases["source"], cases["annotation"], strict=True)
+    tasks = [Task(*names, out) for names in named]
+    done = {t.case_id: record for t in tasks if (record := _find_record(t))}
+    pending = [task for task in tasks if task.case_id not in done]
+    num_workers = num_workers or os.cpu_count() or 1
+    outcomes = engine.map_items(prepare_case, pending, num_workers, "Preparing")
+    errors = {o.item.case_id: o.error for o in outcomes if o.error}
+    new = {o.item.case_id: o.value for o in outcomes if not o.error}
+    return done | new, errors, len(done)
+
+
 def _write_mask(task: Task, shape: tuple[int, int]) -> dict:
     if task.annotation is None:
         return {"mask": "", "roi_area": None}
@@ -220,10 +221,10 @@ def _write_tables(
     """Write the manifest, the fold tables and the audit of the prepared cases."""
     cases = cases[cases["case_id"].isin(list(records))].to_dict("records")
     rows = [_manifest_row(case, records[case["case_id"]]) for case in cases]
-    manifest = folds.deal_cases(pd.DataFrame(rows), NUM_FOLDS)[MANIFEST_COLUMNS]
+    manifest = folds.deal_cases(pd.DataFrame(rows), config.NUM_FOLDS)[MANIFEST_COLUMNS]
     audit = folds.audit_folds(manifest)
-    for fold in range(NUM_FOLDS):
-        name = f"dataset_fold_{fold}_{NUM_FOLDS}.csv"
+    for fold in range(config.NUM_FOLDS):
+        name = f"dataset_fold_{fold}_{config.NUM_FOLDS}.csv"
         _write_csv(out / name, manifest[manifest["fold"] == fold])
     _write_csv(out / "fold_audit.csv", audit)
     _write_csv(out / "manifest.csv", manifest)

@@ -84,17 +84,19 @@ def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
     Raises:
         RuntimeError: if a job failed; the others are done, and a rerun does the rest.
         ValueError: if the folder holds another comparison.
+        BlockingIOError: if another run is writing there.
     """
-    waiting = [job for job in jobs if not is_done(job)]
-    if not waiting:
-        return
-    if any(job.arm.input_name != "whole" for job in waiting):
-        first = waiting[0]
-        places = (first.prepared, first.out, Path(segmenters))
-        _check(engine.map_apart(find_lungs, [places], description="lungs"))
-    workers = max(1, (os.cpu_count() or 1) // waiting[0].num_threads)
-    print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
-    _check(engine.map_apart(train_and_predict, waiting, workers, "trainings"))
+    with engine.claim(jobs[0].out):
+        waiting = [job for job in jobs if not is_done(job)]
+        if not waiting:
+            return
+        if any(job.arm.input_name != "whole" for job in waiting):
+            first = waiting[0]
+            places = (first.prepared, first.out, Path(segmenters))
+            _check(engine.map_apart(find_lungs, [places], description="lungs"))
+        workers = max(1, (os.cpu_count() or 1) // waiting[0].num_threads)
+        print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
+        _check(engine.map_apart(train_and_predict, waiting, workers, "trainings"))
 
 
 def _check(outcomes: list[engine.Outcome]) -> None:
