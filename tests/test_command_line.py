@@ -166,7 +166,7 @@ def test_training_a_fold_writes_a_model_that_never_saw_it(
     held_out = table.loc[table["fold"] == 2, "pixel_sha256"].str[:16]
     assert manifest["training"]["held_out_fold"] == 2
     assert not set(manifest["training"]["seen"]) & set(held_out)
-    assert not (tmp_path / "segmenter_fold_2" / "backup").exists()
+    assert not (tmp_path / "segmenter_fold_2" / "backup.npz").exists()
 
 
 @pytest.mark.parametrize(

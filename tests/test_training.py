@@ -31,15 +31,79 @@ def test_fit_takes_the_steps_asked_for_and_writes_its_history(tmp_path):
     assert losses[-1] < losses[0]
 
 
-def test_a_backup_is_kept_for_the_same_run_and_forgotten_by_another(tmp_path):
-    training.forget_other_run(tmp_path, {"steps": 20, "seen": ["a"]})
-    (tmp_path / "backup").mkdir()
-    (tmp_path / "history.csv").write_text("epoch\n0\n")
-    training.forget_other_run(tmp_path, {"steps": 20, "seen": ["a"]})
-    assert (tmp_path / "backup").is_dir() and (tmp_path / "history.csv").is_file()
-    training.forget_other_run(tmp_path, {"steps": 20, "seen": ["b"]})
-    assert not (tmp_path / "backup").exists()
-    assert not (tmp_path / "history.csv").exists()
+class Kill(keras.callbacks.Callback):
+    """Stops a training in the middle of an epoch, as a closed session does."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.steps = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps -= 1
+        if not self.steps:
+            raise KeyboardInterrupt
+
+
+def build_with_all_that_makes_resuming_hard():
+    config.set_seed(3)
+    inputs = keras.Input((6,))
+    x = keras.layers.Dropout(0.4)(keras.layers.Dense(8)(inputs))
+    x = keras.layers.BatchNormalization()(x)
+    model = keras.Model(inputs, keras.layers.Dense(1)(x))
+    model.compile(keras.optimizers.AdamW(1e-2), loss="mse")
+    return model
+
+
+def train(folder, steps_to_kill=None, record=None):
+    model = build_with_all_that_makes_resuming_hard()
+    rng = np.random.default_rng(0)
+    pair = rng.normal(size=(40, 6)), rng.normal(size=(40, 1))
+    data = tf.data.Dataset.from_tensor_slices(pair).shuffle(40, seed=0).repeat()
+    callbacks = [keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1)]
+    if steps_to_kill:
+        callbacks.append(Kill(steps_to_kill))
+    record = record or {"steps": 50}
+    training.fit(model, data.batch(8), folder, record, callbacks)
+    return model
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return train(folder).get_weights(), (folder / "history.csv").read_bytes()
+
+
+@pytest.mark.parametrize("kills", [[3], [5], [7, 12, 9], [49]])
+def test_a_killed_training_ends_with_the_very_weights(tmp_path, undisturbed, kills):
+    for steps in kills:
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, steps)
+    weights = train(tmp_path).get_weights()
+    for ours, theirs in zip(weights, undisturbed[0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (tmp_path / "history.csv").read_bytes() == undisturbed[1]
+    assert not (tmp_path / "backup.npz").exists()
+
+
+def test_the_backup_of_another_run_is_not_taken(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, 12, {"steps": 50, "seen": ["a"]})
+    model = train(tmp_path, record={"steps": 50, "seen": ["b"]})
+    assert int(model.optimizer.iterations) == 50
+    assert (tmp_path / "history.csv").read_text().startswith("epoch,loss")
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_a_damaged_backup_is_told_and_training_begins_anew(
+    tmp_path, undisturbed, capsys, share
+):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, 12)
+    path = tmp_path / "backup.npz"
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    weights = train(tmp_path).get_weights()
+    assert "backup.npz: is damaged" in capsys.readouterr().out
+    np.testing.assert_array_equal(weights[0], undisturbed[0][0])
 
 
 def test_refreshed_batch_norm_holds_the_mean_and_variance_of_the_images():

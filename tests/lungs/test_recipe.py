@@ -15,7 +15,7 @@ def test_the_shipping_recipe_saves_a_segmenter_that_saw_no_film(tmp_path, monkey
     assert manifest["training"]["seen"] == []
     assert manifest["training"]["data"] == "4 phantoms, no real film"
     assert model.input_shape == (None, 32, 32, 1)
-    assert (folder / "history.csv").is_file() and not (folder / "backup").exists()
+    assert (folder / "history.csv").is_file() and not (folder / "backup.npz").exists()
 
 
 def test_training_goes_on_from_the_shipped_weights_only_if_they_fit(
