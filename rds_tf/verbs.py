@@ -147,6 +147,7 @@ def diagnose(options) -> int:
         raise FileNotFoundError(f"{options.path}: there is no such file or folder.")
     models = diagnose.load_models(options.models)
     done, refused = diagnose.diagnose_files(options.path, options.out, models)
+    # `--dicom` comes with the hand-over.
     for record in done:
         print("{file}: {decision}, probability {probability:.3f}".format(**record))
     for sentence in refused:
@@ -154,6 +155,47 @@ def diagnose(options) -> int:
     print(f"{len(done)} diagnosed, {len(refused)} refused, in {options.out}")
     print(config.NOT_FOR_CLINICAL_USE)
     return 1 if refused else 0
+
+
+def study_plan(options) -> None:
+    """Print the sizes of a reader study, and write its pack."""
+    from rds_tf.readers import pack, power
+
+    if options.prepared and not options.pack:
+        raise ValueError("`study plan PREPARED PACK`: say where to write the pack.")
+    print(power.describe_plan(options))
+    if options.pack:
+        print(pack.write_pack(options))
+
+
+def study_analyse(options) -> None:
+    """Analyse readings; print the table, write page and figures."""
+    from rds_tf.study import readers_page
+
+    print(
+        readers_page.analyse(options.readings, options.key, options.out, options.json)
+    )
+
+
+def serve_study(options) -> None:
+    """Serve the reading room of a pack until interrupted."""
+    from rds_tf.study import reading_room
+
+    reading_room.serve(options.pack, options.host, options.port)
+
+
+def serve_demo(options) -> None:
+    """Serve the exhibition page until interrupted."""
+    from rds_tf.study import exhibition
+
+    exhibition.serve(options.models, options.host, options.port)
+
+
+def report(options) -> None:
+    """Write the paper kit of a run."""
+    from rds_tf.study import paper
+
+    print(paper.write(options.run_folder, options.out))
 
 
 def demo(options) -> None:
