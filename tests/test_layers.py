@@ -21,7 +21,8 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "auditor diagnose",
     "readers": "readings mrmc roe_metz power pack answers",
     "study": "report comparison_page audit_page readers_page dicom_source "
-    "dicom_out paper reading_room exhibition demo",
+    "dicom_out paper_blocks paper_words paper_run paper_scores paper_facts "
+    "paper_figures paper reading_room exhibition demo",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]
 ORDER += ["verbs", "__main__"]

@@ -101,7 +101,6 @@ def build_segmentation(
         segment_descriptions=[lungs],
         content_label="LUNGS",
         content_description=RESEARCH_ONLY,
-        omit_empty_frames=False,
         transfer_syntax_uid=uid.ExplicitVRLittleEndian,
         manufacturer_model_name=name,
         device_serial_number=model["sha256"],

@@ -221,6 +221,7 @@ def test_both_say_what_they_are_and_which_film_they_were_made_from(make_film):
     assert "Not for clinical use" in said and "RDS, probability 0.710" in said
     assert f"rds_classifier, trained on phantoms, weights SHA-256 {CLASSIFIER}" in said
     assert lungs.SeriesInstanceUID != overlay.SeriesInstanceUID
+    assert (lungs.SeriesNumber, overlay.SeriesNumber) == (9801, 9802)
 
 
 def test_millimetres_follow_the_picture_to_its_size(make_film):
