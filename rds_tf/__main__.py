@@ -12,6 +12,7 @@ BACKBONES = ("B0", "B3", "B5")
 INPUTS = ("whole", "combined", "masked")
 STARTS = ("auto", "imagenet", "phantom", "scratch")
 TUBES = "folder of drawn tubes, <case>.png"
+ORDERS = ("sequential", "crossover")
 FOLDS = ["all", *map(str, range(config.NUM_FOLDS))]
 
 
@@ -119,6 +120,15 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("path", type=Path, help="DICOM or PNG file, or a folder")
     verb.add_argument("--out", type=Path, required=True, help="folder to write")
     verb.add_argument("--models", type=Path, default=config.SAVED_MODELS)
+    text = "write a DICOM Segmentation and a Secondary Capture beside each DICOM film"
+    verb.add_argument("--dicom", action="store_true", help=text)
+
+    _add_study(places)
+    _add_serve(places)
+
+    verb = _add(places, "report", "results, model card and checklists of a run")
+    verb.add_argument("run_folder", type=Path, help="folder of results")
+    verb.add_argument("out", type=Path, help="folder to write")
 
     verb = _add(places, "demo", "run the notebooks 01 to 05 and print the table")
     _add_profile(verb)
@@ -131,13 +141,65 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(places, name: str, summary: str) -> argparse.ArgumentParser:
+def _add_study(places) -> None:
+    """Add the two verbs of a reader study."""
+    places = _add_group(places, "study", "plan and analyse a reader study")
+
+    verb = _add(places, "plan", "sizes of a reader study, and its pack", "study_plan")
+    verb.add_argument("prepared", nargs="?", type=Path, help="folder of prepare")
+    verb.add_argument("pack", nargs="?", type=Path, help="folder to write")
+    verb.add_argument("--models", type=Path, default=config.SAVED_MODELS)
+    verb.add_argument("--readers", type=int, default=6)
+    verb.add_argument("--cases", type=int, default=100, help="half of them with RDS")
+    verb.add_argument("--order", choices=ORDERS, default="sequential")
+    text = "between the sessions of a crossover"
+    verb.add_argument("--washout-days", type=int, default=28, help=text)
+    verb.add_argument("--auroc", type=float, default=0.8, help="of readers alone")
+    verb.add_argument("--effect", type=float, default=0.05, help="gain in AUROC")
+    verb.add_argument("--power", type=float, default=0.8, help="power asked for")
+    text = "simulated studies that check the formula"
+    verb.add_argument("--simulations", type=int, default=1000, help=text)
+    verb.add_argument("--seed", type=int, default=7)
+
+    verb = _add(places, "analyse", "analyse a reader study", "study_analyse")
+    verb.add_argument("readings", type=Path, help="CSV of readings, or a pack")
+    verb.add_argument("--key", type=Path, help="truth of a pack, default beside it")
+    verb.add_argument("--out", type=Path, help="folder for page and figures")
+    verb.add_argument("--json", type=Path, help="file for the figures")
+
+
+def _add_serve(places) -> None:
+    """Add the two web pages."""
+    places = _add_group(places, "serve", "open a web page: reading room or demo")
+    verb = _add(places, "study", "the reading room of a pack", "serve_study")
+    verb.add_argument("pack", type=Path, help="folder written by study plan")
+    _add_place(verb)
+    verb = _add(places, "demo", "the exhibition page", "serve_demo")
+    verb.add_argument("--models", type=Path, default=config.SAVED_MODELS)
+    _add_place(verb)
+
+
+def _add_group(places, name: str, summary: str):
+    group = places.add_parser(
+        name, help=summary, description=f"{summary}. {config.NOT_FOR_CLINICAL_USE}"
+    )
+    return group.add_subparsers(metavar="VERB", required=True)
+
+
+def _add(
+    places, name: str, summary: str, body: str | None = None
+) -> argparse.ArgumentParser:
     verb = places.add_parser(
         name, help=summary, description=f"{summary}. {config.NOT_FOR_CLINICAL_USE}"
     )
     verb.add_argument("--debug", action="store_true", help="show tracebacks")
-    verb.set_defaults(run=getattr(verbs, name))
+    verb.set_defaults(run=getattr(verbs, body or name))
     return verb
+
+
+def _add_place(verb) -> None:
+    verb.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    verb.add_argument("--port", type=int, default=7860)
 
 
 def _add_profile(verb) -> None:

@@ -140,20 +140,81 @@ def audit(options) -> None:
 
 
 def diagnose(options) -> int:
-    """Diagnose films; 1 if one was refused."""
+    """Diagnose films; 1 if one was refused, or could not be handed over."""
     from rds_tf.diagnosis import diagnose
 
     if not options.path.exists():
         raise FileNotFoundError(f"{options.path}: there is no such file or folder.")
+    not_written = []
+    hand_over = _collect_hand_over(not_written) if options.dicom else None
     models = diagnose.load_models(options.models)
-    done, refused = diagnose.diagnose_files(options.path, options.out, models)
+    done, refused = diagnose.diagnose_files(
+        options.path, options.out, models, hand_over
+    )
     for record in done:
         print("{file}: {decision}, probability {probability:.3f}".format(**record))
-    for sentence in refused:
+    for sentence in refused + not_written:
         print(sentence, file=sys.stderr)
-    print(f"{len(done)} diagnosed, {len(refused)} refused, in {options.out}")
+    count = f"{len(done)} diagnosed, {len(refused)} refused"
+    if options.dicom:
+        count += f", {len(done) - len(not_written)} handed over as DICOM"
+    print(f"{count}, in {options.out}")
     print(config.NOT_FOR_CLINICAL_USE)
-    return 1 if refused else 0
+    return 1 if refused + not_written else 0
+
+
+def _collect_hand_over(not_written: list[str]):
+    """Return a hand-over that goes past films which no DICOM can be written for."""
+    from rds_tf.study import dicom_out, dicom_source
+
+    def hand_over(*diagnosed) -> None:
+        try:
+            dicom_out.write(*diagnosed)
+        except dicom_source.HandOverError as error:
+            not_written.append(str(error))
+
+    return hand_over
+
+
+def study_plan(options) -> None:
+    """Print the sizes of a reader study, and write its pack."""
+    from rds_tf.readers import pack, power
+
+    if options.prepared and not options.pack:
+        raise ValueError("`study plan PREPARED PACK`: say where to write the pack.")
+    print(power.describe_plan(options))
+    if options.pack:
+        print(pack.write_pack(options))
+
+
+def study_analyse(options) -> None:
+    """Analyse readings; print the table, write page and figures."""
+    from rds_tf.study import readers_page
+
+    print(
+        readers_page.analyse(options.readings, options.key, options.out, options.json)
+    )
+
+
+def serve_study(options) -> None:
+    """Serve the reading room of a pack until interrupted."""
+    from rds_tf.study import reading_room
+
+    reading_room.serve(options.pack, options.host, options.port)
+
+
+def serve_demo(options) -> None:
+    """Serve the exhibition page until interrupted."""
+    from rds_tf.study import exhibition
+
+    exhibition.serve(options.models, options.host, options.port)
+
+
+def report(options) -> None:
+    """Write the paper kit of a run."""
+    from rds_tf.study import paper
+
+    print(paper.write(options.run_folder, options.out))
 
 
 def demo(options) -> None:

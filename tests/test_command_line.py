@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 
 from rds_tf import __main__ as command
@@ -138,6 +139,32 @@ def test_diagnose_a_folder_with_one_bad_file(cohort, models, tmp_path, capsys):
     assert record["notice"] == config.NOT_FOR_CLINICAL_USE
     assert "Phantom^Synthetic" not in (out / "case0000.json").read_text()
     assert cv2.imread(str(out / "case0000.png")).shape[1] >= 512
+
+
+def test_diagnose_hands_over_what_has_a_study_and_says_what_has_none(
+    cohort, models, tmp_path, capsys
+):
+    films = tmp_path / "films"
+    films.mkdir()
+    first, second = sorted((cohort / "dicom").glob("*.dcm"))[:2]
+    (films / "a.dcm").write_bytes(first.read_bytes())
+    dataset = pydicom.dcmread(second)
+    del dataset.StudyInstanceUID
+    dataset.save_as(films / "b.dcm")
+    cv2.imwrite(str(films / "c.png"), np.eye(64, dtype="uint8") * 255)
+    out = tmp_path / "out"
+    arguments = ["diagnose", str(films), "--out", str(out), "--models", str(models)]
+    assert command.main([*arguments, "--dicom"]) == 1
+    said = capsys.readouterr()
+    assert "b.dcm: its StudyInstanceUID is missing" in said.err
+    assert "c.png: a picture names no patient" in said.err
+    assert "3 diagnosed, 0 refused, 1 handed over as DICOM" in said.out
+    pictures = {f"{name}.{kind}" for name in "abc" for kind in ("json", "png")}
+    written = {path.name for path in out.iterdir()}
+    assert written == pictures | {"a_lungs.dcm", "a_overlay.dcm"}
+    drawn = cv2.cvtColor(cv2.imread(str(out / "a.png")), cv2.COLOR_BGR2RGB)
+    handed = pydicom.dcmread(out / "a_overlay.dcm").pixel_array
+    np.testing.assert_array_equal(handed, drawn)
 
 
 def test_training_a_fold_writes_a_model_that_never_saw_it(

@@ -85,7 +85,7 @@ def open_radiograph(path: str | Path) -> Radiograph:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             data = path.read_bytes()
-            if data[:4] == b"\x89PNG" or data[:3] == b"\xff\xd8\xff":
+            if _is_picture(data):
                 image, bits_stored = _read_picture(data)
                 patient_id = ""
             else:
@@ -101,6 +101,12 @@ def open_radiograph(path: str | Path) -> Radiograph:
         raise RadiographError(f"Cannot read {path.name}: {_cause(error)}.") from error
     messages = dict.fromkeys(_one_line(w.message) for w in caught)
     return Radiograph(image, bits_stored, patient_id, tuple(messages))
+
+
+def read_header(path: str | Path) -> pydicom.Dataset | None:
+    """Parse a file that `open_radiograph` has read; None where it is PNG or JPEG."""
+    data = Path(path).read_bytes()
+    return None if _is_picture(data) else _parse_dicom(data)
 
 
 def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None:
@@ -120,6 +126,10 @@ def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None
     if not written:
         raise OSError(f"Cannot write {path}: OpenCV could not encode it.")
     engine.write_whole(path, png.tobytes())
+
+
+def _is_picture(data: bytes) -> bool:
+    return data[:4] == b"\x89PNG" or data[:3] == b"\xff\xd8\xff"
 
 
 def _read_picture(data: bytes) -> tuple[np.ndarray, int]:

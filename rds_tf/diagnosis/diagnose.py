@@ -1,6 +1,7 @@
 """A file in, a diagnosis out: lungs, probability, heat map, warnings."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -195,7 +196,10 @@ def find_films(path: str | Path, out: str | Path) -> list[Path]:
 
 
 def diagnose_files(
-    path: str | Path, out: str | Path, models: Models
+    path: str | Path,
+    out: str | Path,
+    models: Models,
+    hand_over: Callable | None = None,
 ) -> tuple[list[dict], list[str]]:
     """Diagnose a file or a folder; write one JSON and one overlay PNG a film.
 
@@ -203,6 +207,9 @@ def diagnose_files(
         path: a film, or a folder that is searched with its subfolders.
         out: folder for `<name>.json` and `<name>.png`.
         models: from `load_models`.
+        hand_over: called after each film with its path, its `Diagnosis`, its record
+            of `describe`, its picture of `draw` and the path that its outputs start
+            with, as `study.dicom_out.write`.
 
     Returns:
         What was written, and one sentence for each file that was refused.
@@ -219,13 +226,15 @@ def diagnose_files(
             refused.append(str(error))
             continue
         record = describe(found, film, models)
-        picture = cv2.cvtColor(draw(found), cv2.COLOR_RGB2BGR)
-        whole, content = cv2.imencode(".png", picture)
+        picture = draw(found)
+        whole, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         if not whole:
             raise OSError(f"{film}: its overlay cannot be encoded as PNG.")
         engine.write_whole(out / f"{name}.png", content.tobytes())
         store.write_json(out / f"{name}.json", record)
         done.append(record)
+        if hand_over:
+            hand_over(film, found, record, picture, out / name)
     return done, refused
 
 

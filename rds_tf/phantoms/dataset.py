@@ -229,6 +229,9 @@ def write_dicom(path: Path, image: np.ndarray, case: Case) -> None:
     dataset = FileDataset(path, {}, file_meta=meta, preamble=bytes(128))
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+        made_of = [keyword, str(case.seed)]
+        setattr(dataset, keyword, uid.generate_uid(entropy_srcs=made_of))
     dataset.Modality = "DX"
     dataset.BodyPartExamined = "CHEST"
     dataset.ViewPosition = "AP"

@@ -92,7 +92,7 @@ def format_table(table: pd.DataFrame) -> str:
     """Lay the table of `write_results_table` out as text for the terminal."""
     blocks = []
     for task, part in table.groupby("task", sort=False):
-        grid = _make_grid(part)
+        grid = make_grid(part)
         widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
         lines = [f"{TITLES[task]} ({_describe(part)})"]
         for row in grid:
@@ -125,7 +125,7 @@ def format_html(table: pd.DataFrame) -> str:
     """Lay the table of `write_results_table` out as one page that needs no other."""
     blocks = []
     for task, part in table.groupby("task", sort=False):
-        headings, *rows = _make_grid(part)
+        headings, *rows = make_grid(part)
         head = "".join(f"<th>{html.escape(name)}</th>" for name in headings)
         body = "\n".join(f"<tr>{''.join(map(_make_cell, row))}</tr>" for row in rows)
         blocks.append(
@@ -186,7 +186,7 @@ def _describe(part: pd.DataFrame) -> str:
     return f"data: {first['data']}, {first['num_cases']} cases"
 
 
-def _make_grid(part: pd.DataFrame) -> list[list[str]]:
+def make_grid(part: pd.DataFrame) -> list[list[str]]:
     """Write the scores of one task as text: headings, then one row an arm."""
     metrics = [name for name in part["metric"].unique() if name not in COUNTS]
     grid = [["", *(NAMES.get(name, name.capitalize()) for name in metrics)]]

@@ -1,0 +1,1 @@
+"""The reader study: design, packs, answers, multi-reader multi-case statistics."""
