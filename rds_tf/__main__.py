@@ -13,6 +13,7 @@ INPUTS = ("whole", "combined", "masked")
 STARTS = ("auto", "imagenet", "phantom", "scratch")
 TUBES = "folder of drawn tubes, <case>.png"
 ORDERS = ("sequential", "crossover")
+STRUCTURES = ("HL", "LL", "HH", "LH")
 FOLDS = ["all", *map(str, range(config.NUM_FOLDS))]
 
 
@@ -154,10 +155,21 @@ def _add_study(places) -> None:
     verb.add_argument("--order", choices=ORDERS, default="sequential")
     text = "between the sessions of a crossover"
     verb.add_argument("--washout-days", type=int, default=28, help=text)
-    verb.add_argument("--auroc", type=float, default=0.8, help="of readers alone")
+    text = "of readers alone, default the pilot's, or 0.8"
+    verb.add_argument("--auroc", type=float, help=text)
     verb.add_argument("--effect", type=float, default=0.05, help="gain in AUROC")
     verb.add_argument("--power", type=float, default=0.8, help="power asked for")
-    text = "simulated studies that check the formula"
+    text = "CSV of readings whose variances are taken, not --structure's"
+    verb.add_argument("--pilot", type=Path, help=text)
+    text = "H or L correlation of ratings, then H or L spread of readers (Roe and Metz)"
+    verb.add_argument("--structure", choices=STRUCTURES, default="HL", help=text)
+    text = "of two ratings of a film: same reader, same arm, neither; not --structure's"
+    verb.add_argument(
+        "--correlations", nargs=3, type=float, metavar=("R", "A", "N"), help=text
+    )
+    text = "SD of readers' AUROC: common to both arms, and change with the arm"
+    verb.add_argument("--reader-sd", nargs=2, type=float, metavar=("C", "A"), help=text)
+    text = "simulated studies that check the formula, 0 for none"
     verb.add_argument("--simulations", type=int, default=1000, help=text)
     verb.add_argument("--seed", type=int, default=7)
 

@@ -32,7 +32,7 @@ def delong_covariance(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray,
     Raises:
         ValueError: if a class has fewer than two cases or an array is malformed.
     """
-    above, below = _count_wins(labels, scores)
+    above, below = count_wins(labels, scores)
     num_positive, num_negative = above.shape[1], below.shape[1]
     num_pairs = num_positive * num_negative
     covariance = np.cov(above) * num_positive + np.cov(below) * num_negative
@@ -56,7 +56,7 @@ def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, 
     Raises:
         ValueError: as for `delong_covariance`.
     """
-    above, below = _count_wins(labels, [first, second])
+    above, below = count_wins(labels, [first, second])
     # Wins are halves, exact in floats: equal order gives 0 and not about 0.
     above, below = above[0] - above[1], below[0] - below[1]
     num_pairs = len(above) * len(below)
@@ -231,7 +231,7 @@ def _holm(p_values: list[float]) -> np.ndarray:
     return np.minimum(np.maximum.accumulate(scaled), 1)[np.argsort(order)]
 
 
-def _count_wins(labels, scores) -> tuple[np.ndarray, np.ndarray]:
+def count_wins(labels, scores) -> tuple[np.ndarray, np.ndarray]:
     """Return for each case how many of the other class lie below it, ties one half.
 
     Positives `(K, P)`, then negatives `(K, N - P)`.

@@ -178,12 +178,14 @@ def _collect_hand_over(not_written: list[str]):
 
 def study_plan(options) -> None:
     """Print the sizes of a reader study, and write its pack."""
-    from rds_tf.readers import pack, power
+    from rds_tf.readers import sizes
 
     if options.prepared and not options.pack:
         raise ValueError("`study plan PREPARED PACK`: say where to write the pack.")
-    print(power.describe_plan(options))
+    print(sizes.describe_plan(options))
     if options.pack:
+        from rds_tf.readers import pack
+
         print(pack.write_pack(options))
 
 

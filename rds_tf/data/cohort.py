@@ -43,7 +43,7 @@ def load_cohort(
     Raises:
         CohortError: no such table or folder, or the table lacks a required column.
     """
-    rows = dict(_read_table(Path(path)))
+    rows = dict(read_table(Path(path), REQUIRED_COLUMNS))
     if not Path(root).is_dir():
         raise CohortError(f"The root {root} is not a folder.")
     files = _Files(Path(root))
@@ -123,8 +123,8 @@ class _Files:
         return num_same, num_same == len(ours), _nfc(ours[0]) == _nfc(theirs[0])
 
 
-def _read_table(path: Path) -> list[tuple[int, dict]]:
-    """Read the rows that hold anything, each with its line number."""
+def read_table(path: Path, required: list[str]) -> list[tuple[int, dict]]:
+    """Read the rows of a CSV that hold anything, each with its line number."""
     try:
         text = _decode(path.read_bytes())
         header = text.partition("\n")[0]
@@ -136,7 +136,7 @@ def _read_table(path: Path) -> list[tuple[int, dict]]:
         raise CohortError(f"Cannot read {path}: {error.strerror}.") from error
     except (csv.Error, UnicodeError) as error:
         raise CohortError(f"{path.name} is not a table: {error}.") from error
-    missing = [name for name in REQUIRED_COLUMNS if name not in reader.fieldnames]
+    missing = [name for name in required if name not in reader.fieldnames]
     if missing:
         raise CohortError(f"{path.name} has no column {', '.join(missing)}.")
     return rows

@@ -46,7 +46,9 @@ def write(jobs: list[crossval.Job], regions=None) -> str:
     engine.write_whole(out / "comparison.html", page.encode())
     blocks = [report.format_table(scores)]
     for name, rows in tables.items():
-        blocks.append(f"{HEADINGS[name]}. {WHAT[name]}\n\n" + format_text(rows))
+        blocks.append(f"{HEADINGS[name]}. {WHAT[name]}
+
+" + report.align(rows))
     return "\n\n".join(blocks) + f"\n\nAll in {out / 'comparison.html'}"
 
 
@@ -147,18 +149,6 @@ def format_page(page: str, tables: dict, figures: dict) -> str:
             "</figure>"
         )
     return page.replace("</body>", "\n".join(parts) + "\n</body>")
-
-
-def format_text(rows: list[list[str]]) -> str:
-    """Align rows of cells in columns, the first to the left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
 
 
 def _interval(score: dict, sign: str = "") -> str:

@@ -127,7 +127,7 @@ def format_html(table: pd.DataFrame) -> str:
     for task, part in table.groupby("task", sort=False):
         headings, *rows = make_grid(part)
         head = "".join(f"<th>{html.escape(name)}</th>" for name in headings)
-        body = "\n".join(f"<tr>{''.join(map(_make_cell, row))}</tr>" for row in rows)
+        body = "\n".join(f"<tr>{''.join(map(format_cell, row))}</tr>" for row in rows)
         blocks.append(
             f"<h2>{TITLES[task]}</h2>\n<p>{html.escape(_describe(part))}</p>\n"
             f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
@@ -139,6 +139,18 @@ def format_html(table: pd.DataFrame) -> str:
         f"<h1>rds_tf: results</h1>\n"
         f'<p class="notice"><strong>{config.NOT_FOR_CLINICAL_USE}</strong></p>\n'
         f"{page}\n<p>{NOTE}</p>\n</body>\n</html>\n"
+    )
+
+
+def align(rows: list[list[str]]) -> str:
+    """Align rows of cells in columns, the first to the left."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
     )
 
 
@@ -208,7 +220,7 @@ def _format_score(value: float, low: float, high: float) -> str:
     return f"{value:.3f}" + ("" if pd.isna(low) else f" ({low:.3f} to {high:.3f})")
 
 
-def _make_cell(text: str) -> str:
+def format_cell(text: str) -> str:
     """Return one HTML cell, the interval in it set in grey."""
     shaded = re.sub(r"(\(.* to .*\))$", r"<span>\1</span>", html.escape(text))
     return f"<td>{shaded}</td>"
