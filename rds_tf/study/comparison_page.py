@@ -46,9 +46,7 @@ def write(jobs: list[crossval.Job], regions=None) -> str:
     engine.write_whole(out / "comparison.html", page.encode())
     blocks = [report.format_table(scores)]
     for name, rows in tables.items():
-        blocks.append(f"{HEADINGS[name]}. {WHAT[name]}
-
-" + report.align(rows))
+        blocks.append(f"{HEADINGS[name]}. {WHAT[name]}\n\n" + report.align(rows))
     return "\n\n".join(blocks) + f"\n\nAll in {out / 'comparison.html'}"
 
 
