@@ -159,13 +159,17 @@ def diagnose(options) -> int:
 
 def study_plan(options) -> None:
     """Print the sizes of a reader study, and write its pack."""
-    from rds_tf.readers import pack, power
+    from rds_tf.readers import power
 
     if options.prepared and not options.pack:
         raise ValueError("`study plan PREPARED PACK`: say where to write the pack.")
     print(power.describe_plan(options))
     if options.pack:
-        print(pack.write_pack(options))
+        from rds_tf.readers import design, pack
+
+        sizes = options.readers, options.cases, options.washout_days, options.seed
+        plan = design.Design(options.order, *sizes)
+        print(pack.write_pack(options.prepared, options.pack, options.models, plan))
 
 
 def study_analyse(options) -> None:

@@ -19,9 +19,9 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "diagnosis": "efficientnet activation other_cams explain imputation map_controls "
     "faithfulness classifier recipe crossval ensemble arms tubes audit "
     "auditor diagnose",
-    "readers": "readings mrmc roe_metz power pack answers",
-    "study": "report comparison_page audit_page readers_page dicom_out paper "
-    "reading_room exhibition demo",
+    "readers": "readings mrmc roe_metz power codes design pack answers",
+    "study": "report comparison_page audit_page readers_page dicom_out paper words "
+    "site reading_room exhibition demo",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]
 ORDER += ["verbs", "__main__"]
