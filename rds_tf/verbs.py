@@ -159,16 +159,16 @@ def diagnose(options) -> int:
 
 def study_plan(options) -> None:
     """Print the sizes of a reader study, and write its pack."""
-    from rds_tf.readers import power
+    from rds_tf.readers import design, power
 
     if options.prepared and not options.pack:
         raise ValueError("`study plan PREPARED PACK`: say where to write the pack.")
+    sizes = options.readers, options.cases, options.washout_days, options.seed
+    plan = design.Design(options.order, *sizes) if options.pack else None
     print(power.describe_plan(options))
-    if options.pack:
-        from rds_tf.readers import design, pack
+    if plan:
+        from rds_tf.readers import pack  # with it comes TensorFlow
 
-        sizes = options.readers, options.cases, options.washout_days, options.seed
-        plan = design.Design(options.order, *sizes)
         print(pack.write_pack(options.prepared, options.pack, options.models, plan))
 
 

@@ -66,10 +66,10 @@ def write_pack(
     store.write_json(out / codes.FILE, codes.hash_codes(drawn))
     store.write_json(out / "plan.json", describe(plan, readers))
     left_out = sum(one is None for one in judges)
+    note = f" Every model saw the patients of {left_out} films; they were left out."
     return (
         f"{len(cases)} cases, half of them with RDS, for {len(readers)} readers, "
-        f"{plan.order}, in {out}; {left_out} of {len(table)} films were left out "
-        f"because every model saw their patient.\n"
+        f"{plan.order}, in {out}.{note if left_out else ''}\n"
         f"Truth: {beside[0]}, codes: {beside[1]}. Give each reader one code and keep "
         f"both files where no reader looks.\n"
         f"Next: python -m rds_tf serve study {out}\n{config.NOT_FOR_CLINICAL_USE}"

@@ -17,7 +17,7 @@ function writeRating() {
 }
 
 function checkAnswer() {
-  find('.answer .main').disabled = busy || readAnswer() === null;
+  find('.answer .main').disabled = busy || !shown || readAnswer() === null;
 }
 
 function setRating(value) {

@@ -76,6 +76,7 @@ async function showFilm() {
   try {
     const name = `${reply.session} ${reply.case}`;
     if (name !== shown) {
+      shown = null; // until it is there, nothing can be confirmed
       viewer.clear();
       const { ticket, height, width, bytes } = reply.film;
       const levels = await fetchFile(ticket);
@@ -83,6 +84,7 @@ async function showFilm() {
       const type = bytes === 2 ? Uint16Array : Uint8Array;
       viewer.show(new type(levels), height, width);
       shown = name;
+      checkAnswer();
     }
     find('.map').checked = viewer.showsHeat = true;
     if (reply.model && reply.model.ticket) {

@@ -148,5 +148,6 @@ def run(app, routes: tuple[str, ...], host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"Open http://{shown}:{port}/ in a browser. Ctrl+C ends it.", flush=True)
     gate = Gate(app, routes, LOOPBACK if local else None)
-    settings = uvicorn.Config(gate, log_level="warning", server_header=False)
+    quiet = {"log_level": "warning", "server_header": False, "proxy_headers": False}
+    settings = uvicorn.Config(gate, **quiet)
     uvicorn.Server(settings).run(sockets=[listening])
