@@ -107,10 +107,7 @@ class Answers:
             if place in self._load_answered(connection, reader):
                 return False
             due = self._find_due(connection, reader, now)
-            if (
-                not isinstance(due, design.Due)
-                or (due.session, due.case, due.step) != place
-            ):
+            if not isinstance(due, design.Due) or due.key != place:
                 raise ValueError(f"Reader {reader}: {place} is not what is due now.")
             row = (reader, *place, rating, decision, seconds, _write_time(now))
             connection.execute(

@@ -71,6 +71,11 @@ class Due:
     place: int
     total: int
 
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What an answer is stored under: session, case and step."""
+        return self.session, self.case, self.step
+
 
 @dataclass(frozen=True)
 class Wait:

@@ -16,8 +16,12 @@ function writeRating() {
   checkAnswer();
 }
 
+function isReady() {
+  return reply.screen === 'film' && !busy && shown && settled && readAnswer() !== null;
+}
+
 function checkAnswer() {
-  find('.answer .main').disabled = busy || !shown || readAnswer() === null;
+  find('.answer .main').disabled = !isReady();
 }
 
 function setRating(value) {
@@ -38,13 +42,14 @@ function changeAnswer() { // what is said of the answer before no longer holds
 }
 
 function confirmAnswer() {
+  if (!isReady()) return;
   const answer = readAnswer();
-  if (busy || !answer || reply.screen !== 'film' || !shown) return;
   const agree = answer.decision ? answer.rating >= 50 : answer.rating <= 50;
   if (!agree && !sure) {
     sure = true;
     const decision = say(answer.decision ? 'rds' : 'no_rds');
     warn('mismatch', { decision, rating: answer.rating });
+    settle();
     return;
   }
   const place = { session: reply.session, case: reply.case, step: reply.step };
@@ -59,28 +64,33 @@ function speak(language) {
   writeRating();
 }
 
-const KEYS = {
-  KeyR: () => setDecision(1),
-  KeyN: () => setDecision(0),
-  ArrowUp: () => setRating(rated(5)),
-  ArrowDown: () => setRating(rated(-5)),
+const KEYS = { // by place on the keyboard, so that a Korean layout does as well
+  R: () => setDecision(1),
+  N: () => setDecision(0),
+  ArrowUp: () => setRating(stepRating(5)),
+  ArrowDown: () => setRating(stepRating(-5)),
   Enter: confirmAnswer,
-  KeyI: () => find('.invert').click(),
-  KeyM: () => reply.model && find('.map').click(),
-  Digit0: () => viewer.reset(),
+  I: () => find('.invert').click(),
+  M: () => reply.model && find('.map').click(),
+  0: () => viewer.reset(),
   Equal: () => viewer.zoomBy(1.25),
+  Add: () => viewer.zoomBy(1.25),
   Minus: () => viewer.zoomBy(0.8),
+  Subtract: () => viewer.zoomBy(0.8),
 };
-const rated = (step) => rating.classList.contains('unset') ? 50
-  : Math.min(100, Math.max(0, Number(rating.value) + step));
+
+function stepRating(step) { // the first step only sets the middle
+  if (rating.classList.contains('unset')) return 50;
+  return Math.min(100, Math.max(0, Number(rating.value) + step));
+}
 
 document.addEventListener('keydown', (event) => {
-  const key = KEYS[event.code] || KEYS[event.code.replace('Numpad', '')];
-  if (reply.screen !== 'film' || !key || event.repeat && event.code === 'Enter') return;
+  const name = event.code.replace(/^(Key|Digit|Numpad)/, '');
+  if (reply.screen !== 'film' || !(name in KEYS)) return;
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.target.tagName === 'BUTTON' && event.code === 'Enter') return;
+  if (name === 'Enter' && (event.repeat || event.target.tagName === 'BUTTON')) return;
   event.preventDefault();
-  key();
+  KEYS[name]();
 });
 find('.sign-in').addEventListener('submit', (event) => {
   event.preventDefault();

@@ -6,10 +6,11 @@ const find = (selector) => element.querySelector(selector);
 const room = find('.room');
 const form = find('.answer');
 const rating = find('#rating');
-const PATIENCE_MS = 20000;
+const PATIENCE_MS = 20000, SETTLE_MS = 400;
 let token = null, reply = { screen: 'sign_in' }, shown = null;
 let sure = false; // the reader has seen that decision and rating do not agree
 let busy = false, failed = null;
+let settled = false; // false for a moment, lest a double click confirm what is new
 let tongue = localStorage.getItem('tongue')
   || (navigator.language.startsWith('ko') ? 'ko' : 'en');
 
@@ -46,7 +47,7 @@ async function ask(message) { // the same message again is safe: answers are loc
 async function show(answer) {
   reply = answer;
   failed = null;
-  sure = false;
+  sure = settled = false;
   if (reply.token) token = reply.token;
   if (reply.screen === 'sign_in') token = null;
   if (reply.screen !== 'film') {
@@ -84,7 +85,6 @@ async function showFilm() {
       const type = bytes === 2 ? Uint16Array : Uint8Array;
       viewer.show(new type(levels), height, width);
       shown = name;
-      checkAnswer();
     }
     find('.map').checked = viewer.showsHeat = true;
     if (reply.model && reply.model.ticket) {
@@ -92,12 +92,23 @@ async function showFilm() {
       const heat = await createImageBitmap(png);
       if (asked === reply) viewer.layHeat(heat);
     }
+    settle();
   } catch (error) {
     console.warn(error);
     shown = null;
     failed = () => ask({ do: 'next' });
     warn('film_lost', {}, true);
   }
+}
+
+function settle() {
+  const asked = reply;
+  settled = false;
+  checkAnswer();
+  setTimeout(() => {
+    if (asked === reply) settled = true;
+    checkAnswer();
+  }, SETTLE_MS);
 }
 
 async function fetchFile(ticket) {

@@ -157,7 +157,7 @@ class Room:
             if view.get("has_map", True):
                 layer = self.pack / "model" / f"{due.case}.png"
                 reply["model"]["ticket"] = _write_ticket(visit, layer)
-            alone = (due.session, due.case, design.ALONE)
+            alone = due.session, due.case, design.ALONE
             reply["first"] = self.answers.find_answer(visit.reader, *alone)
         self.answers.note_shown(visit.reader, due)
         visit.due, visit.shown = due, time.monotonic()
@@ -167,7 +167,7 @@ class Room:
         """Store an answer and show what is next."""
         due, seconds, word = visit.due, None, None
         place = tuple(message.get(name) for name in ("session", "case", "step"))
-        if due and place == (due.session, due.case, due.step):
+        if due and place == due.key:
             seconds = round(time.monotonic() - visit.shown, 3)
         try:
             values = message.get("rating"), message.get("decision")
