@@ -41,7 +41,7 @@ class Design:
             "num_readers": (self.num_readers >= fewest, f"{fewest} or more"),
             "num_cases": (
                 self.num_cases > 0 and self.num_cases % step == 0,
-                f"a multiple of {step}, 0 excepted, in a {self.order} study",
+                f"a multiple of {step} above 0 in a {self.order} study",
             ),
             "washout_days": (self.washout_days >= 0, "0 or more"),
             "seed": (self.seed >= 0, "0 or more"),

@@ -92,6 +92,9 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault();
   KEYS[name]();
 });
+room.addEventListener('click', (event) => { // Enter belongs to the answer again
+  if (event.detail > 0) event.target.closest('button')?.blur();
+});
 find('.sign-in').addEventListener('submit', (event) => {
   event.preventDefault();
   ask({ do: 'sign_in', code: find('#code').value });

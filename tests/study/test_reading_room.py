@@ -180,6 +180,8 @@ def test_window_zoom_and_map_draw_what_they_should(page, pack):
         answer(page, 1, 60, by_mouse=False)
     grey = [[64, 64, 64, 255], [191, 191, 191, 255]]
     assert read_pixels(page) == grey
+    page.get_by_role("button", name="Reset").click()
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
     page.locator("#level").fill("75")
     page.locator("#width").fill("50")  # black at 0.5, white at 1: 191 / 255 is 127
     assert read_pixels(page) == [[0, 0, 0, 255], [127, 127, 127, 255]]
