@@ -178,15 +178,17 @@ def _collect_hand_over(not_written: list[str]):
 
 def study_plan(options) -> None:
     """Print the sizes of a reader study, and write its pack."""
-    from rds_tf.readers import sizes
+    from rds_tf.readers import design, sizes
 
     if options.prepared and not options.pack:
         raise ValueError("`study plan PREPARED PACK`: say where to write the pack.")
+    counts = options.readers, options.cases, options.washout_days, options.seed
+    plan = design.Design(options.order, *counts) if options.pack else None
     print(sizes.describe_plan(options))
-    if options.pack:
-        from rds_tf.readers import pack
+    if plan:
+        from rds_tf.readers import pack  # with it comes TensorFlow
 
-        print(pack.write_pack(options))
+        print(pack.write_pack(options.prepared, options.pack, options.models, plan))
 
 
 def study_analyse(options) -> None:

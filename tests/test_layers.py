@@ -19,10 +19,11 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "diagnosis": "efficientnet activation other_cams explain imputation map_controls "
     "faithfulness classifier recipe crossval ensemble tubes arms audit "
     "auditor diagnose",
-    "readers": "readings mrmc decisions roe_metz power sizes pack answers",
+    "readers": "readings mrmc decisions roe_metz power sizes codes design pack answers",
     "study": "report comparison_page audit_page reader_plots reader_tables "
     "readers_page dicom_source dicom_out paper_blocks paper_words paper_run "
-    "paper_scores paper_facts paper_figures paper reading_room exhibition demo",
+    "paper_scores paper_facts paper_figures paper words site reading_room "
+    "exhibition demo",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]
 ORDER += ["verbs", "__main__"]

@@ -1,0 +1,208 @@
+"""Who reads which case when: arrays and a seed in, the order of every session out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from rds_tf.data import folds
+
+ALONE, WITH_MODEL = "alone", "with model"
+ORDERS = ("sequential", "crossover")
+
+
+@dataclass(frozen=True)
+class Design:
+    """The sizes of a reader study.
+
+    Attributes:
+        order: `"sequential"`, each film alone and at once again with the model; or
+            `"crossover"`, each film once in either of two sessions.
+        num_readers: int, 1 or more; a crossover needs 2.
+        num_cases: int, even: half with RDS.
+        washout_days: int, 0 or more, between the sessions of a crossover.
+        seed: int; the same seed gives the same cases, names and orders.
+    """
+
+    order: str = "sequential"
+    num_readers: int = 6
+    num_cases: int = 100
+    washout_days: int = 28
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no design."""
+        if self.order not in ORDERS:
+            raise ValueError(f"`order` must be one of {ORDERS}. Received: {self.order}")
+        fewest = ORDERS.index(self.order) + 1
+        step = 2 * fewest  # a crossover also halves the cases, label by label
+        rules = {
+            "num_readers": (self.num_readers >= fewest, f"{fewest} or more"),
+            "num_cases": (
+                self.num_cases > 0 and self.num_cases % step == 0,
+                f"a multiple of {step} above 0 in a {self.order} study",
+            ),
+            "washout_days": (self.washout_days >= 0, "0 or more"),
+            "seed": (self.seed >= 0, "0 or more"),
+        }
+        for name, (kept, rule) in rules.items():
+            if not kept:
+                raise ValueError(
+                    f"`{name}` must be {rule}. Received: {getattr(self, name)}"
+                )
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a reader has to read now.
+
+    Attributes:
+        session: int, 1 or 2.
+        case: name of the film.
+        step: the treatment, `"alone"` or `"with model"`.
+        place: int, the film's place in the session, from 1.
+        total: int, films of the session.
+    """
+
+    session: int
+    case: str
+    step: str
+    place: int
+    total: int
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What an answer is stored under: session, case and step."""
+        return self.session, self.case, self.step
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A session is over and the next one opens later, at `opens` (UTC)."""
+
+    opens: datetime
+
+
+def choose_cases(table: pd.DataFrame, usable: np.ndarray, design: Design):
+    """Choose cases, half of them with RDS, one film a patient, and name them anew.
+
+    Args:
+        table: a manifest, as of `prepare.load_manifest`.
+        usable: bool array `(N,)`, False where a film must not be chosen.
+        design: what to choose.
+
+    Returns:
+        DataFrame of the chosen rows of the manifest with a column `case`, `"C001"`
+        and so on, whose order is drawn and tells nothing.
+
+    Raises:
+        ValueError: if there are not enough patients of a label.
+    """
+    random = np.random.default_rng([design.seed, 0])
+    films = table.assign(person=folds.join_patients(table))[np.asarray(usable, bool)]
+    films = films.sort_values("case_id", kind="stable")
+    films = films.iloc[random.permutation(len(films))].drop_duplicates("person")
+    half, parts = design.num_cases // 2, []
+    for label, name in ((1, "with RDS"), (0, "without RDS")):
+        part = films[films["rds"] == label]
+        if len(part) < half:
+            raise ValueError(
+                f"`--cases {design.num_cases}` needs {half} patients {name}, and "
+                f"there are {len(part)} whose films can be used."
+            )
+        parts.append(part.iloc[:half])
+    chosen = pd.concat(parts).drop(columns="person")
+    chosen = chosen.iloc[random.permutation(len(chosen))].reset_index(drop=True)
+    digits = max(3, len(str(len(chosen))))
+    return chosen.assign(case=[f"C{i + 1:0{digits}d}" for i in range(len(chosen))])
+
+
+def plan_sessions(cases: list[str], truth: np.ndarray, design: Design) -> list[dict]:
+    """Say which cases each reader reads in which session, in which order and how.
+
+    In a crossover the cases are halved, label by label. Half of the readers begin
+    with one half of them with the model and read the other half alone; in the second
+    session they read each half the other way. The other readers begin alone. So each
+    case is met first with the model by half of the readers, and each session begins
+    with the model for half of them (balanced blocks; Obuchowski 2003, Radiology 229).
+
+    Args:
+        cases: their names.
+        truth: array `(N,)` of 0 and 1, which balances the halves and is not told.
+        design: of the study.
+
+    Returns:
+        One dict a reader: `"reader"`, such as `"R1"`, and `"sessions"`, lists of
+        `{"case": name, "steps": [treatments, one after the other]}`.
+    """
+    random = np.random.default_rng([design.seed, 1])
+    digits = len(str(design.num_readers))
+    readers = [f"R{i + 1:0{digits}d}" for i in range(design.num_readers)]
+    names = np.array(cases)
+    if design.order == "sequential":
+        both = [ALONE, WITH_MODEL]
+        return [
+            {"reader": reader, "sessions": [_shuffle(names, both, random)]}
+            for reader in readers
+        ]
+    first, second = _halve(names, np.asarray(truth), random)
+    starts = random.permutation(np.arange(design.num_readers) % 2)
+    plan = []
+    for reader, starts_alone in zip(readers, starts, strict=True):
+        halves = {WITH_MODEL: first, ALONE: second}
+        order = [WITH_MODEL, ALONE]
+        if starts_alone:
+            halves, order = {ALONE: first, WITH_MODEL: second}, order[::-1]
+        sessions = [_read_halves(halves, order, random)]
+        swapped = {order[0]: halves[order[1]], order[1]: halves[order[0]]}
+        sessions.append(_read_halves(swapped, order[::-1], random))
+        plan.append({"reader": reader, "sessions": sessions})
+    return plan
+
+
+def find_due(
+    sessions: list[list[dict]], answered: dict, washout_days: int, now: datetime
+) -> Due | Wait | None:
+    """Find what is next in a reader's plan.
+
+    Args:
+        sessions: the reader's, as of `design.plan_sessions`.
+        answered: `(session, case, step)` to the time of the answer, UTC.
+        washout_days: int, from the end of a session until the next one opens.
+        now: UTC.
+
+    Returns:
+        The first unanswered step; a `Wait` until its session opens; None at the end.
+    """
+    for session, entries in enumerate(sessions, start=1):
+        for place, entry in enumerate(entries, start=1):
+            for step in entry["steps"]:
+                if (session, entry["case"], step) in answered:
+                    continue
+                ends = [
+                    at for (number, _, _), at in answered.items() if number < session
+                ]
+                opens = max(ends, default=now) + timedelta(days=washout_days)
+                if session > 1 and now < opens:
+                    return Wait(opens)
+                return Due(session, entry["case"], step, place, len(entries))
+    return None
+
+
+def _halve(names: np.ndarray, truth: np.ndarray, random) -> tuple[np.ndarray, ...]:
+    """Split names into two halves with as many of either label in each."""
+    halves = ([], [])
+    for label in (0, 1):
+        drawn = random.permutation(names[truth == label])
+        halves[0].extend(drawn[: len(drawn) // 2])
+        halves[1].extend(drawn[len(drawn) // 2 :])
+    return np.sort(halves[0]), np.sort(halves[1])
+
+
+def _read_halves(halves: dict, order: list[str], random) -> list[dict]:
+    return [entry for how in order for entry in _shuffle(halves[how], [how], random)]
+
+
+def _shuffle(names: np.ndarray, steps: list[str], random) -> list[dict]:
+    return [{"case": str(n), "steps": steps} for n in random.permutation(names)]
