@@ -14,7 +14,7 @@ import pydicom
 from pydicom import filereader, pixels, uid
 
 from rds_tf import engine
-from rds_tf.data import grey
+from rds_tf.data import codestream, grey
 
 # Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
 MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
@@ -198,9 +198,11 @@ def _check_size(num_bytes: int) -> None:
 def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     """Decode the stored values of one frame as (H, W)."""
     syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated and (fault := codestream.find_fault(dataset)):
+        raise RadiographError(fault)
     if syntax == uid.JPEGExtended12Bit and dataset.BitsAllocated == 16:
         return _decode_jpeg_12_bit(path, dataset.Rows, dataset.Columns)
-    stored = pixels.pixel_array(dataset)
+    stored = pixels.pixel_array(dataset, index=0)
     return _drop_colour(stored) if stored.ndim == 3 else stored
 
 

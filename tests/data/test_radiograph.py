@@ -138,6 +138,14 @@ def test_deflated_bomb_is_refused_before_it_is_inflated(
     tracemalloc.stop()
 
 
+@pytest.mark.filterwarnings("ignore:The number of bytes of pixel data")  # by pydicom
+def test_pixels_beyond_the_one_frame_are_left_out(tmp_path, write_dicom):
+    path = write_dicom(tmp_path / "a.dcm", GREYS, PixelData=GREYS.tobytes() * 5)
+    film = radiograph.open_radiograph(path)
+    np.testing.assert_array_equal(film.image, EXPECTED)
+    assert "sufficient to contain 5 frames" in film.warnings[0]
+
+
 def test_deeply_nested_header_is_refused(tmp_path):
     item = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
     path = tmp_path / "a.dcm"
