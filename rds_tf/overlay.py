@@ -42,8 +42,13 @@ def draw_layers(
     image: np.ndarray,
     mask: np.ndarray | None = None,
     heatmap: np.ndarray | None = None,
+    outline_px: int | None = None,
 ) -> np.ndarray:
     """Draw what `draw_overlay` does, for a page that says the caption itself.
+
+    Args:
+        image, mask, heatmap: as there.
+        outline_px: int, width of the outline, default a 400th of the picture's.
 
     Returns:
         uint8 RGB array `(H, W, 3)`, enlarged as there.
@@ -53,7 +58,7 @@ def draw_layers(
     rgb = np.rint(blend_heat(image, heatmap) * 255).astype(np.uint8)
     rgb = np.repeat(np.repeat(rgb, factor, axis=0), factor, axis=1)
     if mask is not None:
-        width = max(1, rgb.shape[1] // 400)
+        width = outline_px or max(1, rgb.shape[1] // 400)
         colour = [round(255 * part) for part in matplotlib.colors.to_rgb(OUTLINE)]
         lines = [outline * factor + factor // 2 for outline in find_outlines(mask)]
         cv2.polylines(rgb, lines, True, colour, width, cv2.LINE_AA)

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "rds_tf"
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "": "config metrics comparison thresholds calibration overlay plots score_plots "
     "engine store training",
-    "data": "grey radiograph annotation cohort folds prepare preprocessing augment "
-    "pipeline",
+    "data": "grey codestream radiograph annotation cohort folds prepare preprocessing "
+    "augment pipeline",
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
@@ -20,8 +20,9 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "faithfulness classifier recipe crossval ensemble arms tubes audit "
     "auditor diagnose",
     "readers": "readings mrmc roe_metz power pack answers",
-    "study": "report comparison_page audit_page readers_page dicom_out paper "
-    "reading_room exhibition demo",
+    "study": "report comparison_page audit_page readers_page dicom_out paper guard "
+    "reading_room uploads exhibit exhibit_words exhibit_view exhibit_page exhibition "
+    "demo",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]
 ORDER += ["verbs", "__main__"]
