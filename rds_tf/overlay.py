@@ -34,16 +34,35 @@ def draw_overlay(
     Raises:
         ValueError: if mask or heat map are of another size than the image.
     """
+    rgb = draw_layers(image, mask, heatmap)
+    return np.concatenate([rgb, _draw_caption(caption, rgb.shape[1])])
+
+
+def draw_layers(
+    image: np.ndarray,
+    mask: np.ndarray | None = None,
+    heatmap: np.ndarray | None = None,
+    outline_px: int | None = None,
+) -> np.ndarray:
+    """Draw what `draw_overlay` does, for a page that says the caption itself.
+
+    Args:
+        image, mask, heatmap: as there.
+        outline_px: int, width of the outline, default a 400th of the picture's.
+
+    Returns:
+        uint8 RGB array `(H, W, 3)`, enlarged as there.
+    """
     check_layers(image, mask, heatmap)
     factor = math.ceil(512 / image.shape[1])
     rgb = np.rint(blend_heat(image, heatmap) * 255).astype(np.uint8)
     rgb = np.repeat(np.repeat(rgb, factor, axis=0), factor, axis=1)
-    width = rgb.shape[1]
     if mask is not None:
+        width = outline_px or max(1, rgb.shape[1] // 400)
         colour = [round(255 * part) for part in matplotlib.colors.to_rgb(OUTLINE)]
         lines = [outline * factor + factor // 2 for outline in find_outlines(mask)]
-        cv2.polylines(rgb, lines, True, colour, max(1, width // 400), cv2.LINE_AA)
-    return np.concatenate([rgb, _draw_caption(caption, width)])
+        cv2.polylines(rgb, lines, True, colour, width, cv2.LINE_AA)
+    return rgb
 
 
 def _draw_caption(caption: str, width: int) -> np.ndarray:

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "rds_tf"
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "": "config metrics comparison thresholds calibration overlay plots score_plots "
     "engine inspection store training",
-    "data": "grey radiograph annotation cohort folds prepare preprocessing augment "
-    "pipeline",
+    "data": "grey codestream radiograph annotation cohort folds prepare preprocessing "
+    "augment pipeline",
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
@@ -22,8 +22,8 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "readers": "readings mrmc decisions roe_metz power sizes codes design pack answers",
     "study": "report comparison_page audit_page reader_plots reader_tables "
     "readers_page dicom_source dicom_out paper_blocks paper_words paper_run "
-    "paper_scores paper_facts paper_figures paper words site reading_room "
-    "exhibition demo",
+    "paper_scores paper_facts paper_figures paper guard words site reading_room "
+    "uploads exhibit exhibit_words exhibit_view exhibit_page exhibition demo",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]
 ORDER += ["verbs", "__main__"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pydicom
 from pydicom import filereader, pixels, uid
 
 from rds_tf import engine
-from rds_tf.data import grey
+from rds_tf.data import codestream, grey
 
 # Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
 MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
@@ -181,7 +182,7 @@ def _inflate(data: bytes) -> bytes:
 
 def _check_header(dataset: pydicom.Dataset) -> None:
     """Refuse what is no single grey radiograph before any pixel is decoded."""
-    if (modality := str(dataset.get("Modality") or "").upper()) not in MODALITIES:
+    if (modality := _code(dataset, "Modality")) not in MODALITIES:
         raise RadiographError(f"its Modality {modality} is no projection radiograph")
     if not dataset.get("PixelData"):
         raise RadiographError("it has no pixel data or ends before them")
@@ -190,7 +191,8 @@ def _check_header(dataset: pydicom.Dataset) -> None:
             raise RadiographError(f"its header has no {keyword}")
     if (num_frames := int(dataset.get("NumberOfFrames") or 1)) != 1:
         raise RadiographError(f"it has {num_frames} frames, not one")
-    if (photometric := dataset.PhotometricInterpretation) not in PHOTOMETRICS:
+    photometric = _code(dataset, "PhotometricInterpretation")
+    if photometric not in PHOTOMETRICS:
         raise RadiographError(f"its pixels are {photometric}, not grey")
     if (bits_allocated := dataset.BitsAllocated) not in (8, 16):
         raise RadiographError(f"its BitsAllocated is {bits_allocated}, not 8 or 16")
@@ -198,6 +200,12 @@ def _check_header(dataset: pydicom.Dataset) -> None:
         raise RadiographError(f"its HighBit {dataset.HighBit} is not BitsStored - 1")
     num_pixels = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
     _check_size(num_pixels * bits_allocated // 8)
+
+
+def _code(dataset: pydicom.Dataset, keyword: str) -> str:
+    """Read a code; a damaged header may hold a patient's name in its place."""
+    text = str(dataset.get(keyword) or "").upper()
+    return text if re.fullmatch("[A-Z0-9_ ]{0,16}", text) else "(not a code)"
 
 
 def _check_size(num_bytes: int) -> None:
@@ -208,9 +216,11 @@ def _check_size(num_bytes: int) -> None:
 def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     """Decode the stored values of one frame as (H, W)."""
     syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated and (fault := codestream.find_fault(dataset)):
+        raise RadiographError(fault)
     if syntax == uid.JPEGExtended12Bit and dataset.BitsAllocated == 16:
         return _decode_jpeg_12_bit(path, dataset.Rows, dataset.Columns)
-    stored = pixels.pixel_array(dataset)
+    stored = pixels.pixel_array(dataset, index=0)
     return _drop_colour(stored) if stored.ndim == 3 else stored
 
 

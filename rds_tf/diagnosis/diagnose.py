@@ -85,7 +85,11 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
     Raises:
         radiograph.RadiographError: if the file cannot be read as a radiograph.
     """
-    film = radiograph.open_radiograph(path)
+    return diagnose_film(radiograph.open_radiograph(path), models)
+
+
+def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
+    """Diagnose a film that was read or drawn; all else is as for `diagnose`."""
     lungs = segmenter.segment_steps(
         models.segmenter.model, [film.image], ("median+rotate",)
     )

@@ -104,6 +104,16 @@ def test_unusable_header_is_refused(tmp_path, write_dicom, tags, cause):
         radiograph.read_radiograph(path)
 
 
+def test_a_header_that_runs_together_does_not_tell_the_patients_name(tmp_path, dicom):
+    content = bytearray(dicom.read_bytes())
+    length = content.index(b"\x08\x00\x60\x00CS") + 6
+    content[length : length + 2] = (200).to_bytes(2, "little")
+    dicom.write_bytes(content.replace(b"1234", b"KIM "))
+    with refused(dicom, r"its Modality \(not a code\)") as refusal:
+        radiograph.read_radiograph(dicom)
+    assert "KIM" not in str(refusal.value)
+
+
 def test_dicom_cut_anywhere_is_refused(tmp_path, dicom):
     data, path = dicom.read_bytes(), tmp_path / "cut.dcm"
     for length in range(0, len(data), 3):
@@ -136,6 +146,14 @@ def test_deflated_bomb_is_refused_before_it_is_inflated(
         radiograph.read_radiograph(path)
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
+
+
+@pytest.mark.filterwarnings("ignore:The number of bytes of pixel data")  # by pydicom
+def test_pixels_beyond_the_one_frame_are_left_out(tmp_path, write_dicom):
+    path = write_dicom(tmp_path / "a.dcm", GREYS, PixelData=GREYS.tobytes() * 5)
+    film = radiograph.open_radiograph(path)
+    np.testing.assert_array_equal(film.image, EXPECTED)
+    assert "sufficient to contain 5 frames" in film.warnings[0]
 
 
 def test_deeply_nested_header_is_refused(tmp_path):

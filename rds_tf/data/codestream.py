@@ -1,0 +1,75 @@
+"""What a compressed frame says of its own size, before a decoder believes it.
+
+A decoder makes room for the size in the frame, not for that in the DICOM header: 600
+bytes that claim 60,000 x 60,000 pixels under a header of 64 x 64 take gigabytes.
+"""
+
+import struct
+
+import pydicom
+from pydicom import uid
+
+NO_LENGTH = {0x01, *range(0xD0, 0xD9)}  # markers without a segment: TEM, RST, SOI
+SIZES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, SOF55
+
+
+def find_fault(dataset: pydicom.Dataset) -> str:
+    """Say in what the compressed frame contradicts its header; "" where it does not.
+
+    Args:
+        dataset: of one frame, its PixelData encapsulated.
+    """
+    frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
+    rows, columns = dataset.Rows, dataset.Columns
+    if dataset.file_meta.TransferSyntaxUID == uid.RLELossless:
+        num_samples = rows * columns * dataset.SamplesPerPixel
+        num_bytes = num_samples * dataset.BitsAllocated // 8
+        # Noise grows by a 128th and a byte a row; what is much longer is no film.
+        if len(frame) > 1.25 * num_bytes + 1024:
+            return f"its RLE data is longer than the {num_bytes} bytes it stands for"
+    elif (found := read_size(frame)) != (rows, columns):
+        told = "of no known size" if found is None else "{} x {}".format(*found)
+        return f"its compressed pixels are {told}, its header says {rows} x {columns}"
+    return ""
+
+
+def read_size(frame: bytes) -> tuple[int, int] | None:
+    """Read rows and columns of a JPEG, JPEG-LS or JPEG 2000 frame.
+
+    From the SOF segment (ISO/IEC 10918-1 B.2.2, 14495-1 C.2.2), or from SIZ
+    (15444-1 A.5.1), also inside a JP2 file.
+
+    Args:
+        frame: the bytes of one compressed frame.
+
+    Returns:
+        `(rows, columns)`, or None where no such segment is found.
+    """
+    try:
+        if frame[:2] == b"\xff\xd8":
+            return _read_sof(frame)
+        start = 0 if frame[:4] == b"\xff\x4f\xff\x51" else frame.find(b"jp2c") + 4
+        if frame[start : start + 4] != b"\xff\x4f\xff\x51":
+            return None
+        columns, rows, left, top = struct.unpack_from(">4I", frame, start + 8)
+    except struct.error:
+        return None
+    return rows - top, columns - left
+
+
+def _read_sof(frame: bytes) -> tuple[int, int] | None:
+    """Walk from segment to segment to the one that holds the size."""
+    place = 2
+    while place < len(frame):
+        mark, kind = struct.unpack_from(">2B", frame, place)
+        if mark != 0xFF or kind == 0xDA:  # the scan begins and no size was seen
+            return None
+        if kind in SIZES:
+            return struct.unpack_from(">2H", frame, place + 5)
+        if kind == 0xFF:  # a fill byte
+            place += 1
+        elif kind in NO_LENGTH:
+            place += 2
+        else:
+            place += 2 + struct.unpack_from(">H", frame, place + 2)[0]
+    return None

@@ -1,0 +1,263 @@
+"""What the exhibition page shows and says, without a server."""
+
+import os
+import re
+import string
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from rds_tf.data import radiograph
+from rds_tf.diagnosis import diagnose, ensemble
+from rds_tf.lungs import gate, segmenter
+from rds_tf.phantoms import phantom
+from rds_tf.study import (
+    exhibit,
+    exhibit_page,
+    exhibit_view,
+    exhibit_words,
+    guard,
+    uploads,
+)
+
+FILM = 0.8 * np.random.default_rng(0).random((40, 48)).astype("float32")
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """Networks of one rule each: lungs are what is dark, RDS what is bright."""
+
+    def find_lungs(image):
+        return segmenter.Segmentation((image < 0.3).astype("uint8"), 1.0)
+
+    def find_rds(film, models):
+        probability = round(float(film.image.mean()), 6)
+        return diagnose.Diagnosis(
+            image=film.image,
+            mask=find_lungs(film.image).mask,
+            mask_quality=1.0,
+            heatmap=film.image * (probability >= 0.5),
+            probability=probability,
+            decision="RDS" if probability >= 0.5 else "no RDS",
+            warnings=film.warnings,
+            single=(probability,),
+        )
+
+    def climb(model, images):
+        return {step: [find_lungs(image) for image in images] for step in model}
+
+    monkeypatch.setattr(diagnose, "diagnose_film", find_rds)
+    monkeypatch.setattr(segmenter, "segment_steps", climb)
+    manifest = {"input": "whole", "training": {"data": "9 phantoms, no real film"}}
+    lungs = SimpleNamespace(model=tuple(segmenter.STEPS), heart="in")
+    return diagnose.Models(lungs, [SimpleNamespace(manifest=manifest)])
+
+
+def test_the_tube_dial_swaps_which_of_two_films_comes_first(models):
+    on = exhibit.show_phantom(exhibit.Dials(tube=True), models, size=64)
+    off = exhibit.show_phantom(exhibit.Dials(tube=False), models, size=64)
+    for one, other in zip(on.without_and_with, off.without_and_with, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+    np.testing.assert_array_equal(on.truth, off.truth)
+    without, with_tube = on.without_and_with
+    assert (without.image != with_tube.image).any()
+    assert on.found is with_tube and off.found.probability == without.probability
+
+
+@pytest.mark.parametrize("heart", ["in", "out"])
+def test_dice_is_that_of_the_mask_the_segmenter_was_trained_for(models, heart):
+    models.segmenter.heart = heart
+    dials = exhibit.Dials(severity=0.2, tube=False, seed=5)
+    shown = exhibit.show_phantom(dials, models, size=64)
+    made = phantom.make_phantom(5, (64, 64), 0.2, 20.0)
+    truth = made.mask if heart == "in" else made.mask_without_heart
+    found = made.image < 0.3
+    expected = 2 * (truth * found).sum() / (truth.sum() + found.sum())
+    assert list(shown.rungs) == list(segmenter.STEPS)
+    assert shown.rungs["median"].dice == pytest.approx(float(expected))
+
+
+def test_an_uploaded_film_is_shown_as_it_is_and_again_with_a_tube(models):
+    shown = exhibit.show_film(radiograph.Radiograph(FILM, 8), models)
+    without, with_tube = shown.without_and_with
+    assert without is shown.found and without.probability == round(FILM.mean(), 6)
+    assert with_tube.probability > without.probability  # a tube only adds shadow
+    assert shown.severity is None and shown.truth is None
+    assert all(rung.dice is None for rung in shown.rungs.values())
+
+
+@pytest.mark.parametrize(
+    "dials", [{"severity": 2.0}, {"angle_degrees": float("nan")}, {"seed": -1}]
+)
+def test_dials_out_of_range_are_refused_and_the_page_lives_on(models, dials, caplog):
+    chosen = exhibit.Dials(**dials)
+    assert exhibit_page.attempt(lambda: exhibit.show_phantom(chosen, models)) == ""
+    assert "An exhibit failed." in caplog.text
+
+
+def test_large_films_are_shrunk_for_the_screen(models):
+    large = np.tile(FILM, (30, 30))
+    shown = exhibit.show_film(radiograph.Radiograph(large, 8), models)
+    assert shown.found.image.shape == (533, 640)
+    assert shown.found.mask.shape == shown.rungs["none"].mask.shape == (533, 640)
+    assert set(np.unique(shown.found.mask)) <= {0, 1}
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_page_says_what_was_found_and_describes_every_picture(models, language):
+    words = exhibit_words.WORDS[language]
+    film = radiograph.Radiograph(FILM, 8, "P1", ("<script>alert(1)</script>",))
+    page = exhibit_view.draw_page(exhibit.show_film(film, models), language)
+    assert f"<strong>{FILM.mean():.2f}</strong>" in page and words["no RDS"] in page
+    assert words["map_none"] in page
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    pictures = re.findall(r"<img[^>]*>", page)
+    assert len(pictures) == 2 + len(segmenter.STEPS) + 2
+    assert all(re.search(r'alt="[^"]{8,}"', one) for one in pictures)
+    assert f'lang="{language}"' in page
+
+
+@pytest.mark.parametrize(("severity", "label"), [(0.34, "no RDS"), (0.35, "RDS")])
+def test_page_says_whether_the_models_were_right(models, severity, label):
+    dials = exhibit.Dials(severity=severity)
+    shown = exhibit.show_phantom(dials, models, size=64)
+    right = shown.found.decision == label
+    page = exhibit_view.draw_page(shown, "en")
+    assert f"Drawn with severity {severity:.2f}: {label} (" in page
+    assert ("The models are right." in page) == right
+    assert ("The models are wrong." in page) != right
+
+
+def test_masks_are_painted_by_what_is_right_and_wrong():
+    black = np.zeros((2, 2))
+    mask, truth = np.array([[1, 1], [0, 0]]), np.array([[1, 0], [1, 0]])
+    rgb = exhibit_view.compare_masks(black, mask, truth)
+    expected = [
+        [np.multiply(0.65, exhibit_view.FOUND), np.multiply(0.65, (232, 63, 190))],
+        [np.multiply(0.65, exhibit_view.MISSED), (0, 0, 0)],
+    ]
+    np.testing.assert_array_equal(rgb, np.rint(expected))
+    unknown = exhibit_view.compare_masks(black, mask)
+    np.testing.assert_array_equal(unknown[0, 1], np.rint(expected[0][0]))
+
+
+def test_languages_have_the_same_words_and_places_for_numbers():
+    def places(text):
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    english, korean = exhibit_words.WORDS["en"], exhibit_words.WORDS["ko"]
+    assert list(english) == list(korean)
+    for key in english:
+        assert places(english[key]) == places(korean[key]), key
+    assert "Not for clinical use." in english["notice"]
+    assert "Not for clinical use." in korean["notice"]
+
+
+def warnings_of_the_modules():
+    one, two = np.zeros((20, 20), "uint8"), np.zeros((20, 20), "uint8")
+    one[5:7, 5:6] = two[2:18, 2:8] = two[5:8, 12:14] = 1
+    yield from gate.mask_warnings(np.zeros((9, 9), "uint8"))
+    yield from gate.mask_warnings(one, 0.5)
+    yield from gate.mask_warnings(two)
+    rule = ensemble.Ensemble()
+    yield from rule.explain_abstention(np.array([3.0, -1.0]), 0.2)
+    yield uploads.ODD
+
+
+def test_every_warning_of_the_modules_is_said_in_korean():
+    said = list(warnings_of_the_modules())
+    assert len(said) == 8
+    for sentence in said:
+        korean = exhibit_words.translate(sentence, "ko")
+        assert re.search("[가-힣]", korean)
+        numbers = re.findall(r"\d\.\d+", sentence)
+        assert set(numbers) <= set(re.findall(r"\d\.\d+", korean))
+        assert exhibit_words.translate(sentence, "en") == sentence
+    assert exhibit_words.translate("Something new.", "ko") == "Something new."
+
+
+def test_a_refusal_is_translated_with_its_cause_and_escaped():
+    sentence = "Cannot use this film: its Modality <b> is no projection radiograph."
+    page = exhibit_view.draw_refusal(sentence, "ko")
+    assert "이 사진을 읽을 수 없습니다: &lt;b&gt;은(는) X선 사진이 아닙니다." in page
+    assert exhibit_words.WORDS["en"]["failed"] in exhibit_view.draw_refusal("", "en")
+
+
+@pytest.fixture
+def film_file(tmp_path):
+    path = tmp_path / "KIM_MINJI.png"
+    radiograph.write_png(path, FILM)
+    return path
+
+
+def test_an_upload_is_read_in_another_process_and_deleted(film_file):
+    expected = radiograph.read_radiograph(film_file)
+    film = uploads.read_upload(film_file)
+    np.testing.assert_array_equal(film.image, expected)
+    assert film.patient_id == "" and film.warnings == ()
+    assert list(film_file.parent.iterdir()) == []
+
+
+def test_a_refused_upload_is_deleted_and_not_named(film_file):
+    film_file.write_bytes(b"hello")
+    with pytest.raises(radiograph.RadiographError) as refusal:
+        uploads.read_upload(film_file)
+    assert str(refusal.value) == (
+        "Cannot use this film: it is neither DICOM nor PNG nor JPEG."
+    )
+    assert list(film_file.parent.iterdir()) == []
+
+
+def test_words_of_a_decoder_are_not_shown(film_file):
+    film_file.write_bytes(film_file.read_bytes()[:-60])
+    with pytest.raises(radiograph.RadiographError, match=f"film: {uploads.DAMAGED}"):
+        uploads.read_upload(film_file)
+
+
+def test_an_upload_that_stalls_or_ends_its_reader_costs_only_itself(
+    film_file, monkeypatch
+):
+    content = film_file.read_bytes()
+    with pytest.raises(radiograph.RadiographError, match="takes over 0.001 seconds"):
+        uploads.read_upload(film_file, seconds=0.001)
+    film_file.write_bytes(content)
+    monkeypatch.setattr(uploads, "_read", print)  # ends without an answer
+    with pytest.raises(radiograph.RadiographError, match="breaks the program"):
+        uploads.read_upload(film_file)
+    assert list(film_file.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(31, 500), (500, 8193), (8000, 8000)])
+def test_films_of_impossible_size_are_refused(shape):
+    with pytest.raises(radiograph.RadiographError, match=f"{shape[0]} x {shape[1]}"):
+        uploads.check_shape(shape)
+
+
+def test_sweep_deletes_what_is_old_and_folders_left_empty(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "film").write_bytes(b"x")
+    for path in (tmp_path / "old" / "film", tmp_path / "old"):
+        os.utime(path, (time.time() - 500,) * 2)
+    assert uploads.sweep(tmp_path, age_seconds=100) == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "film"]
+
+
+@pytest.mark.parametrize(
+    ("path", "passes"),
+    [
+        ("/", True),
+        ("/gradio_api/upload", True),
+        ("/assets/index.js", True),
+        ("/assets/../secret", False),
+        ("/gradio_api/file=/etc/passwd", False),
+        ("/gradio_api/info", False),
+        ("/gradio_api/openapi.json", False),
+        ("/gradio_api/proxy=http://example.com", False),
+        ("/docs", False),
+    ],
+)
+def test_guard_lets_through_only_what_the_page_needs(path, passes):
+    assert guard.is_open(path) == passes
