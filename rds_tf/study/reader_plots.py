@@ -1,9 +1,10 @@
 """Figures of a reader study: arrays in, Figure out, in the colours of `plots`."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from matplotlib import ticker
+from matplotlib import font_manager, ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn import metrics as sklearn_metrics
@@ -12,6 +13,7 @@ from rds_tf import plots, score_plots
 
 GRID = np.linspace(0, 1, 1001)
 SMALL = 8
+KOREAN = ("NotoSansCJK-Regular", "NanumGothic", "malgun", "AppleSDGothicNeo")
 
 
 def plot_readers(
@@ -35,12 +37,13 @@ def plot_readers(
         `matplotlib.figure.Figure`.
     """
     scores, intervals = np.asarray(scores), np.asarray(intervals)
-    figure = Figure(figsize=(4.6, 3.9), layout="constrained")
+    room = 0.05 * max(map(len, readers))  # for the names, beside the second arm
+    figure = Figure(figsize=(4.1 + 1.6 * room, 3.9), layout="constrained")
     panel = figure.subplots()
     for index in range(scores.shape[1]):
         colour = plots.COLOURS[2 if scores[1, index] >= scores[0, index] else 1]
         panel.plot([0, 1], scores[:, index], "-o", color=colour, markersize=4, lw=1.2)
-    for arm, (place, side) in enumerate([(-0.2, "right"), (1.42, "left")]):
+    for arm, (place, side) in enumerate([(-0.2, "right"), (1.2 + room, "left")]):
         panel.plot([place] * 2, intervals[arm], color="black", linewidth=1.5)
         panel.plot(place, means[arm], "D", color="black", markersize=6)
         text = f"  {means[arm]:.3f}  "
@@ -57,7 +60,7 @@ def plot_readers(
             color=score_plots.PALE,
             arrowprops={"arrowstyle": "-", "color": "0.8", "lw": 0.6, "shrinkB": 3},
         )
-    panel.set(xlim=(-0.48, 1.7), xticks=[0, 1], xticklabels=treatments)
+    panel.set(xlim=(-0.48, 1.5 + room), xticks=[0, 1], xticklabels=treatments)
     _tidy(panel, ylabel="AUROC")
     panel.tick_params(axis="x", length=0, labelsize=10)
     return figure
@@ -130,6 +133,18 @@ def plot_changes(
     return figure
 
 
+def list_fonts() -> list[str]:
+    """List families for figures: Matplotlib's own, and a Korean one if installed."""
+    families = ["DejaVu Sans"]
+    for path in sorted(font_manager.findSystemFonts()):
+        if Path(path).stem in KOREAN:
+            # Matplotlib's own list may be older than the font.
+            font_manager.fontManager.addfont(path)
+            families.append(font_manager.get_font(path).family_name)
+            break
+    return families
+
+
 def _draw_changes(panel: Axes, rows, better, worse) -> None:
     panel.barh(rows, better, height=0.6, color=plots.COLOURS[2])
     panel.barh(rows, -worse, height=0.6, color=plots.COLOURS[1])
@@ -164,10 +179,11 @@ def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
     """Move labels apart until none is nearer than `gap` to the next."""
     order = np.argsort(heights, kind="stable")
     steps = gap * np.arange(len(order))
-    placed = np.maximum.accumulate(heights[order] - steps) + steps
-    placed -= (placed - heights[order]).mean()
+    free = heights[order] - steps
+    up = np.maximum.accumulate(free)
+    down = np.minimum.accumulate(free[::-1])[::-1]
     spread = np.empty(len(order))
-    spread[order] = placed
+    spread[order] = (up + down) / 2 + steps  # both keep the gap, so their mean does
     return spread
 
 

@@ -5,6 +5,7 @@ import html
 import io
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 
 from rds_tf import config, engine, store
@@ -18,6 +19,7 @@ p { max-width: 46rem; } img { max-width: 100%; } figure { margin: 1rem 0; }
 figcaption { color: #555; max-width: 40rem; font-size: .9rem; }
 tr.mean td { font-weight: 600; border-top: 2px solid #888; }
 .verdict { font-size: 1.15rem; } .verdict strong { font-weight: 600; }
+.wide { overflow-x: auto; }
 .pair { display: flex; flex-wrap: wrap; gap: 0 2.5rem; align-items: flex-end; }
 .pair figure { flex: 1 1 22rem; max-width: 30rem; }
 """
@@ -52,7 +54,8 @@ def analyse(
         store.write_json(json_file, list_figures(study, found))
     if out:
         Path(out).mkdir(parents=True, exist_ok=True)
-        page = format_page(study, found, draw_figures(study, found))
+        with matplotlib.rc_context({"font.family": reader_plots.list_fonts()}):
+            page = format_page(study, found, draw_figures(study, found))
         engine.write_whole(Path(out) / "readers.html", page.encode())
         blocks.append(f"All in {Path(out) / 'readers.html'}")
     return "\n\n".join([*blocks, config.NOT_FOR_CLINICAL_USE])
@@ -65,7 +68,7 @@ def load(source: Path, key: Path | None):
     from rds_tf.readers import answers  # reads a database, which a CSV does not need
 
     key = key or source.with_name(f"{source.resolve().name}_key.csv")
-    return answers.load_answers(source, key)
+    return readings.check_readings(answers.load_answers(source, key), source.name)
 
 
 def list_figures(study: readings.Study, found: dict) -> dict:
@@ -181,7 +184,8 @@ def _format_rows(rows: list[list[str]]) -> str:
         kind = ' class="mean"' if row[0] in ("mean", "all") else ""
         cells = "".join(report.format_cell(cell) for cell in row)
         lines.append(f"<tr{kind}>{cells}</tr>")
-    return "<table>\n" + "\n".join([*lines, "</tbody>"]) + "\n</table>"
+    body = "\n".join([*lines, "</tbody>"])
+    return f'<div class="wide"><table>\n{body}\n</table></div>'
 
 
 def _format_figure(caption: str, alt: str, figure) -> str:

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import re
+import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -105,6 +107,36 @@ def test_study_without_decisions_and_times_leaves_their_tables_out(table, tmp_pa
     assert "Sensitivity" not in page and "Changes of mind" not in page
 
 
+def test_folder_is_read_as_a_pack_whose_key_lies_beside_it(
+    table, tmp_path, monkeypatch, capsys
+):
+    asked = []
+    pack = types.ModuleType("answers")
+    pack.load_answers = lambda *places: asked.append(places) or table
+    monkeypatch.setitem(sys.modules, "rds_tf.readers.answers", pack)
+    monkeypatch.setattr("rds_tf.readers.answers", pack, raising=False)
+    (tmp_path / "pack").mkdir()
+    assert command.main(["study", "analyse", str(tmp_path / "pack")]) == 0
+    assert asked == [(tmp_path / "pack", tmp_path / "pack_key.csv")]
+    assert "higher by 0.1250" in capsys.readouterr().out
+
+
+def test_korean_names_of_readers_are_drawn(table, tmp_path):
+    if len(reader_plots.list_fonts()) < 2:
+        pytest.skip("no font with Korean letters is installed")
+    korean = table.replace({"reader": {"Dr <0>": "김 선생"}})
+    code, _, page = analyse(korean, tmp_path)  # a missing letter would warn
+    assert code == 0 and "김 선생" in page.read_text(encoding="utf-8")
+
+
+def test_readers_without_any_error_still_get_their_page(table, tmp_path):
+    perfect = table.assign(rating=90.0 * table["truth"])
+    code, figures, page = analyse(perfect, tmp_path)
+    assert code == 0
+    assert "There is no difference" in page.read_text(encoding="utf-8")
+    assert json.loads(figures.read_text(encoding="utf-8"))["p"] == 1
+
+
 def test_readings_of_one_arm_end_in_one_sentence(table, tmp_path, capsys):
     code, *_ = analyse(table[table["treatment"] == "alone"], tmp_path)
     assert code == 1
@@ -120,6 +152,17 @@ def test_lines_of_the_readers_carry_their_scores():
     assert drawn[:2] == [[0.7, 0.9], [0.8, 0.75]]
     assert panel.lines[0].get_color() != panel.lines[1].get_color()  # up and down
     assert drawn[2::2] == spans
+
+
+def test_names_of_near_readers_are_moved_apart_and_far_ones_stay():
+    scores = np.array([[0.5] * 4, [0.9, 0.4, 0.5, 0.5]])
+    figure = reader_plots.plot_readers(
+        scores, [0.5, 0.6], [[0.4, 0.9]] * 2, "ab", "WXYZ"
+    )
+    labels = [text for text in figure.axes[0].texts if text.get_text() in "WXYZ"]
+    heights = [text.xyann[1] for text in labels]
+    assert heights[:2] == [0.9, 0.4]
+    assert heights[2] != heights[3] and np.mean(heights[2:]) == pytest.approx(0.5)
 
 
 def test_mean_curve_has_the_mean_area():
