@@ -23,6 +23,7 @@ from rds_tf.study import dicom_source
 
 RESEARCH_ONLY = "Research only, not for clinical use"
 MAKER = {"manufacturer": "rds_tf", "software_versions": rds_tf.__version__}
+SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 SERIES_NUMBERS = {"lungs": 9801, "overlay": 9802}  # after the series of any machine
 LUNG_RGB = (0, 229, 255)  # as `overlay.OUTLINE`
 
@@ -110,8 +111,10 @@ def build_segmentation(
     dimensions = uid.generate_uid(entropy_srcs=[segmentation.SOPInstanceUID])
     segmentation.DimensionOrganizationSequence[0].DimensionOrganizationUID = dimensions
     segmentation.DimensionIndexSequence[0].DimensionOrganizationUID = dimensions
-    if source.ImagerPixelSpacing:
-        segmentation.ImagerPixelSpacing = source.ImagerPixelSpacing
+    # Pixel Measures would need the thickness of a slice, which a film has not.
+    for keyword in SPACINGS:
+        if source.get(keyword):
+            setattr(segmentation, keyword, source[keyword].value)
     return segmentation
 
 
@@ -154,7 +157,7 @@ def build_capture(
     reference.PurposeOfReferenceCodeSequence = [highdicom.sr.CodedConcept(*purpose)]
     capture.SourceImageSequence = [reference]
     scale = film_shape[1] / picture.shape[1]
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+    for keyword in SPACINGS:
         if source.get(keyword):
             spacing = [
                 pydicom.valuerep.DS(scale * mm, True) for mm in source[keyword].value

@@ -83,9 +83,9 @@ def read_source(film: Path) -> pydicom.Dataset:
 
 
 def hide_identifiers(source: pydicom.Dataset) -> pydicom.Dataset:
-    """Copy a source without what `carry` writes, lest highdicom refuse an odd name."""
+    """Copy a source without what is written word for word, lest highdicom judge it."""
     hidden = copy.deepcopy(source)
-    for keyword in IDENTIFIERS:
+    for keyword in (*IDENTIFIERS, "PixelSpacing"):
         setattr(hidden, keyword, None)
     hidden.pop("SpecificCharacterSet", None)
     return hidden

@@ -137,6 +137,10 @@ FILMS = {
     "spacing at the detector": {"ImagerPixelSpacing": [0.15, 0.15]},
     "no spacing worth the name": {"PixelSpacing": [0, 0]},
     "frame of reference": {"FrameOfReferenceUID": "1.2.3.9"},
+    "frame of reference and spacing": {
+        "FrameOfReferenceUID": "1.2.3.9",
+        "PixelSpacing": [0.15, 0.2],
+    },
     "which way up": {"PatientOrientation": ["L", "F"], "BurnedInAnnotation": "YES"},
     "EUC-KR": {"SpecificCharacterSet": ["", "ISO 2022 IR 149"], "PatientName": KOREAN},
     "UTF-8": {"SpecificCharacterSet": "ISO_IR 192", "PatientName": KOREAN},
@@ -154,6 +158,9 @@ def test_both_objects_fit_the_standard_and_their_film(make_film, name):
     assert complaints(path.with_name("film_overlay.dcm")) == []
     assert (lungs.Rows, lungs.Columns) == (film.Rows, film.Columns) == mask.shape
     np.testing.assert_array_equal(lungs.pixel_array, mask)
+    again = highdicom.seg.segread(path.with_name("film_lungs.dcm"))
+    again = again.get_pixels_by_source_instance([film.SOPInstanceUID])
+    np.testing.assert_array_equal(again[0, ..., 0], mask)
     np.testing.assert_array_equal(overlay.pixel_array, picture)
     assert picture.dtype == overlay.pixel_array.dtype == np.uint8
     for written in (lungs, overlay):
@@ -188,12 +195,9 @@ def test_bytes_of_a_name_in_a_character_set_that_is_none_stay_as_they_are(make_f
 
 def test_highdicom_reads_the_lungs_with_their_meaning_model_and_hash(make_film):
     path = make_film()
-    film, mask, *_ = hand_over(path)
+    hand_over(path)
     read = highdicom.seg.segread(path.with_name("film_lungs.dcm"))
     assert read.segmentation_type.value == "BINARY"
-    np.testing.assert_array_equal(
-        read.get_pixels_by_source_instance([film.SOPInstanceUID])[0, ..., 0], mask
-    )
     (segment,) = read.SegmentSequence
     # SNOMED CT: 39607008 |Lung structure|, 91723000 |Anatomical structure|
     assert segment.segmented_property_type.value == "39607008"
@@ -229,8 +233,7 @@ def test_millimetres_follow_the_picture_to_its_size(make_film):
     *_, picture, lungs, overlay = hand_over(path)
     assert picture.shape[1] == 7 * 77  # the first multiple of 77 from 512 on
     assert list(overlay.PixelSpacing) == pytest.approx([0.02, 0.03])
-    measures = lungs.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
-    assert list(measures.PixelSpacing) == [0.14, 0.21]
+    assert list(lungs.PixelSpacing) == [0.14, 0.21]
     assert "ImagerPixelSpacing" not in overlay and "ImagerPixelSpacing" not in lungs
 
 
@@ -238,14 +241,13 @@ def test_spacing_at_the_detector_is_marked_as_such(make_film):
     *_, lungs, overlay = hand_over(make_film(as_wide, ImagerPixelSpacing=[0.7, 0.7]))
     assert overlay.PixelSpacing == overlay.ImagerPixelSpacing
     assert list(overlay.PixelSpacing) == pytest.approx([0.1, 0.1])
-    measures = lungs.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
-    assert measures.PixelSpacing == lungs.ImagerPixelSpacing == [0.7, 0.7]
+    assert lungs.PixelSpacing == lungs.ImagerPixelSpacing == [0.7, 0.7]
 
 
 def test_spacing_and_frame_of_reference_are_there_only_if_the_film_has_them(make_film):
     *_, lungs, overlay = hand_over(make_film(PixelSpacing=[0, 0]))
     assert "PixelSpacing" not in overlay and "FrameOfReferenceUID" not in lungs
-    assert "PixelMeasuresSequence" not in lungs.SharedFunctionalGroupsSequence[0]
+    assert "PixelSpacing" not in lungs
     *_, lungs, overlay = hand_over(make_film(FrameOfReferenceUID="1.2.3.9"))
     assert lungs.FrameOfReferenceUID == "1.2.3.9"
 

@@ -221,6 +221,15 @@ def test_what_is_missing_is_for_a_person(run, gone, name, numbers):
         assert after[number] == (words.PERSON, "")
 
 
+def test_an_item_whose_main_fact_is_missing_is_partly_answered(run):
+    assert judge(run, "claim")["35"][0] is words.ANSWERED
+    (run / "prepared/manifest.csv").unlink()
+    state, answer = judge(run, "claim")["35"]
+    assert (
+        state is words.PARTLY and answer == "1 rows were rejected, each with its reason"
+    )
+
+
 def test_what_a_run_can_never_know_is_always_for_a_person(compared):
     never = {"claim": "6 11 14 15 18 21 33 40 41 44", "stard_ai": "6 16a 22 26a 38 39"}
     never["tripod_ai"] = "3c 8c 17 18a 18b 19 25 26"
@@ -243,18 +252,20 @@ class Links(HTMLParser):
             self.sources.append(attributes["src"])
 
 
-@pytest.mark.parametrize("place", ["kit", "run/kit", "a b/#kit"])
+@pytest.mark.parametrize("place", ["kit", "a #b/kit", "c/d/kit"])
 def test_links_of_all_pages_lead_to_files_and_nothing_is_loaded(
     compared, tmp_path, place
 ):
     out = tmp_path / place
-    paper.write(compared, out)
+    run = compared.rename(tmp_path / "a #b")
+    paper.write(run, out)
     for language in paper.LANGUAGES:
         links = Links((out / f"report.{language}.html").read_text("utf-8"))
         text = (out / f"report.{language}.md").read_text("utf-8")
         in_text = re.findall(r"\]\(([^)]+)\)", text)
         assert len(links.found) > 40 and len(in_text) > 40
         for address in [*links.found, *in_text]:
+            assert re.fullmatch(r"[\w./%~-]+", address), address
             assert (out / urllib.parse.unquote(address)).is_file(), address
         assert all(source.startswith("data:image/png") for source in links.sources)
     assert "comparison.html" in text
