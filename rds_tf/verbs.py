@@ -202,23 +202,23 @@ def study_analyse(options) -> None:
 
 def serve_study(options) -> None:
     """Serve the reading room of a pack until interrupted."""
-    from rds_tf.study import reading_room
+    from rds_tf.pages import reading_room
 
     reading_room.serve(options.pack, options.host, options.port)
 
 
 def serve_demo(options) -> None:
     """Serve the exhibition page until interrupted."""
-    from rds_tf.study import exhibition
+    from rds_tf.pages import exhibition
 
     exhibition.serve(options.models, options.host, options.port)
 
 
 def report(options) -> None:
     """Write the paper kit of a run."""
-    from rds_tf.study import paper
+    from rds_tf.paper import kit
 
-    print(paper.write(options.run_folder, options.out))
+    print(kit.write(options.run_folder, options.out))
 
 
 def demo(options) -> None:

@@ -21,9 +21,10 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "auditor diagnose",
     "readers": "readings mrmc decisions roe_metz power sizes codes design pack answers",
     "study": "report comparison_page audit_page reader_plots reader_tables "
-    "readers_page dicom_source dicom_out paper_blocks paper_words paper_run "
-    "paper_scores paper_facts paper_figures paper guard words site reading_room "
-    "uploads exhibit exhibit_words exhibit_view exhibit_page exhibition demo",
+    "readers_page dicom_source dicom_out demo",
+    "paper": "layout wording artifacts statements findings drawings kit",
+    "pages": "site reading_words reading_room uploads exhibit exhibit_words "
+    "exhibit_view exhibit_page exhibition",
 }
 ORDER = [f"{room}.{name}".strip(".") for room in ROOMS for name in ROOMS[room].split()]
 ORDER += ["verbs", "__main__"]

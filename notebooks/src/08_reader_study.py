@@ -48,8 +48,16 @@ from scipy.special import expit, logit
 
 from rds_tf import config, plots, store
 from rds_tf.phantoms import dataset
-from rds_tf.readers import answers, decisions, design, mrmc, pack, power
-from rds_tf.readers import readings, roe_metz
+from rds_tf.readers import (
+    answers,
+    decisions,
+    design,
+    mrmc,
+    pack,
+    power,
+    readings,
+    roe_metz,
+)
 from rds_tf.study import reader_plots
 
 run = config.load_run(PROFILE, COHORT)
@@ -247,7 +255,9 @@ print(f"standard error: naive {naive:.3f}, readers and cases {auroc['se']:.3f}")
 # wrong? A wrong answer of a machine that sounds sure is the most dangerous one.
 
 # %%
-better, worse = ([one[name] for one in found["changes"]] for name in ("better", "worse"))
+better, worse = (
+    [one[name] for one in found["changes"]] for name in ("better", "worse")
+)
 figure = reader_plots.plot_changes(better, worse, study.readers)
 plots.show(figure, alt="For each reader, decisions turned right, and turned wrong.")
 

@@ -11,8 +11,7 @@ import pytest
 from rds_tf import __main__ as command
 from rds_tf import config
 from rds_tf.data import prepare
-from rds_tf.study import paper, paper_blocks, paper_facts, paper_run
-from rds_tf.study import paper_words as words
+from rds_tf.paper import artifacts, findings, kit, layout, wording
 
 NUMBERS = {  # counted in the papers: items, and rows with their letters
     "claim": (44, 44),
@@ -112,17 +111,17 @@ def compared(run):
 
 def judge(folder, name):
     """Return status and answer of each row of a checklist, by number."""
-    facts = paper_facts.list_facts(paper_run.load_run(folder))
+    facts = findings.list_facts(artifacts.load_run(folder))
     found = {}
-    for item in paper.load_checklist(name)["items"]:
-        state, known = paper.judge_item(item, facts)
+    for item in kit.load_checklist(name)["items"]:
+        state, known = kit.judge_item(item, facts)
         found[item["number"]] = state, " / ".join(fact.text.en for fact in known)
     return found
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_every_item_of_a_checklist_is_there_once(name):
-    checklist = paper.load_checklist(name)
+    checklist = kit.load_checklist(name)
     numbers = [item["number"] for item in checklist["items"]]
     stems = [int(re.match(r"\d+", number).group()) for number in numbers]
     num_items, num_rows = NUMBERS[name]
@@ -140,7 +139,7 @@ def test_every_item_of_a_checklist_is_there_once(name):
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_items_are_in_both_languages_and_few_words(name):
-    for item in paper.load_checklist(name)["items"]:
+    for item in kit.load_checklist(name)["items"]:
         assert re.search("[가-힣]", item["ko"]) and item["en"].isascii()
         assert len(item["en"].split()) <= 16
         assert item["whole"] in (True, False) and (item["facts"] or not item["whole"])
@@ -148,8 +147,8 @@ def test_items_are_in_both_languages_and_few_words(name):
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_every_row_stands_in_the_pages_once_with_a_status(run, tmp_path, name):
-    paper.write(run, tmp_path / "kit")
-    checklist = paper.load_checklist(name)
+    kit.write(run, tmp_path / "kit")
+    checklist = kit.load_checklist(name)
     states = {"en": [], "ko": []}
     for language in states:
         page = (tmp_path / f"kit/report.{language}.html").read_text("utf-8")
@@ -158,7 +157,8 @@ def test_every_row_stands_in_the_pages_once_with_a_status(run, tmp_path, name):
         rows = re.findall(r"<tr><td>(.*?)</td><td>.*?</td><td>(.*?)</td>", part)
         assert [row for row, _ in rows] == [i["number"] for i in checklist["items"]]
         known = {
-            getattr(s, language) for s in (words.ANSWERED, words.PARTLY, words.PERSON)
+            getattr(s, language)
+            for s in (wording.ANSWERED, wording.PARTLY, wording.PERSON)
         }
         assert {state for _, state in rows} <= known
 
@@ -180,7 +180,7 @@ def test_every_row_stands_in_the_pages_once_with_a_status(run, tmp_path, name):
 )
 def test_an_answered_item_quotes_what_stands_in_the_artifact(run, name, number, quoted):
     state, answer = judge(run, name)[number]
-    assert state is words.ANSWERED and quoted in answer
+    assert state is wording.ANSWERED and quoted in answer
 
 
 @pytest.mark.parametrize(
@@ -217,16 +217,17 @@ def test_what_is_missing_is_for_a_person(run, gone, name, numbers):
     (run / gone).unlink()
     after = judge(run, name)
     for number in numbers:
-        assert before[number][0] is not words.PERSON
-        assert after[number] == (words.PERSON, "")
+        assert before[number][0] is not wording.PERSON
+        assert after[number] == (wording.PERSON, "")
 
 
 def test_an_item_whose_main_fact_is_missing_is_partly_answered(run):
-    assert judge(run, "claim")["35"][0] is words.ANSWERED
+    assert judge(run, "claim")["35"][0] is wording.ANSWERED
     (run / "prepared/manifest.csv").unlink()
     state, answer = judge(run, "claim")["35"]
     assert (
-        state is words.PARTLY and answer == "1 rows were rejected, each with its reason"
+        state is wording.PARTLY
+        and answer == "1 rows were rejected, each with its reason"
     )
 
 
@@ -235,7 +236,7 @@ def test_what_a_run_can_never_know_is_always_for_a_person(compared):
     never["tripod_ai"] = "3c 8c 17 18a 18b 19 25 26"
     for name, numbers in never.items():
         found = judge(compared, name)
-        assert {found[number][0] for number in numbers.split()} == {words.PERSON}
+        assert {found[number][0] for number in numbers.split()} == {wording.PERSON}
 
 
 class Links(HTMLParser):
@@ -258,8 +259,8 @@ def test_links_of_all_pages_lead_to_files_and_nothing_is_loaded(
 ):
     out = tmp_path / place
     run = compared.rename(tmp_path / "a #b")
-    paper.write(run, out)
-    for language in paper.LANGUAGES:
+    kit.write(run, out)
+    for language in kit.LANGUAGES:
         links = Links((out / f"report.{language}.html").read_text("utf-8"))
         text = (out / f"report.{language}.md").read_text("utf-8")
         in_text = re.findall(r"\]\(([^)]+)\)", text)
@@ -276,10 +277,10 @@ def titles(page):
 
 
 def test_korean_page_has_no_title_left_in_english(compared, tmp_path):
-    paper.write(compared, tmp_path)
+    kit.write(compared, tmp_path)
     english, korean = (
         (tmp_path / f"report.{language}.html").read_text("utf-8")
-        for language in paper.LANGUAGES
+        for language in kit.LANGUAGES
     )
     assert 'lang="ko"' in korean and len(titles(english)) == len(titles(korean)) > 30
     same = {a for a, b in zip(titles(english), titles(korean), strict=True) if a == b}
@@ -291,7 +292,7 @@ def test_korean_page_has_no_title_left_in_english(compared, tmp_path):
 
 
 def test_the_label_and_the_data_are_called_what_the_artifacts_call_them(run, tmp_path):
-    paper.write(run, tmp_path)
+    kit.write(run, tmp_path)
     page = (tmp_path / "report.en.html").read_text("utf-8")
     assert "Data: stand_in, 10 cases." in page
     assert "label 1: 2, label 0: 1" in page
@@ -299,7 +300,7 @@ def test_the_label_and_the_data_are_called_what_the_artifacts_call_them(run, tmp
     (run / "prepared").rename(run / "my cohort")
     scores = {key: value for key, value in DIAGNOSIS.items() if key != "data"}
     (run / "diagnosis.json").write_text(json.dumps(scores))
-    paper.write(run, tmp_path)
+    kit.write(run, tmp_path)
     page = (tmp_path / "report.en.html").read_text("utf-8")
     assert "Data: my cohort, 10 cases." in page and "Data: stand_in, 7 cases." in page
 
@@ -311,8 +312,8 @@ def test_names_from_files_are_escaped_in_every_page(run, tmp_path):
     (run / "audit_tube.json").write_text(json.dumps({arm: AUDIT["B0 combined"]}))
     model = MODEL | {"output": HOSTILE, "input": HOSTILE}
     (run / "models/classifier/manifest.json").write_text(json.dumps(model))
-    paper.write(run, tmp_path)
-    for language in paper.LANGUAGES:
+    kit.write(run, tmp_path)
+    for language in kit.LANGUAGES:
         page = (tmp_path / f"report.{language}.html").read_text("utf-8")
         assert "<script" not in page and "&lt;script&gt;" in page
         text = (tmp_path / f"report.{language}.md").read_text("utf-8")
@@ -323,8 +324,8 @@ def test_names_from_files_are_escaped_in_every_page(run, tmp_path):
 
 
 def test_markdown_and_html_hold_the_same_numbers(compared, tmp_path):
-    paper.write(compared, tmp_path)
-    for language in paper.LANGUAGES:
+    kit.write(compared, tmp_path)
+    for language in kit.LANGUAGES:
         page = (tmp_path / f"report.{language}.html").read_text("utf-8")
         page = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
         text = (tmp_path / f"report.{language}.md").read_text("utf-8")
@@ -333,7 +334,7 @@ def test_markdown_and_html_hold_the_same_numbers(compared, tmp_path):
 
 
 def test_figures_are_files_of_the_markdown_and_no_draft_stays(run, tmp_path):
-    paper.write(run, tmp_path / "kit")
+    kit.write(run, tmp_path / "kit")
     names = {path.name for path in (tmp_path / "kit").rglob("*") if path.is_file()}
     pages = {
         f"report.{lang}.{kind}" for lang in ("en", "ko") for kind in ("html", "md")
@@ -348,7 +349,7 @@ def test_one_artifact_of_any_kind_is_enough(run, tmp_path, left):
     for path in run.rglob("*"):
         if path.is_file() and path.name != left:
             path.unlink()
-    said = paper.write(run, tmp_path)
+    said = kit.write(run, tmp_path)
     assert "CLAIM 2024" in said and (tmp_path / "report.ko.md").is_file()
 
 
@@ -389,15 +390,13 @@ def test_tensorflow_is_not_loaded_for_a_report():
     import sys
 
     code = (
-        "import sys; from rds_tf.study import paper; print('tensorflow' in sys.modules)"
+        "import sys; from rds_tf.paper import kit; print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr
 
 
 def test_markdown_takes_the_meaning_from_signs():
-    table = paper_blocks.Table(
-        (paper_blocks.same("a|b"),), [(paper_blocks.Cell(paper_blocks.same("- *x*")),)]
-    )
-    text = paper_blocks.to_markdown([table], "en")
+    table = layout.Table((layout.same("a|b"),), [(layout.Cell(layout.same("- *x*")),)])
+    text = layout.to_markdown([table], "en")
     assert text == "| a\\|b |\n| --- |\n| \\- \\*x\\* |\n"

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rds_tf.study import paper_blocks, paper_run, paper_scores
+from rds_tf.paper import artifacts, layout, statements
 
 
 @dataclass(frozen=True)
 class Fact:
     """A sentence in both languages and the files that it was read from."""
 
-    text: paper_blocks.Said
+    text: layout.Said
     paths: tuple[Path, ...]
 
 
-def list_facts(run: paper_run.Run) -> dict[str, Fact]:
+def list_facts(run: artifacts.Run) -> dict[str, Fact]:
     """List what a run can answer, by the names that the checklists use.
 
     Raises:
@@ -26,9 +26,9 @@ def list_facts(run: paper_run.Run) -> dict[str, Fact]:
         "manifest": _read_cases,
         "rejected": _read_rejected,
         "fold_audit": _read_folds,
-        "comparison": paper_scores.read_comparison,
-        "ensemble": paper_scores.read_ensemble,
-        "readers": paper_scores.read_readers,
+        "comparison": statements.read_comparison,
+        "ensemble": statements.read_ensemble,
+        "readers": statements.read_readers,
     }
     for name, read in readers.items():
         if getattr(run, name) is not None:
@@ -36,18 +36,18 @@ def list_facts(run: paper_run.Run) -> dict[str, Fact]:
             _add(facts, read(getattr(run, name)), paths)
     if run.segmentation:
         data = run.name_data(run.segmentation)
-        found = paper_scores.read_segmentation(run.segmentation, data)
+        found = statements.read_segmentation(run.segmentation, data)
         _add(facts, found, (run.paths["segmentation"],))
     if run.scores:
         name, scores = run.scores
         _add(
             facts,
-            paper_scores.read_arms(scores, run.name_data(scores)),
+            statements.read_arms(scores, run.name_data(scores)),
             (run.paths[name],),
         )
     if run.audits:
         paths = tuple(run.paths[f"audit_{name}"] for name in run.audits)
-        _add(facts, paper_scores.read_audits(run.audits), paths)
+        _add(facts, statements.read_audits(run.audits), paths)
     if run.models:
         classifiers = [p for p, m in run.models.items() if m["kind"] == "classifier"]
         first = (classifiers or list(run.models))[0]
@@ -68,8 +68,8 @@ def _add(facts: dict, found: Iterator[tuple[str, str, str]], paths: tuple) -> No
     """Add facts; the first that says a thing stays."""
     try:
         for name, en, ko in found:
-            facts.setdefault(name, Fact(paper_blocks.Said(en, ko), paths))
-    except paper_run.WRONG as error:
+            facts.setdefault(name, Fact(layout.Said(en, ko), paths))
+    except artifacts.WRONG as error:
         raise ValueError(
             f"{paths[0]}: is not what its command writes: "
             f"{type(error).__name__} {error}."

@@ -1,9 +1,9 @@
 """The words of the paper kit that stand in its pages whatever the run holds."""
 
 from rds_tf import config
-from rds_tf.study import paper_blocks
+from rds_tf.paper import layout
 
-Said = paper_blocks.Said
+Said = layout.Said
 
 NOTICE = Said(
     config.NOT_FOR_CLINICAL_USE, "연구와 교육 전용입니다. 진료에 사용할 수 없습니다."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rds_tf.data import radiograph
 from rds_tf.diagnosis import diagnose
-from rds_tf.study import exhibit, exhibit_view, exhibit_words, uploads
+from rds_tf.pages import exhibit, exhibit_view, exhibit_words, uploads
 
 LOGGER = logging.getLogger(__name__)
 START = exhibit.Dials()
@@ -112,7 +112,7 @@ def _connect(gradio, page, models, folder: Path, parts) -> None:
     def take(path, language):
         if path is None:
             return gradio.skip(), gradio.skip(), gradio.skip()
-        found = attempt(lambda: exhibit.show_film(uploads.read_upload(path), models))
+        found = attempt(lambda: exhibit.show_film(uploads.read_upload(path, folder), models))
         uploads.sweep(folder)
         return draw(found, exhibit_words.choose_language(language)), found, None
 

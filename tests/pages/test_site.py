@@ -8,8 +8,8 @@ import sqlite3
 import pytest
 import uvicorn
 
+from rds_tf.pages import reading_room, reading_words, site
 from rds_tf.readers import answers, design
-from rds_tf.study import reading_room, site, words
 
 from .conftest import CODES, Server, write_pack
 
@@ -219,11 +219,11 @@ def test_after_the_first_session_of_a_crossover_comes_a_date(tmp_path):
 
 
 def test_both_languages_say_the_same_with_the_same_values():
-    assert words.ENGLISH.keys() == words.KOREAN.keys()
-    for word, english in words.ENGLISH.items():
-        korean = words.KOREAN[word]
+    assert reading_words.ENGLISH.keys() == reading_words.KOREAN.keys()
+    for word, english in reading_words.ENGLISH.items():
+        korean = reading_words.KOREAN[word]
         assert sorted(find_values(english)) == sorted(find_values(korean)), word
-    assert "Not for clinical use" in words.KOREAN["notice"]
+    assert "Not for clinical use" in reading_words.KOREAN["notice"]
 
 
 def find_values(text):

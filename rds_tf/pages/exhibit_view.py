@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from rds_tf import overlay
+from rds_tf.pages import exhibit, exhibit_words
 from rds_tf.phantoms import phantom
-from rds_tf.study import exhibit, exhibit_words
 
 RUNG_PX = 240
 OUTLINE_PX = 2

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rds_tf.data import radiograph
 
-MAX_FILE = "64mb"
+MAX_BYTES = 2**26  # of a file that is sent
 MAX_PIXELS = 2**25
 SHORTEST_PX, LONGEST_PX = 32, 8192
 SECONDS = 20.0
@@ -23,11 +23,14 @@ DAMAGED = "it is damaged, or of no kind that this page reads"
 ODD = "The file departs from its standard; compare the picture with the original."
 
 
-def read_upload(path: str | Path, seconds: float = SECONDS) -> radiograph.Radiograph:
+def read_upload(
+    path: str | Path, folder: str | Path, seconds: float = SECONDS
+) -> radiograph.Radiograph:
     """Read an uploaded film and delete its file, whatever comes of it.
 
     Args:
         path: the temporary file.
+        folder: where uploads lie; a file elsewhere is refused and left alone.
         seconds: float, how long reading may take.
 
     Returns:
@@ -39,6 +42,8 @@ def read_upload(path: str | Path, seconds: float = SECONDS) -> radiograph.Radiog
             hold the file's name.
     """
     path = Path(path)
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise radiograph.RadiographError(f"Cannot use {NEUTRAL}: it was not uploaded.")
     neutral = path.with_name(NEUTRAL)
     try:
         if path.is_file():

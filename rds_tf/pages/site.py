@@ -24,11 +24,13 @@ PAGE_ROUTES = (
     rf"/(assets|static)(/{NAME})+",
 )
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+UPLOAD = "/gradio_api/upload"
 MAX_BODY_BYTES = 2**16
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; "
     "style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' "
-    "'unsafe-eval'; font-src 'self' data:; object-src 'none'; base-uri 'self'; "
+    "'unsafe-eval'; font-src 'self' data:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; "
     "form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -46,13 +48,20 @@ class Gate:
     Attributes:
         app: what stands behind it.
         routes: regular expressions of the paths let through, whole.
+        upload_bytes: how large a file may be sent to `UPLOAD`; 0, none at all.
         hosts: names under which the site may be asked for; None admits any. A foreign
             name on a loopback address is another site's script (DNS rebinding).
     """
 
-    def __init__(self, app, routes: tuple[str, ...], hosts: tuple[str, ...] | None):
+    def __init__(
+        self,
+        app,
+        routes: tuple[str, ...],
+        hosts: tuple[str, ...] | None,
+        upload_bytes: int = 0,
+    ):
         """Compile the routes."""
-        self.app, self.hosts = app, hosts
+        self.app, self.hosts, self.upload_bytes = app, hosts, upload_bytes
         self.pattern = re.compile("|".join(f"(?:{route})" for route in routes))
 
     async def __call__(self, scope, receive, send) -> None:
@@ -86,11 +95,14 @@ class Gate:
         if b"%" in raw or not self.pattern.fullmatch(scope["path"]):
             return "Not found.", 404
         if scope["method"] == "POST":
+            kind, most = "application/json", MAX_BODY_BYTES
+            if scope["path"] == UPLOAD:
+                kind, most = "multipart/form-data", self.upload_bytes
             length = headers.get("content-length", "")
-            if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            if not length.isdigit() or int(length) > most:
                 return "Too long.", 413
-            if not headers.get("content-type", "").startswith("application/json"):
-                return "JSON only.", 415
+            if not headers.get("content-type", "").startswith(kind):
+                return f"Only {kind}.", 415
         return None
 
 
@@ -101,7 +113,7 @@ def build_site(page: gr.Blocks, app: FastAPI, more_routes: tuple[str, ...], **lo
         page: the page.
         app: a FastAPI app, with routes of its own or none.
         more_routes: regular expressions of these.
-        **looks: `head`, `theme` and `css` of `gr.mount_gradio_app`.
+        **looks: `head`, `theme`, `css`, `max_file_size` of `gr.mount_gradio_app`.
 
     Returns:
         The FastAPI app, and the routes that a `Gate` before it should let through.
@@ -119,6 +131,7 @@ def build_site(page: gr.Blocks, app: FastAPI, more_routes: tuple[str, ...], **lo
         mcp_server=False,
         **looks,
     )
+    page.has_launched = True  # only then does Gradio ask where a path leads
     return app, (*PAGE_ROUTES, *more_routes)
 
 
@@ -138,7 +151,9 @@ def open_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def run(app, routes: tuple[str, ...], host: str, port: int) -> None:
+def run(
+    app, routes: tuple[str, ...], host: str, port: int, upload_bytes: int = 0
+) -> None:
     """Serve an app behind its gate until interrupted, and print where."""
     listening = open_socket(host, port)
     port = listening.getsockname()[1]
@@ -147,7 +162,7 @@ def run(app, routes: tuple[str, ...], host: str, port: int) -> None:
         print(OTHERS_MAY_LOOK.format(host=host), flush=True)
     shown = f"[{host}]" if ":" in host else host
     print(f"Open http://{shown}:{port}/ in a browser. Ctrl+C ends it.", flush=True)
-    gate = Gate(app, routes, LOOPBACK if local else None)
+    gate = Gate(app, routes, LOOPBACK if local else None, upload_bytes)
     quiet = {"log_level": "warning", "server_header": False, "proxy_headers": False}
     settings = uvicorn.Config(gate, **quiet)
     uvicorn.Server(settings).run(sockets=[listening])

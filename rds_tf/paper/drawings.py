@@ -5,12 +5,12 @@ import io
 from matplotlib.figure import Figure
 
 from rds_tf import plots
-from rds_tf.study import paper_blocks, paper_run
+from rds_tf.paper import artifacts, layout
 
 
-def draw_figures(run: paper_run.Run) -> list[paper_blocks.Figure]:
+def draw_figures(run: artifacts.Run) -> list[layout.Figure]:
     """Draw what the scores allow: AUROC, confusion, masks, readers."""
-    said, drawn = paper_blocks.Said, []
+    said, drawn = layout.Said, []
     if run.scores:
         arms = run.scores[1]["arms"]
         rows = {name: found["auroc"] for name, found in arms.items()}
@@ -30,7 +30,7 @@ def draw_figures(run: paper_run.Run) -> list[paper_blocks.Figure]:
         text = said("MIoU of the lungs with 95 % intervals", "폐 MIoU와 95% 신뢰구간")
         drawn.append(("segmentation", plot_intervals(rows, "MIoU"), text))
     return [
-        paper_blocks.Figure(f"figures/{name}.png", _encode(figure), text)
+        layout.Figure(f"figures/{name}.png", _encode(figure), text)
         for name, figure, text in drawn
     ]
 

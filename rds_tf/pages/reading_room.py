@@ -19,8 +19,8 @@ import numpy as np
 from fastapi import FastAPI, HTTPException, Response
 
 from rds_tf import config, store
+from rds_tf.pages import reading_words, site
 from rds_tf.readers import answers, codes, design
-from rds_tf.study import site, words
 
 IDLE_SECONDS = 3600.0  # a page left alone asks for the code again
 HERE = Path(__file__).parent
@@ -199,13 +199,13 @@ def build(pack: str | Path):
         return Response(content, media_type="application/octet-stream")
 
     with gr.Blocks(
-        title=f"rds_tf: {words.ENGLISH['title']}", analytics_enabled=False
+        title=f"rds_tf: {reading_words.ENGLISH['title']}", analytics_enabled=False
     ) as page:
         gr.HTML(
             html_template=_read("reading_room.html"),
             js_on_load="\n".join(map(_read, SCRIPTS)),
             server_functions=[ask],
-            words=words.WORDS,
+            words=reading_words.WORDS,
             elem_id="reading-room",
             apply_default_css=False,
         )

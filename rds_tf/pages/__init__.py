@@ -1,0 +1,1 @@
+"""Web pages on one machine: the reading room and the exhibition."""

@@ -1,0 +1,1 @@
+"""The paper kit of a run: results, model card, checklists, in two languages."""
