@@ -148,6 +148,7 @@ def run(app, routes: tuple[str, ...], host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"Open http://{shown}:{port}/ in a browser. Ctrl+C ends it.", flush=True)
     gate = Gate(app, routes, LOOPBACK if local else None)
-    quiet = {"log_level": "warning", "server_header": False, "proxy_headers": False}
-    settings = uvicorn.Config(gate, **quiet)
+    quiet = {"log_level": "warning", "log_config": None, "access_log": False}
+    closed = {"server_header": False, "proxy_headers": False}
+    settings = uvicorn.Config(gate, **quiet, **closed)
     uvicorn.Server(settings).run(sockets=[listening])
