@@ -112,7 +112,9 @@ def _connect(gradio, page, models, folder: Path, parts) -> None:
     def take(path, language):
         if path is None:
             return gradio.skip(), gradio.skip(), gradio.skip()
-        found = attempt(lambda: exhibit.show_film(uploads.read_upload(path, folder), models))
+        found = attempt(
+            lambda: exhibit.show_film(uploads.read_upload(path, folder), models)
+        )
         uploads.sweep(folder)
         return draw(found, exhibit_words.choose_language(language)), found, None
 

@@ -163,6 +163,7 @@ def run(
     shown = f"[{host}]" if ":" in host else host
     print(f"Open http://{shown}:{port}/ in a browser. Ctrl+C ends it.", flush=True)
     gate = Gate(app, routes, LOOPBACK if local else None, upload_bytes)
-    quiet = {"log_level": "warning", "server_header": False, "proxy_headers": False}
-    settings = uvicorn.Config(gate, **quiet)
+    quiet = {"log_level": "warning", "log_config": None, "access_log": False}
+    closed = {"server_header": False, "proxy_headers": False}
+    settings = uvicorn.Config(gate, **quiet, **closed)
     uvicorn.Server(settings).run(sockets=[listening])

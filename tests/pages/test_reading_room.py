@@ -145,6 +145,9 @@ def test_two_readers_read_twelve_cases_while_the_server_is_killed(browser, tmp_p
 def test_first_answer_stays_after_a_reload_and_the_model_comes_only_then(page, pack):
     begin(page, CODES["R1"])
     assert not page.locator(".model").is_visible()
+    page.wait_for_timeout(600)  # past the moment in which a press counts for nothing
+    assert page.locator("[name=decision]:checked").count() == 0
+    assert page.locator("output.rating").inner_text() == "click on the line"
     assert not page.locator(".answer .main").is_enabled(), "nothing is chosen for one"
     case, _ = answer(page, 1, 64, by_mouse=True)
     page.locator(".model").wait_for()
