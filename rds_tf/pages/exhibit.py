@@ -13,6 +13,7 @@ from rds_tf.lungs import segmenter
 from rds_tf.phantoms import phantom
 
 PHANTOM_PX = 512
+WORK_PX = 1024  # of an upload; the networks see no more than half of it
 SHOWN_PX = 640
 
 
@@ -120,7 +121,8 @@ def show_phantom(
 
 
 def show_film(film: radiograph.Radiograph, models: diagnose.Models) -> Exhibit:
-    """Diagnose a film, and again with a synthetic tube drawn into it."""
+    """Diagnose a film, shrunk to `WORK_PX`, and again with a synthetic tube in it."""
+    film = dataclasses.replace(film, image=shrink(film.image, WORK_PX))
     found = diagnose.diagnose_film(film, models)
     drawn, _ = tubes.insert(film.image, found.mask)
     other = diagnose.diagnose_film(dataclasses.replace(film, image=drawn), models)
