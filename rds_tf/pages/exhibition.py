@@ -9,13 +9,13 @@ from fastapi import FastAPI
 
 from rds_tf import config
 from rds_tf.diagnosis import diagnose
-from rds_tf.pages import exhibit_page, site, uploads
+from rds_tf.pages import exhibit_page, uploads
 
 STYLE = Path(__file__).with_name("exhibition.css")
 ROUTES = (  # what this page asks of Gradio; none that reads a file or a schema
     r"/config|/manifest\.json|/gradio_api/(upload|upload_progress|reset|cancel|app_id)",
     r"/gradio_api/(startup-events|theme\.css|queue/join|queue/data|heartbeat/\w+)",
-    rf"/svelte(/{site.NAME})+",
+    r"/svelte(/[\w-]+(\.[\w-]+)*)+",
 )
 
 
@@ -36,6 +36,8 @@ def serve(models: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None
     loaded = diagnose.load_models(models)
     with tempfile.TemporaryDirectory(prefix="rds_tf_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
+        from rds_tf.pages import site  # Gradio asks for its folder when imported
+
         uploads.start_reader()
         app, routes = build(loaded, Path(folder))
         print(config.NOT_FOR_CLINICAL_USE, flush=True)
@@ -44,6 +46,8 @@ def serve(models: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None
 
 def build(models: diagnose.Models, folder: Path):
     """Build the site: a FastAPI app, and the routes that its gate lets through."""
+    from rds_tf.pages import site
+
     page = exhibit_page.build_page(site.gr, models, folder)
     plain = site.gr.themes.Base(
         font=["system-ui", "Noto Sans CJK KR", "Malgun Gothic", "sans-serif"],
