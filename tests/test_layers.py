@@ -11,14 +11,14 @@ PACKAGE = Path(__file__).parents[1] / "rds_tf"
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "": "config metrics comparison thresholds calibration overlay plots score_plots "
     "engine inspection store training",
-    "data": "grey codestream radiograph annotation cohort folds prepare preprocessing "
-    "augment pipeline",
+    "data": "grey codestream telling radiograph annotation cohort folds prepare "
+    "preprocessing augment pipeline",
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
     "diagnosis": "efficientnet activation other_cams explain imputation map_controls "
     "faithfulness classifier recipe crossval ensemble tubes arms audit "
-    "auditor diagnose",
+    "auditor films diagnose",
     "readers": "readings mrmc decisions roe_metz power sizes codes design pack answers",
     "study": "report comparison_page audit_page reader_plots reader_tables "
     "readers_page dicom_source dicom_out demo",

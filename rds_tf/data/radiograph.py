@@ -1,8 +1,6 @@
 """One radiograph, DICOM or PNG or JPEG -> float32 (H, W) in [0, 1]; or a refusal."""
 
-import hashlib
 import io
-import re
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ import pydicom
 from pydicom import filereader, pixels, uid
 
 from rds_tf import engine
-from rds_tf.data import codestream, grey
+from rds_tf.data import codestream, grey, telling
 
 # Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
 MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
@@ -95,12 +93,13 @@ def open_radiograph(path: str | Path) -> Radiograph:
                 stored = _decode(path, dataset)
                 image = grey.apply_grey(stored, dataset)
                 bits_stored = int(dataset.BitsStored)
-                patient_id = _pseudonym(dataset)
+                patient_id = telling.make_pseudonym(dataset)
     except RadiographError as error:
         raise RadiographError(f"Cannot use {path.name}: {error}.") from error
     except Exception as error:  # pydicom and its decoders raise some ten types
-        raise RadiographError(f"Cannot read {path.name}: {_cause(error)}.") from error
-    messages = dict.fromkeys(_one_line(w.message) for w in caught)
+        cause = telling.tell_cause(error)
+        raise RadiographError(f"Cannot read {path.name}: {cause}.") from error
+    messages = dict.fromkeys(telling.join_lines(w.message) for w in caught)
     return Radiograph(image, bits_stored, patient_id, tuple(messages))
 
 
@@ -182,7 +181,7 @@ def _inflate(data: bytes) -> bytes:
 
 def _check_header(dataset: pydicom.Dataset) -> None:
     """Refuse what is no single grey radiograph before any pixel is decoded."""
-    if (modality := _code(dataset, "Modality")) not in MODALITIES:
+    if (modality := telling.read_code(dataset, "Modality")) not in MODALITIES:
         raise RadiographError(f"its Modality {modality} is no projection radiograph")
     if not dataset.get("PixelData"):
         raise RadiographError("it has no pixel data or ends before them")
@@ -191,7 +190,7 @@ def _check_header(dataset: pydicom.Dataset) -> None:
             raise RadiographError(f"its header has no {keyword}")
     if (num_frames := int(dataset.get("NumberOfFrames") or 1)) != 1:
         raise RadiographError(f"it has {num_frames} frames, not one")
-    photometric = _code(dataset, "PhotometricInterpretation")
+    photometric = telling.read_code(dataset, "PhotometricInterpretation")
     if photometric not in PHOTOMETRICS:
         raise RadiographError(f"its pixels are {photometric}, not grey")
     if (bits_allocated := dataset.BitsAllocated) not in (8, 16):
@@ -200,12 +199,6 @@ def _check_header(dataset: pydicom.Dataset) -> None:
         raise RadiographError(f"its HighBit {dataset.HighBit} is not BitsStored - 1")
     num_pixels = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
     _check_size(num_pixels * bits_allocated // 8)
-
-
-def _code(dataset: pydicom.Dataset, keyword: str) -> str:
-    """Read a code; a damaged header may hold a patient's name in its place."""
-    text = str(dataset.get(keyword) or "").upper()
-    return text if re.fullmatch("[A-Z0-9_ ]{0,16}", text) else "(not a code)"
 
 
 def _check_size(num_bytes: int) -> None:
@@ -242,19 +235,3 @@ def _drop_colour(rgb: np.ndarray) -> np.ndarray:
     if (rgb.max(axis=2) - rgb.min(axis=2)).max() > COLOUR_TOLERANCE:
         raise RadiographError("it is in colour")
     return rgb[..., 1]
-
-
-def _pseudonym(dataset: pydicom.Dataset) -> str:
-    patient_id = str(dataset.get("PatientID") or "").strip()
-    if not patient_id:
-        return ""
-    return "P" + hashlib.sha256(patient_id.encode()).hexdigest()[:8]
-
-
-def _cause(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or _one_line(error)
-    return text.rstrip(".") or type(error).__name__
-
-
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())

@@ -11,10 +11,9 @@ from tqdm import tqdm
 
 from rds_tf import config, engine, overlay, store
 from rds_tf.data import preprocessing, radiograph
-from rds_tf.diagnosis import classifier, ensemble
+from rds_tf.diagnosis import classifier, ensemble, films
 from rds_tf.lungs import gate, segmenter
 
-SKIPPED = {".json", ".csv", ".txt", ".md", ".xlsx", ".xml", ".html", ".ini", ".db"}
 LONGEST_OVERLAY_PX = 1024
 
 
@@ -173,32 +172,6 @@ def draw(found: Diagnosis) -> np.ndarray:
     return overlay.draw_overlay(image, mask, heat, caption)
 
 
-def find_films(path: str | Path, out: str | Path) -> list[Path]:
-    """Return the files to diagnose: `path` itself, or what lies below it.
-
-    Results of an earlier run in `out`, a folder below `path`, are passed over.
-
-    Raises:
-        FileNotFoundError: if there is none.
-    """
-    path = Path(path)
-    if path.is_file():
-        return [path]
-    here, results = path.resolve(), Path(out).resolve()
-    below = results != here and results.is_relative_to(here)
-    films = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file()
-        and file.suffix.lower() not in SKIPPED
-        and not file.name.startswith((".", "DICOMDIR"))
-        and not (below and file.resolve().is_relative_to(results))
-    ]
-    if not films:
-        raise FileNotFoundError(f"{path}: there is no film to diagnose.")
-    return films
-
-
 def diagnose_files(
     path: str | Path,
     out: str | Path,
@@ -221,9 +194,9 @@ def diagnose_files(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     done, refused = [], []
-    films = find_films(path, out)
-    names = _name_outputs(films, Path(path))
-    for film, name in tqdm(list(zip(films, names, strict=True)), disable=None):
+    paths = films.find_films(path, out)
+    names = films.name_outputs(paths, Path(path))
+    for film, name in tqdm(list(zip(paths, names, strict=True)), disable=None):
         try:
             found = diagnose(film, models)
         except radiograph.RadiographError as error:
@@ -240,15 +213,3 @@ def diagnose_files(
         if hand_over:
             hand_over(film, found, record, picture, out / name)
     return done, refused
-
-
-def _name_outputs(films: list[Path], root: Path) -> list[str]:
-    """Name outputs by the film's stem, by its path below `root` where two share it."""
-    stems = [film.stem for film in films]
-    counts = Counter(stem.casefold() for stem in stems)
-    return [
-        stem
-        if counts[stem.casefold()] == 1
-        else "__".join(film.relative_to(root).parts).replace(".", "_")
-        for film, stem in zip(films, stems, strict=True)
-    ]
