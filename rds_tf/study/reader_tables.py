@@ -84,7 +84,7 @@ def _list_readers(study: readings.Study, result: dict) -> list[list[str]]:
     means = result["means"]
     cells = map(_share, means["mean"], means["ci"])
     low, high = result["ci"]
-    gain = f"{-result['difference']:+.3f} ({_span(-high, -low)})"
+    gain = f"{0 - result['difference']:+.3f} ({_span(0 - high, 0 - low)})"
     return [*rows, ["mean", *cells, gain]]
 
 
@@ -123,7 +123,10 @@ def _list_shares(study: readings.Study, found: dict) -> list[list[str]]:
         means = found[name]["means"]
         cells += map(_share, means["mean"], means["ci"])
         low, high = found[name]["ci"]
-        gains += ["", f"{-found[name]['difference']:+.3f} ({_span(-high, -low)})"]
+        gains += [
+            "",
+            f"{0 - found[name]['difference']:+.3f} ({_span(0 - high, 0 - low)})",
+        ]
         chances += ["", _p(found[name]["p"])]
     return [*rows, cells, gains, chances]
 
