@@ -210,7 +210,7 @@ found = decisions.describe(study)
 print(len(table), "readings:", study.ratings.shape, study.treatments)
 auroc = found["auroc"]
 print("with the model higher on average:", auroc["difference"] < 0)
-print("interval excludes zero:", auroc["ci"][0] * auroc["ci"][1] > 0)
+print("half of them gain or more:", sum(np.diff(auroc["each"], axis=0)[0] > 0) >= 2)
 
 # %%
 means = auroc["means"]
