@@ -31,25 +31,6 @@ def prepared(cohort, tmp_path_factory):
     return out
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """Untrained networks of the smallest size, stored like the shipped ones."""
-    from rds_tf.diagnosis import efficientnet
-    from rds_tf.lungs import unet
-
-    out = tmp_path_factory.mktemp("models")
-    record = {"data": "nothing", "start": "scratch", "seen": []}
-    small = {"image_size": 16, "filters": 2, "depth": 1}
-    manifest = {"kind": "segmenter", "architecture": small, "training": record}
-    store.save_model(unet.build_unet(**small), out / "segmenter", manifest)
-    small = {"backbone": "B0", "image_size": 32}
-    manifest = {"kind": "classifier", "architecture": small, "training": record}
-    manifest["input"] = "combined"
-    model = efficientnet.build_classifier(**small)
-    store.save_model(model, out / "classifier", manifest)
-    return out
-
-
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself(verb, capsys):
     with pytest.raises(SystemExit) as stop:

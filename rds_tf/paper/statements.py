@@ -5,14 +5,7 @@ Each function yields a fact's name, its English and its Korean.
 
 from collections.abc import Iterator
 
-
-def format_score(score: dict, sign: str = "") -> str:
-    """`0.847 (0.840 to 0.853)`, without what is not defined."""
-    value, low, high = (score[part] for part in ("value", "low", "high"))
-    if value is None:
-        return "-"
-    text = f"{value:{sign}.3f}"
-    return text if low is None else f"{text} ({low:{sign}.3f} to {high:{sign}.3f})"
+from rds_tf.study import report
 
 
 def read_arms(scores: dict, data: str) -> Iterator[tuple[str, str, str]]:
@@ -22,7 +15,7 @@ def read_arms(scores: dict, data: str) -> Iterator[tuple[str, str, str]]:
         (tn, fp), (fn, tp) = found["confusion"]
         counts.append(f"{arm}: TN {tn}, FP {fp}, FN {fn}, TP {tp}")
         target = bases if arm.startswith("baseline") else aurocs
-        target.append(f"{arm}: AUROC {format_score(found['auroc'])}")
+        target.append(f"{arm}: AUROC {report.format_score(found['auroc'])}")
     number = scores["num_cases"]
     for name, parts in (("performance", aurocs), ("baselines", bases)):
         if parts:
@@ -44,7 +37,7 @@ def read_comparison(result: dict) -> Iterator[tuple[str, str, str]]:
     matched = result["matched"]
     if matched:
         text = "; ".join(
-            f"{arm}: AUROC {format_score(found['auroc'])}"
+            f"{arm}: AUROC {report.format_score(found['auroc'])}"
             for arm, found in matched["arms"].items()
         )
         number = matched["num_cases"]
@@ -54,13 +47,15 @@ def read_comparison(result: dict) -> Iterator[tuple[str, str, str]]:
             f"영상의 세로/가로 비를 맞춘 {number}례. {text}",
         )
     name, found = next(iter(result["ensembles"].items()))
-    ece, brier = (format_score(found["calibrated"][key]) for key in ("ece", "brier"))
+    ece, brier = (
+        report.format_score(found["calibrated"][key]) for key in ("ece", "brier")
+    )
     yield (
         "calibration",
         f"{name}, out of fold: expected calibration error {ece}, Brier score {brier}",
         f"{name}, 묶음 밖 예측: 기대 보정 오차 {ece}, Brier 점수 {brier}",
     )
-    left = format_score(found["abstention"]["left_open"])
+    left = report.format_score(found["abstention"]["left_open"])
     yield (
         "abstention",
         f"{name}: share of cases left undecided {left}",
@@ -92,13 +87,15 @@ def read_ensemble(joined: dict) -> Iterator[tuple[str, str, str]]:
 def read_segmentation(scores: dict, data: str) -> Iterator[tuple[str, str, str]]:
     """What lung masks scored."""
     steps = scores["angles"].get("0") or next(iter(scores["angles"].values()))
-    text = "; ".join(f"{s}: MIoU {format_score(m['miou'])}" for s, m in steps.items())
+    text = "; ".join(
+        f"{s}: MIoU {report.format_score(m['miou'])}" for s, m in steps.items()
+    )
     number = scores["num_cases"]
     english = f"{data}, {number} films. {text}"
     yield "segmentation", english, f"{data}, 영상 {number}장. {text}"
     if scores.get("worst"):
         step, worst = list(scores["worst"].items())[-1]
-        iou = format_score(worst["lung_iou"])
+        iou = report.format_score(worst["lung_iou"])
         yield (
             "angles",
             f"{step}: lung IoU {iou} at the worst angle, {worst['angle']} degrees",
@@ -111,7 +108,7 @@ def read_audits(audits: dict) -> Iterator[tuple[str, str, str]]:
     english, korean, heat = [], [], []
     for nuisance, arms in audits.items():
         for arm, found in arms.items():
-            effect = format_score(found["effect"], "+")
+            effect = report.format_score(found["effect"], "+")
             alarm = found["alarm"]
             said = "alarm" if alarm else "no alarm"
             english.append(f"{nuisance}, {arm}: {said}, {effect} SD of the logit")

@@ -31,10 +31,7 @@ def list_rows(result: dict, name: str) -> list[tuple[str, str]]:
     """List what `audit.judge` measured as pairs of words and number."""
     rows = []
     for key, words in EXPLAINED.items():
-        score, sign = result[key], "" if key == "flips" else "+"
-        number = f"{score['value']:{sign}.3f}"
-        if score["low"] is not None:
-            number += f" ({score['low']:{sign}.3f} to {score['high']:{sign}.3f})"
+        number = report.format_score(result[key], "" if key == "flips" else "+")
         rows.append((words.format(name=name), number))
     for key, words in AUROCS.items():
         value = result[key]

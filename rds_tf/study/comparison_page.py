@@ -61,7 +61,7 @@ def list_tables(result: dict) -> dict[str, list[list[str]]]:
             [
                 pair["first"],
                 pair["second"],
-                _interval(pair["auroc"], "+"),
+                report.format_score(pair["auroc"], "+"),
                 _p(pair["p_holm"]),
                 f"{test['first_only']} / {test['second_only']}",
                 _p(test["p"]),
@@ -72,7 +72,10 @@ def list_tables(result: dict) -> dict[str, list[list[str]]]:
         heading = f"{matched['num_cases']} matched cases"
         tables["matched"] = [[heading, "AUROC", "gain over the ratio"]]
         for name, found in matched["arms"].items():
-            cells = _interval(found["auroc"]), _interval(found["gain"], "+")
+            cells = (
+                report.format_score(found["auroc"]),
+                report.format_score(found["gain"], "+"),
+            )
             tables["matched"].append([name, *cells])
     headings = ["temperature", "offset", "ECE raw", "ECE", "Brier raw", "Brier"]
     headings += ["sensitivity", "specificity", "left open", "accuracy on the rest"]
@@ -86,12 +89,12 @@ def list_tables(result: dict) -> dict[str, list[list[str]]]:
                 name,
                 f"{found['temperature']:.2f}",
                 f"{found['offset']:+.2f}",
-                *(_interval(each["ece"]) for each in (raw, calibrated)),
-                *(_interval(each["brier"]) for each in (raw, calibrated)),
-                _interval(point["recall"]),
-                _interval(point["specificity"]),
-                _interval(found["abstention"]["left_open"]),
-                _interval(answered) if answered else "-",
+                *(report.format_score(each["ece"]) for each in (raw, calibrated)),
+                *(report.format_score(each["brier"]) for each in (raw, calibrated)),
+                report.format_score(point["recall"]),
+                report.format_score(point["specificity"]),
+                report.format_score(found["abstention"]["left_open"]),
+                report.format_score(answered) if answered else "-",
             ]
         )
     return tables
@@ -147,15 +150,6 @@ def format_page(page: str, tables: dict, figures: dict) -> str:
             "</figure>"
         )
     return page.replace("</body>", "\n".join(parts) + "\n</body>")
-
-
-def _interval(score: dict, sign: str = "") -> str:
-    """`0.847 (0.840 to 0.853)`; with the sign `"+"`, `+0.847 (+0.840 to +0.853)`."""
-    value, low, high = (score[part] for part in ("value", "low", "high"))
-    if value is None:
-        return "-"
-    text = f"{value:{sign}.3f}"
-    return text if low is None else f"{text} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
 def _p(value: float) -> str:

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -207,17 +208,23 @@ def make_grid(part: pd.DataFrame) -> list[list[str]]:
         grid[0].append("/".join(COUNTS))
     for arm, scores in part.groupby("arm", sort=False):
         scores = scores.set_index("metric")[["value", "low", "high"]]
-        grid.append([arm, *map(_format_score, *scores.reindex(metrics).T.to_numpy())])
+        wanted = scores.reindex(metrics).to_dict("records")
+        grid.append([arm, *map(format_score, wanted)])
         if has_counts:
             grid[-1].append("/".join(f"{scores.at[n, 'value']:.0f}" for n in COUNTS))
     return grid
 
 
-def _format_score(value: float, low: float, high: float) -> str:
-    """`0.847 (0.840 to 0.853)`, without what is not defined."""
+def format_score(score: Mapping, sign: str = "") -> str:
+    """`0.847 (0.840 to 0.853)`, without what is not defined (None or NaN).
+
+    With the sign `"+"`, `+0.847 (+0.840 to +0.853)`.
+    """
+    value, low, high = (score[part] for part in ("value", "low", "high"))
     if pd.isna(value):
         return "-"
-    return f"{value:.3f}" + ("" if pd.isna(low) else f" ({low:.3f} to {high:.3f})")
+    text = f"{value:{sign}.3f}"
+    return text + ("" if pd.isna(low) else f" ({low:{sign}.3f} to {high:{sign}.3f})")
 
 
 def format_cell(text: str) -> str:

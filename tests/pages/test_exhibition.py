@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rds_tf import config, store
+from rds_tf import config
 from rds_tf.pages import exhibit_words
 
 HERE = Path(__file__).parent
@@ -23,24 +23,6 @@ FAILED = exhibit_words.WORDS["en"]["failed"]
 spec = importlib.util.spec_from_file_location("odd_uploads", HERE / "odd_uploads.py")
 odd_uploads = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(odd_uploads)
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """Untrained networks of the smallest size, stored like the shipped ones."""
-    from rds_tf.diagnosis import efficientnet
-    from rds_tf.lungs import unet
-
-    out = tmp_path_factory.mktemp("models")
-    record = {"data": "nothing", "start": "scratch", "seen": []}
-    small = {"image_size": 16, "filters": 2, "depth": 1}
-    manifest = {"kind": "segmenter", "architecture": small, "training": record}
-    store.save_model(unet.build_unet(**small), out / "segmenter", manifest)
-    small = {"backbone": "B0", "image_size": 32}
-    manifest = {"kind": "classifier", "architecture": small, "training": record}
-    model = efficientnet.build_classifier(**small)
-    store.save_model(model, out / "classifier", manifest | {"input": "combined"})
-    return out
 
 
 class Server:
