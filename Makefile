@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint notebooks
+.PHONY: help install demo test lint audit notebooks
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ test: lint  ## style, unit tests, layer and notebook policy, every notebook
 lint: $(STAMP)  ## check style and format with ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+audit:  ## look the pinned packages up in the advisory database (needs internet)
+	test -x .audit/bin/pip-audit || $(PYTHON) -m venv .audit
+	.audit/bin/python -m pip install --quiet pip-audit
+	.audit/bin/pip-audit -r constraints.txt --no-deps --disable-pip
 
 notebooks: $(STAMP)  ## rebuild the executed notebooks from notebooks/src
 	$(BIN)/python notebooks/build.py
