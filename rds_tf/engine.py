@@ -122,7 +122,7 @@ def claim(folder: str | Path) -> Iterator[None]:
     """Keep every other run out of a folder while this one writes there.
 
     The lock is the operating system's own: it ends with its process, however that
-    dies, and the next run takes over.
+    dies, and the next run takes over. Half-written files of a dead one are deleted.
 
     Args:
         folder: made if need be; a small file `.lock` stays in it.
@@ -142,6 +142,8 @@ def claim(folder: str | Path) -> Iterator[None]:
             "folder."
         ) from None
     try:
+        for part in folder.rglob(".*.part"):
+            part.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rds_tf
-from rds_tf import config, inspection
+from rds_tf import config, engine, inspection
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.weights.h5"
@@ -66,10 +66,8 @@ def write_json(path: str | Path, content) -> None:
     """Write JSON whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".draft.{path.name}")
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    draft.write_text(text + "\n", encoding="utf-8", newline="\n")
-    os.replace(draft, path)
+    engine.write_whole(path, f"{text}\n".encode())
 
 
 def read_json(path: str | Path):
