@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "rds_tf"
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "": "config metrics comparison thresholds calibration overlay plots score_plots "
     "engine inspection store training",
-    "data": "grey codestream telling radiograph annotation cohort folds prepare "
+    "data": "telling grey codestream radiograph annotation cohort folds prepare "
     "preprocessing augment pipeline",
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
