@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from rds_tf import engine
+from rds_tf.data import sources
 
+MAX_BYTES = 2**26  # the picture itself may lie in it
 MAX_POINTS = 20_000
 MAX_SIDE_PX = 65_535  # the largest picture that DICOM can describe
 MARGIN = 0.1  # an outline may leave the picture by this share of its longer side
@@ -42,7 +44,7 @@ def read_polygons(
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(sources.read_whole(path, MAX_BYTES))
         shapes = [s for s in content["shapes"] if _has_label(s, label)]
         polygons = [_read_polygon(shape) for shape in shapes]
         if not polygons:
@@ -114,6 +116,27 @@ def polygon_area(polygons: list[np.ndarray]) -> float:
         Area in px², polygons that overlap counted twice.
     """
     return float(sum(abs(_signed_area(*polygon.T)) for polygon in polygons))
+
+
+def list_doubts(polygons: list[np.ndarray], mask: np.ndarray) -> list[str]:
+    """Note where the area of polygons is not that of the mask they draw.
+
+    Both agree to half a pixel along the outline, unless a polygon crosses itself,
+    overlaps another, or leaves the picture.
+
+    Args:
+        polygons: arrays (N, 2) of x, y in px.
+        mask: what `draw_mask` drew of them.
+
+    Returns:
+        One sentence, or none.
+    """
+    steps = [np.hypot(*(p - np.roll(p, 1, axis=0)).T).sum() for p in polygons]
+    area, num_pixels = polygon_area(polygons), int(mask.sum())
+    if abs(area - num_pixels) <= 0.01 * num_pixels + 0.5 * sum(steps):
+        return []
+    causes = "it crosses itself, overlaps or leaves the picture"
+    return [f"the outline encloses {area:g} px² but draws {num_pixels}: {causes}"]
 
 
 def write_labelme(

@@ -8,17 +8,19 @@ on.
 import csv
 import io
 import os
-import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path, PurePath, PureWindowsPath
 
 import pandas as pd
 
+from rds_tf.data import naming, sources
+
 STUDY_COLUMNS = ["filepath", "rds", "exist_json", "roi_area", "height", "width"]
 REQUIRED_COLUMNS = ["filepath", "rds", "exist_json"]
 CASE_COLUMNS = ["case_id", "patient_id", "source", "annotation", *STUDY_COLUMNS, "row"]
 PREPARED_FOLDERS = ["images", "masks", "records"]
-IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
+MAX_BYTES = 2**26  # of a table
+FORMULAS = ("=", "+", "-", "@")  # a spreadsheet would compute what starts so
 
 
 class CohortError(ValueError):
@@ -77,13 +79,13 @@ class _Files:
             if set(PREPARED_FOLDERS) <= set(subfolders):  # results, not sources
                 subfolders[:] = set(subfolders) - set(PREPARED_FOLDERS)
             for name in names:
-                self._by_name[_fold(name)].append(Path(folder, name))
+                self._by_name[naming.fold(name)].append(Path(folder, name))
 
     def find(self, wanted: PurePath, among: list[Path] | None = None) -> Path:
         """Find the one file that shares the longest tail with the wanted path."""
         if ".." in wanted.parts:
             raise CohortError(f'The path {wanted} holds "..".')
-        found = among or self._by_name.get(_fold(wanted.name), [])
+        found = among or self._by_name.get(naming.fold(wanted.name), [])
         if not found:
             raise CohortError(f"No file {wanted.name} under the root.")
         ranks = {path: self.rank(path, wanted) for path in sorted(found)}
@@ -92,21 +94,25 @@ class _Files:
         if len(best) > 1:
             names = " or ".join(str(path.relative_to(self.root)) for path in best)
             raise CohortError(f"The path {wanted} is ambiguous: {names}.")
-        if not best[0].resolve().is_relative_to(self.root):
-            raise CohortError(f"The file {wanted.name} is a link out of the root.")
-        return best[0]
+        return self._check_inside(best[0])
+
+    def _check_inside(self, path: Path) -> Path:
+        if not path.resolve().is_relative_to(self.root):
+            raise CohortError(f"The file {path.name} is a link out of the root.")
+        return path
 
     def find_annotation(self, source: Path) -> Path:
         """Find the JSON file of an image: beside it, in a json folder, anywhere.
 
         A file that lies nearer to another image of the same name is that image's.
         """
-        beside, *others = _annotation_places(source)
-        found = self._by_name.get(_fold(beside.name), [])
+        beside, *others = naming.annotation_places(source)
+        found = self._by_name.get(naming.fold(beside.name), [])
         for path in (beside, *others):
             if path in found:
-                return path
-        images = [_annotation_places(p) for p in self._by_name[_fold(source.name)]]
+                return self._check_inside(path)
+        images = self._by_name[naming.fold(source.name)]
+        images = [naming.annotation_places(image) for image in images]
         taken = {path for places in images for path in places}
         own = beside.relative_to(self.root)
         path = self.find(own, [path for path in found if path not in taken] or found)
@@ -118,15 +124,17 @@ class _Files:
     def rank(self, path: Path, wanted: PurePath) -> tuple[int, int, int]:
         """Rank by: parts in common from the end, whole path used, same case."""
         ours, theirs = path.relative_to(self.root).parts[::-1], wanted.parts[::-1]
-        same = [_fold(a) == _fold(b) for a, b in zip(ours, theirs, strict=False)]
+        pairs = zip(map(naming.fold, ours), map(naming.fold, theirs), strict=False)
+        same = [a == b for a, b in pairs]
         num_same = (same + [False]).index(False)
-        return num_same, num_same == len(ours), _nfc(ours[0]) == _nfc(theirs[0])
+        same_case = naming.nfc(ours[0]) == naming.nfc(theirs[0])
+        return num_same, num_same == len(ours), same_case
 
 
 def read_table(path: Path, required: list[str]) -> list[tuple[int, dict]]:
     """Read the rows of a CSV that hold anything, each with its line number."""
     try:
-        text = _decode(path.read_bytes())
+        text = _decode(sources.read_whole(path, MAX_BYTES))
         header = text.partition("\n")[0]
         delimiter = max(",;\t", key=header.count)
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -136,6 +144,9 @@ def read_table(path: Path, required: list[str]) -> list[tuple[int, dict]]:
         raise CohortError(f"Cannot read {path}: {error.strerror}.") from error
     except (csv.Error, UnicodeError) as error:
         raise CohortError(f"{path.name} is not a table: {error}.") from error
+    twice = [n for n in required if reader.fieldnames.count(n) > 1]
+    if twice:
+        raise CohortError(f"{path.name} has two columns {', '.join(twice)}.")
     missing = [name for name in required if name not in reader.fieldnames]
     if missing:
         raise CohortError(f"{path.name} has no column {', '.join(missing)}.")
@@ -170,7 +181,7 @@ def _find_sources(rows: dict[int, dict], files: _Files) -> tuple[dict, dict]:
         name = source.relative_to(files.root)
         ranks = {line: files.rank(source, wanted[line]) for line in lines}
         best = [line for line in lines if ranks[line] == max(ranks.values())]
-        if len({_fold(str(wanted[line])) for line in best}) > 1:
+        if len({naming.fold(str(wanted[line])) for line in best}) > 1:
             reasons |= _clash(lines, name)
         else:
             reason = f"Its own file is missing; {name} belongs to row {best[0]}."
@@ -189,6 +200,9 @@ def _check_row(row: dict, source: Path, files: _Files) -> dict:
         raise CohortError("The row has more cells than the header.")
     row = {name: (cell or "").strip() for name, cell in row.items()}
     case = {"filepath": row["filepath"], "patient_id": row.get("patient_id", "")}
+    for name, cell in case.items():
+        if len(cell) > 1 and cell.startswith(FORMULAS):
+            raise CohortError(f"The {name} starts like a formula.")
     case |= {name: _read_flag(row, name) for name in ("rds", "exist_json")}
     case |= {name: _read_size(row, name) for name in ("roi_area", "height", "width")}
     outlined = case["exist_json"] == 1
@@ -217,9 +231,9 @@ def _read_size(row: dict, name: str) -> float:
 
 def _name_cases(paths: list[Path]) -> list[str]:
     """Name each case by its stem or, where two share it, by its path."""
-    names = [_stem(path) for path in paths]
+    names = [naming.stem(path) for path in paths]
     for longer in (
-        lambda path: "__".join([*path.parent.parts, _stem(path)]),
+        lambda path: "__".join([*path.parent.parts, naming.stem(path)]),
         lambda path: "__".join(path.parts),
     ):
         count = Counter(name.casefold() for name in names)
@@ -228,23 +242,3 @@ def _name_cases(paths: list[Path]) -> list[str]:
             for name, path in zip(names, paths, strict=True)
         ]
     return names
-
-
-def _annotation_places(image: Path) -> list[Path]:
-    """Name the places of an image's JSON file, the likeliest first."""
-    name = _stem(image) + ".json"
-    folder = image.parent
-    return [folder / name, folder / "json" / name, folder.parent / "json" / name]
-
-
-def _stem(path: Path) -> str:
-    """Drop the suffix, but not the last number of a name that is a UID."""
-    return path.stem if path.suffix.casefold() in IMAGE_SUFFIXES else path.name
-
-
-def _nfc(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
-
-
-def _fold(name: str) -> str:
-    return _nfc(name).casefold()

@@ -9,7 +9,10 @@ import warnings
 
 import numpy as np
 import pydicom
-from pydicom import pixels
+
+from rds_tf.data import telling
+
+FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 def apply_grey(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
@@ -21,15 +24,20 @@ def apply_grey(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
 
     Returns:
         float32 (H, W) in [0, 1], air dark and bone bright.
+
+    Raises:
+        ValueError: a lookup table is not whole, or the header's numbers give no grey.
     """
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     num_codes = 2 ** (8 * stored.itemsize)
     codes = _as_stored(np.arange(num_codes), 8 * stored.itemsize, dataset)
     values = _as_stored(codes, dataset.BitsStored, dataset)
-    grey = _apply_voi(pixels.apply_modality_lut(values, dataset), dataset)
+    grey = _apply_voi(_apply_modality(values, dataset), dataset)
+    if not np.isfinite(grey).all():
+        raise ValueError("its rescale or window is no number")
     if (
-        dataset.PhotometricInterpretation == "MONOCHROME1"
-        or dataset.get("PresentationLUTShape") == "INVERSE"
+        telling.read_code(dataset, "PhotometricInterpretation") == "MONOCHROME1"
+        or telling.read_code(dataset, "PresentationLUTShape") == "INVERSE"
     ):
         grey = 1 - grey
     padded = _is_padding(codes, dataset)
@@ -59,13 +67,27 @@ def _is_padding(codes: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     return (low <= codes) & (codes <= high)
 
 
+def _apply_modality(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
+    """Map stored values by the Modality LUT, or by slope and intercept, or not."""
+    if dataset.get("ModalityLUTSequence"):
+        return _look_up(values, "ModalityLUTSequence", dataset)[0]
+    slope, intercept = (_first(dataset, f"Rescale{n}") for n in ("Slope", "Intercept"))
+    if slope is None or intercept is None:
+        return values
+    return values * slope + intercept
+
+
 def _apply_voi(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """Scale modality values to [0, 1] by VOI LUT, window, or their whole range."""
     if dataset.get("VOILUTSequence"):
-        return _apply_voi_lut(np.rint(values).astype(np.int64), dataset)
+        found, bits = _look_up(np.rint(values), "VOILUTSequence", dataset)
+        return found / (2**bits - 1)
     center, width = _first(dataset, "WindowCenter"), _first(dataset, "WindowWidth")
     if center is not None and width is not None:
-        function = dataset.get("VOILUTFunction") or "LINEAR"
+        function = telling.read_code(dataset, "VOILUTFunction") or "LINEAR"
+        if function not in FUNCTIONS:
+            warnings.warn(f"VOILUTFunction {function} was ignored", stacklevel=2)
+            function = "LINEAR"
         if width >= 1 or (width > 0 and function != "LINEAR"):
             return _apply_window(values, center, width, function)
         warnings.warn(f"Window width {width:g} was ignored", stacklevel=2)
@@ -73,12 +95,29 @@ def _apply_voi(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     return (values - low) / ((high - low) or 1)
 
 
-def _apply_voi_lut(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
-    item = dataset.VOILUTSequence[0]
-    bits = item.LUTDescriptor[2]
-    if bits == 8:  # pydicom would count the entries of such a table in 8 bits, too
-        item.LUTDescriptor[2] = 16
-    return pixels.apply_voi_lut(values, dataset) / (2**bits - 1)
+def _look_up(
+    values: np.ndarray, sequence: str, dataset: pydicom.Dataset
+) -> tuple[np.ndarray, int]:
+    """Look values up in the first table of a LUT sequence; also its bits an entry.
+
+    8-bit entries lie two in a word (PS3.3 C.11.1.1.1), in some files one in a word:
+    the length of the data tells.
+    """
+    item = dataset[sequence].value[0]
+    count, first, bits = map(int, item.LUTDescriptor)
+    count = count or 2**16
+    if first >= 2**15 and values.min() < 0:  # written unsigned, meant signed
+        first -= 2**16
+    if isinstance(data := item.LUTData, bytes):
+        little = dataset.original_encoding[1] is not False
+        data = np.frombuffer(data, "<u2" if little else ">u2")
+    words = np.atleast_1d(data).astype("<u2")
+    entries = (words if len(words) >= count else words.view(np.uint8))[:count]
+    if len(entries) < count:
+        raise ValueError(f"its {sequence} has {len(entries)} entries, not {count}")
+    if not 1 <= bits <= 16 or int(entries.max()) >= 2**bits:
+        raise ValueError(f"its {sequence} has entries of more than {bits} bits")
+    return entries[np.clip(values - first, 0, count - 1).astype(int)], bits
 
 
 def _apply_window(
@@ -86,9 +125,12 @@ def _apply_window(
 ) -> np.ndarray:
     """Apply a window by the formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
     if function == "SIGMOID":
-        return 1 / (1 + np.exp(-4 * (values - center) / width))
-    if function != "LINEAR_EXACT":
-        center, width = center - 0.5, max(width - 1, 1e-9)
+        with np.errstate(over="ignore"):  # 1 / infinity is the 0 that is meant
+            return 1 / (1 + np.exp(-4 * (values - center) / width))
+    if function == "LINEAR":
+        center, width = center - 0.5, width - 1
+        if width == 0:
+            return (values > center).astype(float)
     return np.clip((values - center) / width + 0.5, 0, 1)
 
 

@@ -14,16 +14,12 @@ import numpy as np
 import pandas as pd
 
 from rds_tf import config, engine
-from rds_tf.data import annotation, cohort, folds, radiograph
+from rds_tf.data import annotation, cohort, folds, manifest, radiograph
 
 AREA_TOLERANCE = 0.01
-VERSION = 1  # raise it when the same source gives other pixels: all is done again
-MANIFEST_COLUMNS = [
-    *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
-    *("height", "width", "roi_area", "filepath", "bits_stored", "pixel_sha256"),
-    "notes",
-]
-INTEGERS = ("rds", "exist_json", "fold", "height", "width", "bits_stored")
+VERSION = 2  # raise it when the same source gives other pixels: all is done again
+MANIFEST_COLUMNS = manifest.COLUMNS
+load_manifest = manifest.load
 
 
 @dataclass(frozen=True)
@@ -91,32 +87,9 @@ def prepare(
         if not records:
             reason = next(iter(rejected["reason"]), "it has none.")
             raise cohort.CohortError(f"No row of {cohort_path} is usable: {reason}")
-        manifest, audit = _write_tables(out, cases, records)
-    num_masks = int((manifest["mask"] != "").sum())
-    return Summary(len(manifest), num_masks, len(rejected), num_reused, audit)
-
-
-def load_manifest(prepared: str | Path) -> pd.DataFrame:
-    """Load the table of a prepared folder.
-
-    Args:
-        prepared: folder that `prepare` wrote.
-
-    Returns:
-        One row a case; texts are "" where empty, `roi_area` nan.
-
-    Raises:
-        cohort.CohortError: there is no manifest, or it lacks a column.
-    """
-    path = Path(prepared) / "manifest.csv"
-    if not path.is_file():
-        raise cohort.CohortError(f"{prepared} is not prepared: it has no manifest.csv.")
-    manifest = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = [name for name in MANIFEST_COLUMNS if name not in manifest]
-    if missing:
-        raise cohort.CohortError(f"{path} has no column {', '.join(missing)}.")
-    manifest["roi_area"] = manifest["roi_area"].replace("", "nan").astype(float)
-    return manifest.astype(dict.fromkeys(INTEGERS, int))
+        table, audit = _write_tables(out, cases, records)
+    num_masks = int((table["mask"] != "").sum())
+    return Summary(len(table), num_masks, len(rejected), num_reused, audit)
 
 
 def prepare_case(task: Task) -> dict:
@@ -135,15 +108,16 @@ def prepare_case(task: Task) -> dict:
     """
     stamp = _stamp(task)
     film = radiograph.open_radiograph(task.source)
+    notes = list(film.warnings)
     record = {
         "image": f"images/{task.case_id}.png",
-        **_write_mask(task, film.image.shape),
+        **_write_mask(task, film.image.shape, notes),
         "height": film.image.shape[0],
         "width": film.image.shape[1],
         "bits_stored": film.bits_stored,
         "pixel_sha256": _hash_pixels(film.image),
         "patient_id": film.patient_id,
-        "notes": list(film.warnings),
+        "notes": notes,
         "stamp": stamp,
     }
     radiograph.write_png(task.out / record["image"], film.image, film.bits_stored)
@@ -166,12 +140,19 @@ def _prepare_cases(cases, out: Path, num_workers: int | None):
     return done | new, errors, len(done)
 
 
-def _write_mask(task: Task, shape: tuple[int, int]) -> dict:
+def _write_mask(task: Task, shape: tuple[int, int], notes: list[str]) -> dict:
+    """Write the mask of a case, if it has one; note what is odd about its outline."""
     if task.annotation is None:
         return {"mask": "", "roi_area": None}
     polygons = annotation.read_polygons(task.annotation, shape=shape)
+    drawn = annotation.draw_mask(polygons, *shape)
+    if not drawn.any():
+        raise annotation.AnnotationError(
+            f"Cannot use {task.annotation.name}: it encloses no pixel of the picture."
+        )
+    notes += annotation.list_doubts(polygons, drawn)
     mask = f"masks/{task.case_id}.png"
-    radiograph.write_png(task.out / mask, annotation.draw_mask(polygons, *shape))
+    radiograph.write_png(task.out / mask, drawn)
     return {"mask": mask, "roi_area": annotation.polygon_area(polygons)}
 
 
@@ -211,8 +192,14 @@ def _write_rejected(
     refused = cases.assign(file=cases["filepath"], reason=cases["case_id"].map(errors))
     refused = refused.loc[refused["reason"].notna(), rejected.columns]
     rejected = pd.concat([rejected, refused]).sort_values("row", ignore_index=True)
-    _write_csv(out / "rejected.csv", rejected)
+    shown = rejected.assign(file=rejected["file"].map(_defuse))
+    _write_csv(out / "rejected.csv", shown)
     return rejected
+
+
+def _defuse(cell: str) -> str:
+    """Mark as text what a spreadsheet would compute."""
+    return f"'{cell}" if cell.strip().startswith(cohort.FORMULAS) else cell
 
 
 def _write_tables(
@@ -221,14 +208,14 @@ def _write_tables(
     """Write the manifest, the fold tables and the audit of the prepared cases."""
     cases = cases[cases["case_id"].isin(list(records))].to_dict("records")
     rows = [_manifest_row(case, records[case["case_id"]]) for case in cases]
-    manifest = folds.deal_cases(pd.DataFrame(rows), config.NUM_FOLDS)[MANIFEST_COLUMNS]
-    audit = folds.audit_folds(manifest)
+    table = folds.deal_cases(pd.DataFrame(rows), config.NUM_FOLDS)[MANIFEST_COLUMNS]
+    audit = folds.audit_folds(table)
     for fold in range(config.NUM_FOLDS):
         name = f"dataset_fold_{fold}_{config.NUM_FOLDS}.csv"
-        _write_csv(out / name, manifest[manifest["fold"] == fold])
+        _write_csv(out / name, table[table["fold"] == fold])
     _write_csv(out / "fold_audit.csv", audit)
-    _write_csv(out / "manifest.csv", manifest)
-    return manifest, audit
+    _write_csv(out / "manifest.csv", table)
+    return table, audit
 
 
 def _manifest_row(case: dict, record: dict) -> dict:

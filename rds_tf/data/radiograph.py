@@ -13,7 +13,7 @@ import pydicom
 from pydicom import filereader, pixels, uid
 
 from rds_tf import engine
-from rds_tf.data import codestream, grey, telling
+from rds_tf.data import codestream, grey, sources, telling
 
 # Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
 MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
@@ -83,7 +83,7 @@ def open_radiograph(path: str | Path) -> Radiograph:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            data = path.read_bytes()
+            data = sources.read_whole(path, MAX_BYTES)
             if _is_picture(data):
                 image, bits_stored = _read_picture(data)
                 patient_id = ""
@@ -105,7 +105,7 @@ def open_radiograph(path: str | Path) -> Radiograph:
 
 def read_header(path: str | Path) -> pydicom.Dataset | None:
     """Parse a file that `open_radiograph` has read; None where it is PNG or JPEG."""
-    data = Path(path).read_bytes()
+    data = sources.read_whole(path, MAX_BYTES)
     return None if _is_picture(data) else _parse_dicom(data)
 
 

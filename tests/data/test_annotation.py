@@ -120,3 +120,34 @@ def test_annotation_of_a_picture_of_another_size_is_refused(tmp_path):
         annotation.AnnotationError, match="a 20 x 10 picture, .* 40 x 20"
     ):
         annotation.read_polygons(path, shape=(20, 40))
+
+
+BOW_TIE = np.array([[0, 0], [40, 0], [0, 40], [40, 40]], float)  # its halves cancel
+
+
+@pytest.mark.parametrize(
+    ("polygons", "areas"),
+    [
+        ([BOW_TIE], "encloses 0 px² but draws 8"),  # two triangles of 40 x 20 / 2
+        ([SQUARE * 20, SQUARE * 20 + 1], "encloses 4800 px² but draws 24"),
+    ],
+)
+def test_outline_whose_area_is_not_its_masks_is_doubted(polygons, areas):
+    mask = annotation.draw_mask(polygons, 90, 90)
+    (doubt,) = annotation.list_doubts(polygons, mask)
+    assert areas in doubt
+
+
+def test_whole_outline_is_not_doubted():
+    for polygon in (SQUARE, SQUARE * 9 + 0.3, np.array([[0, 0], [80, 3], [5, 70.0]])):
+        mask = annotation.draw_mask([polygon], 90, 90)
+        assert annotation.list_doubts([polygon], mask) == []
+
+
+def test_file_of_two_million_points_is_refused_by_its_size_or_count(tmp_path):
+    path = write(tmp_path / "a.json", [lung([[1, 2]] * 2_000_000)])
+    with pytest.raises(annotation.AnnotationError, match="2000000 points are more"):
+        annotation.read_polygons(path)
+    path.write_bytes(b" " * (2**26 + 1))
+    with pytest.raises(annotation.AnnotationError, match="larger than 67108864 bytes"):
+        annotation.read_polygons(path)

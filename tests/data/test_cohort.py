@@ -194,6 +194,41 @@ def test_link_out_of_the_root_is_rejected(tmp_path):
     assert "link out of the root" in only_reason(rejected)
 
 
+def test_annotation_that_links_out_of_the_root_is_rejected(tmp_path):
+    touch(tmp_path, "secret.json", "root/a.dcm")
+    (tmp_path / "root/a.json").symlink_to(tmp_path / "secret.json")
+    path = tmp_path / "cohort.csv"
+    path.write_text(f"{HEADER}\na.dcm,1,1,,,\n")
+    _, rejected = cohort.load_cohort(path, tmp_path / "root")
+    assert "a.json is a link out of the root" in only_reason(rejected)
+
+
+@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)"])
+def test_cell_that_a_spreadsheet_would_compute_is_rejected(tmp_path, cell):
+    touch(tmp_path, "a.dcm", "b.dcm")
+    header = HEADER + ",patient_id"
+    cases, rejected = load(
+        tmp_path, f"a.dcm,1,0,,,,{cell}", "b.dcm,1,0,,,,-", header=header
+    )
+    assert only_reason(rejected) == "The patient_id starts like a formula."
+    assert cases["patient_id"].tolist() == ["-"]
+
+
+def test_column_that_stands_twice_is_refused(tmp_path):
+    with pytest.raises(cohort.CohortError, match=r"cohort\.csv has two columns rds\."):
+        load(tmp_path, "a.dcm,1,0,0", header="filepath,rds,exist_json,RDS ")
+
+
+def test_one_film_of_two_patients_names_is_not_two_films(tmp_path):
+    touch(tmp_path, "a.dcm")
+    header = HEADER + ",patient_id"
+    cases, rejected = load(
+        tmp_path, "a.dcm,1,0,,,,kim", "a.dcm,1,0,,,,lee", header=header
+    )
+    assert cases["patient_id"].tolist() == ["kim"]
+    assert only_reason(rejected) == "The file is already in row 2."
+
+
 def test_files_that_differ_by_suffix_alone_get_names_of_their_own(tmp_path):
     touch(tmp_path, "x/a.dcm", "x/a.png", "y/1.2.840")
     cases, _ = load(tmp_path, *(f"{n},1,0,,," for n in ["a.dcm", "a.png", "1.2.840"]))

@@ -76,6 +76,7 @@ def test_inversion_is_done_once_whoever_asks_for_it(make_dicom, tags):
         # linear: (x - (c - 0.5)) / (w - 1) + 0.5
         (u8(94, 95, 96, 105, 106), window(100.5, 11), [0, 0, 0.1, 1, 1]),
         (u8(99, 100), window(100, 1), [0, 1]),
+        (u8(99, 100), window(99.5, 1), [0, 1]),  # x <= c - 0.5 is black
         (u8(95, 96, 105), window([100.5, 9], [11, 3]), [0, 0.1, 1]),
         # exact: (x - c) / w + 0.5
         (u8(95, 96, 105), window(100, 10, "LINEAR_EXACT"), [0, 0.1, 1]),
@@ -146,3 +147,70 @@ def test_window_without_width_is_ignored_and_reported(make_dicom):
     with pytest.warns(UserWarning, match="Window width 0 was ignored"):
         image = grey.apply_grey(stored, make_dicom(stored, **window(100, 0)))
     np.testing.assert_allclose(image, [[0, 0.2, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("keyword", [VOI_LUT, MODALITY_LUT])
+def test_8_bit_entries_may_lie_one_or_two_in_a_word(make_dicom, keyword):
+    stored = u8(0, 1, 2)
+    whole = table(0, 8, [0, 51, 255])
+    packed = table(0, 8, [0, 51, 255])
+    packed[0].LUTData = bytes([0, 51, 255, 0])
+    for item in (whole, packed):
+        assert_grey(make_dicom(stored, **{keyword: item}), stored, [0, 0.2, 1])
+
+
+@pytest.mark.parametrize("keyword", [VOI_LUT, MODALITY_LUT])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"LUTDescriptor": [9, 0, 16]}, "has 6 entries, not 9"),
+        ({"LUTDescriptor": [3, 0, 8]}, "entries of more than 8 bits"),
+        ({"LUTDescriptor": [3, 0, 0]}, "entries of more than 0 bits"),
+    ],
+)
+def test_table_that_is_not_what_it_says_is_refused(
+    make_dicom, keyword, change, sentence
+):
+    item = table(0, 16, [0, 300, 1000])
+    item[0].update(change)
+    with pytest.raises(ValueError, match=f"its {keyword} .*{sentence}"):
+        grey.apply_grey(u8(0, 1, 2), make_dicom(u8(0, 1, 2), **{keyword: item}))
+
+
+def test_first_value_of_a_table_written_unsigned_is_read_as_signed(make_dicom):
+    stored = i16(-101, -100, -99)
+    item = table(2**16 - 100, 16, [0, 65535])
+    assert_grey(make_dicom(stored, **{VOI_LUT: item}), stored, [0, 0, 1])
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR CS")  # as the test writes it
+def test_codes_are_read_in_small_letters_too(make_dicom):
+    stored = u8(100, 101)
+    dataset = make_dicom(stored, **window(100, 4, "sigmoid"))
+    dataset.PhotometricInterpretation = "monochrome1"
+    assert_grey(dataset, stored, [0.5, 1 - 0.731059])
+
+
+def test_unknown_function_of_a_window_is_reported(make_dicom):
+    stored = u8(95, 96, 105)
+    with pytest.warns(UserWarning, match="VOILUTFunction CUBIC was ignored"):
+        assert_grey(
+            make_dicom(stored, **window(100.5, 11, "CUBIC")), stored, [0, 0.1, 1]
+        )
+
+
+def test_narrow_sigmoid_does_not_overflow(make_dicom):
+    stored = u8(0, 128, 255)
+    dataset = make_dicom(stored, **window(128, 0.01, "SIGMOID"))
+    assert_grey(dataset, stored, [0, 0.5, 1])
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [window("nan", 9), window("inf", "inf"), rescale("inf", 0), rescale(1, "nan")],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS", "ignore:invalid value")
+def test_numbers_that_are_none_are_refused(make_dicom, tags):
+    dataset = make_dicom(u8(1, 2), **tags)
+    with pytest.raises(ValueError, match="its rescale or window is no number"):
+        grey.apply_grey(u8(1, 2), dataset)

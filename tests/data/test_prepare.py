@@ -133,6 +133,27 @@ def test_bad_rows_are_listed_in_order_and_good_ones_done(source):
         assert bad[row] in line.replace('""', '"')
 
 
+def test_outline_that_draws_nothing_is_rejected_and_one_drawn_twice_noted(source):
+    outside = np.array([[8.1, 1], [8.4, 1], [8.4, 3]])
+    annotation.write_labelme(source / "json/c0.json", [outside], 6, 8, "")
+    twice = [np.array([[0, 0], [8, 0], [8, 6], [0, 6]], float)] * 99
+    annotation.write_labelme(source / "json/c2.json", twice, 6, 8, "")
+    write_table(source, *(f"c{i}.dcm,{i % 2},1,,," for i in range(4)))
+    assert run(source).num_rejected == 1
+    reasons = (source / "out/rejected.csv").read_text()
+    assert "c0.json: it encloses no pixel of the picture" in reasons
+    notes = prepare.load_manifest(source / "out")["notes"].tolist()
+    assert "encloses 4752 px² but draws 48" in notes[1]
+    assert "encloses" not in notes[0]
+
+
+def test_list_of_rejected_rows_is_safe_to_open_in_a_spreadsheet(source):
+    write_table(source, "c0.dcm,1,1,,,", "\"=cmd|' /C calc'!A0\",1,0,,,")
+    assert run(source).num_rejected == 1
+    (_, line) = (source / "out/rejected.csv").read_text().splitlines()
+    assert line.startswith("'=cmd|")
+
+
 def test_table_that_disagrees_with_its_files_is_noted(source):
     write_table(source, "c0.dcm,1,1,12.1,6,8", "c1.dcm,0,1,13,6,8", "c2.dcm,0,0,5,60,8")
     run(source)

@@ -1,0 +1,100 @@
+"""The table of a prepared folder: its columns, and what each of its cells may hold."""
+
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
+
+import pandas as pd
+
+from rds_tf import config
+from rds_tf.data import cohort, sources
+
+COLUMNS = [
+    *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
+    *("height", "width", "roi_area", "filepath", "bits_stored", "pixel_sha256"),
+    "notes",
+]
+INTEGERS = ("rds", "exist_json", "fold", "height", "width", "bits_stored")
+
+
+def load(prepared: str | Path) -> pd.DataFrame:
+    """Load the table of a prepared folder.
+
+    Args:
+        prepared: folder that `prepare` wrote.
+
+    Returns:
+        One row a case; texts are "" where empty, `roi_area` nan.
+
+    Raises:
+        cohort.CohortError: there is no manifest, it is no table, lacks a column, or
+            holds a cell that `prepare` never writes.
+    """
+    path = Path(prepared) / "manifest.csv"
+    if not path.is_file():
+        raise cohort.CohortError(f"{prepared} is not prepared: it has no manifest.csv.")
+    try:
+        text = sources.read_whole(path, cohort.MAX_BYTES).decode()
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    except OSError as error:
+        raise cohort.CohortError(f"Cannot read {path}: {error.strerror}.") from error
+    except ValueError as error:  # of UTF-8, and of pandas
+        cause = " ".join(str(error).split()).rstrip(".")
+        raise cohort.CohortError(f"{path} is not a table: {cause}.") from error
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise cohort.CohortError(f"{path} has no column {', '.join(missing)}.")
+    _check_cells(table, path)
+    table["roi_area"] = table["roi_area"].replace("", "nan").astype(float)
+    return table.astype(dict.fromkeys(INTEGERS, int))
+
+
+def _check_cells(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a row that `prepare` never writes, and a case that stands twice."""
+    for name, (is_good, expected) in _RULES.items():
+        for row, cell in enumerate(table[name], start=2):
+            if not is_good(cell):
+                raise cohort.CohortError(
+                    f"{path}, row {row}: the {name} is {cell[:40]!r}, not {expected}."
+                )
+    twice = table["case_id"][table["case_id"].duplicated()]
+    if len(twice):
+        raise cohort.CohortError(f"{path}: the case {twice.iloc[0]} stands twice.")
+
+
+def _among(numbers: range) -> tuple[Callable[[str], bool], str]:
+    texts = {str(number) for number in numbers}
+    return texts.__contains__, f"{numbers[0]} to {numbers[-1]}"
+
+
+def _is_area(cell: str) -> bool:
+    try:
+        return cell == "" or 0 <= float(cell) < math.inf
+    except ValueError:
+        return False
+
+
+def _is_inside(cell: str) -> bool:
+    """Say whether a path stays below the folder that it is joined to."""
+    path = PureWindowsPath(cell)  # it parts at both kinds of slashes
+    return "\0" not in cell and not path.anchor and ".." not in path.parts
+
+
+def _is_name(cell: str) -> bool:
+    return _is_inside(cell) and PureWindowsPath(cell).name == cell != ""
+
+
+_RULES = {
+    "case_id": (_is_name, "a file's name"),
+    "patient_id": (bool, "a name"),
+    "image": (lambda cell: cell != "" and _is_inside(cell), "a path in the folder"),
+    "mask": (_is_inside, "a path in the folder"),
+    "rds": _among(range(2)),
+    "exist_json": _among(range(2)),
+    "fold": _among(range(config.NUM_FOLDS)),
+    "height": _among(range(1, 65_536)),
+    "width": _among(range(1, 65_536)),
+    "bits_stored": _among(range(1, 17)),
+    "roi_area": (_is_area, "an area"),
+}
