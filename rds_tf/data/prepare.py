@@ -106,7 +106,7 @@ def load_manifest(prepared: str | Path) -> pd.DataFrame:
         One row a case; texts are "" where empty, `roi_area` nan.
 
     Raises:
-        cohort.CohortError: there is no manifest, or it lacks a column.
+        cohort.CohortError: there is none, it lacks a column, or its folds leak.
     """
     path = Path(prepared) / "manifest.csv"
     if not path.is_file():
@@ -116,7 +116,7 @@ def load_manifest(prepared: str | Path) -> pd.DataFrame:
     if missing:
         raise cohort.CohortError(f"{path} has no column {', '.join(missing)}.")
     manifest["roi_area"] = manifest["roi_area"].replace("", "nan").astype(float)
-    return manifest.astype(dict.fromkeys(INTEGERS, int))
+    return folds.refuse_leaks(manifest.astype(dict.fromkeys(INTEGERS, int)), path)
 
 
 def prepare_case(task: Task) -> dict:
