@@ -158,6 +158,29 @@ def audit_folds(table: pd.DataFrame) -> pd.DataFrame:
     return audit.reset_index()
 
 
+def refuse_leaks(table: pd.DataFrame, name: object) -> pd.DataFrame:
+    """Return the table, or refuse folds that part a patient's films or equal ones.
+
+    Args:
+        table: one row a case with `case_id, fold, patient_id, pixel_sha256`.
+        name: what to call the table.
+
+    Raises:
+        cohort.CohortError: what one fold tests another would have learnt.
+    """
+    for column, what in (("patient_id", "patient"), ("pixel_sha256", "picture")):
+        crossing = table[_crosses(table, column) & (table[column] != "")]
+        if len(crossing):
+            same = crossing[crossing[column] == crossing[column].iloc[0]]
+            pair = same.drop_duplicates("fold").iloc[:2]
+            cases, folds = pair["case_id"].tolist(), pair["fold"].tolist()
+            raise cohort.CohortError(
+                f"{name}: cases {cases[0]} and {cases[1]} are of one {what} but in "
+                f"folds {folds[0]} and {folds[1]}; prepare the cohort again."
+            )
+    return table
+
+
 def _crosses(table: pd.DataFrame, column: str) -> pd.Series:
     """Mark the cases that share a value with a case of another fold."""
     return table.groupby(column)["fold"].transform("nunique") > 1

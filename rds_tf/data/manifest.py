@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 import pandas as pd
 
 from rds_tf import config
-from rds_tf.data import cohort, sources
+from rds_tf.data import cohort, folds, sources
 
 COLUMNS = [
     *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
@@ -29,7 +29,7 @@ def load(prepared: str | Path) -> pd.DataFrame:
 
     Raises:
         cohort.CohortError: there is no manifest, it is no table, lacks a column, or
-            holds a cell that `prepare` never writes.
+            holds a cell that `prepare` never writes, or its folds leak.
     """
     path = Path(prepared) / "manifest.csv"
     if not path.is_file():
@@ -47,7 +47,7 @@ def load(prepared: str | Path) -> pd.DataFrame:
         raise cohort.CohortError(f"{path} has no column {', '.join(missing)}.")
     _check_cells(table, path)
     table["roi_area"] = table["roi_area"].replace("", "nan").astype(float)
-    return table.astype(dict.fromkeys(INTEGERS, int))
+    return folds.refuse_leaks(table.astype(dict.fromkeys(INTEGERS, int)), path)
 
 
 def _check_cells(table: pd.DataFrame, path: Path) -> None:

@@ -173,9 +173,9 @@ def _find_record(task: Task) -> dict | None:
 
 
 def _stamp(task: Task) -> list:
-    """Describe the sources of a case so that a changed one is told apart."""
+    """Describe the sources, by hashed paths: folders may be called after patients."""
     sources = [path for path in (task.source, task.annotation) if path]
-    facts = [(str(path), path.stat()) for path in sources]
+    facts = [(hashlib.sha256(str(p).encode()).hexdigest(), p.stat()) for p in sources]
     return [VERSION, *([name, s.st_size, s.st_mtime_ns] for name, s in facts)]
 
 

@@ -1,6 +1,7 @@
 """One radiograph, DICOM or PNG or JPEG -> float32 (H, W) in [0, 1]; or a refusal."""
 
 import io
+import logging
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ REQUIRED = (
     *("BitsAllocated", "BitsStored", "PixelRepresentation"),
 )
 MAX_BYTES = 2**30
+logging.getLogger("pydicom").propagate = False  # it logs the values it warns of
 COLOUR_TOLERANCE = 3  # grey levels of 255 by which lossy coding parts R, G and B
 
 
@@ -99,7 +101,7 @@ def open_radiograph(path: str | Path) -> Radiograph:
     except Exception as error:  # pydicom and its decoders raise some ten types
         cause = telling.tell_cause(error)
         raise RadiographError(f"Cannot read {path.name}: {cause}.") from error
-    messages = dict.fromkeys(telling.join_lines(w.message) for w in caught)
+    messages = dict.fromkeys(telling.quote_nothing(w.message) for w in caught)
     return Radiograph(image, bits_stored, patient_id, tuple(messages))
 
 
@@ -189,14 +191,18 @@ def _check_header(dataset: pydicom.Dataset) -> None:
         if dataset.get(keyword) is None:
             raise RadiographError(f"its header has no {keyword}")
     if (num_frames := int(dataset.get("NumberOfFrames") or 1)) != 1:
-        raise RadiographError(f"it has {num_frames} frames, not one")
+        count = telling.tell_number(num_frames)
+        raise RadiographError(f"it has {count} frames, not one")
     photometric = telling.read_code(dataset, "PhotometricInterpretation")
     if photometric not in PHOTOMETRICS:
         raise RadiographError(f"its pixels are {photometric}, not grey")
     if (bits_allocated := dataset.BitsAllocated) not in (8, 16):
-        raise RadiographError(f"its BitsAllocated is {bits_allocated}, not 8 or 16")
-    if dataset.get("HighBit", dataset.BitsStored - 1) != dataset.BitsStored - 1:
-        raise RadiographError(f"its HighBit {dataset.HighBit} is not BitsStored - 1")
+        count = telling.tell_number(bits_allocated)
+        raise RadiographError(f"its BitsAllocated is {count}, not 8 or 16")
+    high_bit = dataset.get("HighBit", dataset.BitsStored - 1)
+    if high_bit != dataset.BitsStored - 1:
+        high_bit = telling.tell_number(high_bit)
+        raise RadiographError(f"its HighBit {high_bit} is not BitsStored - 1")
     num_pixels = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
     _check_size(num_pixels * bits_allocated // 8)
 

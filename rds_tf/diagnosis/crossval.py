@@ -60,6 +60,7 @@ class Job:
             "films": list(
                 map(str, table["pixel_sha256"].str[:16] + table["rds"].map(str))
             ),
+            "folds": table["fold"].tolist(),
         }
 
 

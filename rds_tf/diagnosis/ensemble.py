@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from rds_tf import calibration, metrics, store, thresholds
@@ -157,42 +158,66 @@ def evaluate(cases, logits: np.ndarray, quality: np.ndarray | None = None) -> di
         `"risk_coverage"`;
         `"probabilities"`, calibrated on the other folds, a list.
     """
-    labels, folds = cases["rds"].to_numpy(), cases["fold"].to_numpy()
+    labels = cases["rds"].to_numpy()
     patients = cases["patient_id"].to_numpy()
     mean = np.nanmean(logits, axis=1)
-    calibrated = calibration.cross_fit_scaling(mean, labels, folds)
-    points = {
-        "accuracy": thresholds.threshold_for_accuracy,
-        "sensitivity": thresholds.threshold_for_sensitivity,
-    }
-    chosen = {
-        name: thresholds.cross_fit_thresholds(labels, calibrated, folds, choose)
-        for name, choose in points.items()
-    }
+    judged = judge_on_others(cases, logits)
+    calibrated = judged["probability"].to_numpy()
+    points = {"accuracy": "threshold", "sensitivity": "sensitive_threshold"}
     temperature, offset = calibration.fit_scaling(mean, labels)
-    right = (calibrated >= chosen["accuracy"]) == (labels == 1)
-    sure = np.abs(calibrated - chosen["accuracy"])
+    right = (calibrated >= judged["threshold"].to_numpy()) == (labels == 1)
+    sure = np.abs(calibrated - judged["threshold"].to_numpy())
+    disagree = judged["agreement"].to_numpy() < MIN_AGREEMENT
     return {
         "temperature": temperature,
         "offset": offset,
         "raw": calibration.calibration_scores(labels, special.expit(mean), patients),
         "calibrated": calibration.calibration_scores(labels, calibrated, patients),
         "scores": {
-            name: metrics.diagnosis_scores(labels, calibrated, limit, patients)
-            for name, limit in chosen.items()
+            name: metrics.diagnosis_scores(
+                labels, calibrated, judged[limit].to_numpy(), patients
+            )
+            for name, limit in points.items()
         },
-        "abstention": _judge_abstention(labels, logits, quality, right, patients),
+        "abstention": _judge_abstention(disagree, quality, right, patients),
         "risk_coverage": thresholds.risk_coverage(right, sure),
         "probabilities": calibrated.tolist(),
     }
 
 
-def _judge_abstention(labels, logits, quality, right, patients) -> dict:
+def judge_on_others(cases, logits: np.ndarray) -> pd.DataFrame:
+    """Judge each fold by the ensemble that `fit` makes of all other folds.
+
+    Nothing that a case is judged by (scaling, thresholds, agreement) has seen a label
+    of its fold.
+
+    Args:
+        cases, logits: as in `evaluate`.
+
+    Returns:
+        One row a case: `probability`, `threshold`, `sensitive_threshold`, `agreement`.
+
+    Raises:
+        ValueError: if there is one fold only, or one class outside of a fold.
+    """
+    labels, folds = cases["rds"].to_numpy(), cases["fold"].to_numpy()
+    if len(np.unique(folds)) < 2:
+        raise ValueError("`fold` must name two folds or more. Received: one")
+    found = pd.DataFrame(index=range(len(cases)))
+    for fold in np.unique(folds):
+        inside = folds == fold
+        rule = fit(labels[~inside], logits[~inside])
+        found.loc[inside, "probability"] = rule.predict(logits[inside])
+        found.loc[inside, "threshold"] = rule.threshold
+        found.loc[inside, "sensitive_threshold"] = rule.sensitive_threshold
+        found.loc[inside, "agreement"] = rule.count_agreement(logits[inside])
+    return found
+
+
+def _judge_abstention(disagree, quality, right, patients) -> dict:
     """Score the cases answered, and those left open, by `explain_abstention`."""
-    rule = fit(labels, logits)
-    disagree = rule.count_agreement(logits) < MIN_AGREEMENT
     gated = (
-        np.zeros(len(labels), bool) if quality is None else quality < gate.MIN_QUALITY
+        np.zeros(len(right), bool) if quality is None else quality < gate.MIN_QUALITY
     )
     left_open = disagree | gated
 

@@ -144,10 +144,16 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
 
 
 def _load_shipped(model, architecture: dict) -> tuple[str, str]:
-    """Go on from the shipped classifier if it has the same architecture."""
+    """Go on from the shipped classifier if it fits and saw no film.
+
+    One that saw films may have seen those of the fold that is held out.
+    """
     try:
         for folder in store.find_models(config.SAVED_MODELS, "classifier"):
-            if store.read_manifest(folder)["architecture"] == architecture:
+            manifest = store.read_manifest(folder)
+            if manifest["architecture"] == architecture:
+                if manifest["training"]["seen"]:
+                    return "scratch", f"{folder}: saw films in its training"
                 store.load_model(folder, "classifier", lambda **_: model)
                 return "phantom", ""
     except store.ModelError as error:

@@ -229,6 +229,12 @@ def segment_folder(
     table = prepare.load_manifest(prepared)
     if len(store.find_models(models, "segmenter")) == 1:
         parts = [(load_segmenter(models, heart), table)]
+        seen = parts[0][0].manifest["training"]["seen"]
+        if num_seen := int((~folds.find_unseen(table, seen)).sum()):
+            print(
+                f"{num_seen} of {len(table)} films are of patients seen in training: "
+                "their masks are better than those of new films would be."
+            )
     else:
         parts = list(assign_unseen(table, models, heart))
     for tool, rows in parts:

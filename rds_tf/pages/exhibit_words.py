@@ -146,7 +146,7 @@ SENTENCES = {  # warnings of the modules; numbers are carried over
     "이 화면이 읽지 못하는 형식입니다",
     r"it is in colour": "컬러 사진입니다",
     r"it has no pixel data or ends before them": "영상 데이터가 없거나 잘렸습니다",
-    r"its Modality (\S+) is no projection radiograph": "{}은(는) X선 사진이 아닙니다",
+    r"its Modality (.+) is no projection radiograph": "{}은(는) X선 사진이 아닙니다",
     r"it has (\d+) frames, not one": "한 장이 아니라 {}장이 들어 있습니다",
     r"it is (\d+ x \d+) pixels, .*": "크기 {} 픽셀은 이 화면의 범위를 벗어납니다",
     r"it would take more than (\d+) bytes decoded": "풀면 {}바이트를 넘습니다",
