@@ -6,7 +6,8 @@ import re
 import pydicom
 from pydicom import datadict
 
-# The defined terms of DICOM PS3.3 C.7.3.1.1.1 and C.7.6.3.1.2, and one misnomer, DR.
+# The defined terms of DICOM PS3.3 C.7.3.1.1.1 and C.7.6.3.1.2, and one misnomer, DR;
+# those of the presentation LUT's shape and of the VOI LUT's function.
 CODES = {
     "",
     *"AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG".split(),
@@ -17,6 +18,7 @@ CODES = {
     *"XAPROTOCOL MONOCHROME1 MONOCHROME2 RGB HSV ARGB CMYK XYB YBR_FULL".split(),
     *("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"),
     "PALETTE COLOR",
+    *("IDENTITY", "INVERSE", "LINEAR", "LINEAR_EXACT", "SIGMOID"),
 }
 ATTRIBUTES = {names[2] for names in datadict.DicomDictionary.values()}
 MARK = r"""\bb?['"](?!\w)|(?<!\w)b?['"]"""
