@@ -12,8 +12,10 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 import rds_tf
-from rds_tf import config, inspection
+from rds_tf import config, engine, inspection
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.weights.h5"
@@ -65,11 +67,9 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
 def write_json(path: str | Path, content) -> None:
     """Write JSON whole or not at all."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".draft.{path.name}")
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    draft.write_text(text + "\n", encoding="utf-8", newline="\n")
-    os.replace(draft, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine.write_whole(path, (text + "\n").encode())
 
 
 def read_json(path: str | Path):
@@ -181,6 +181,8 @@ def load_model(folder: str | Path, kind: str, build: Callable):
             # Keras only warns when it leaves a layer as it was.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
+        if not all(np.isfinite(part).all() for part in model.get_weights()):
+            raise ValueError("its weights are not all numbers")
     except (TypeError, ValueError, KeyError, UserWarning) as error:
         raise ModelError(f"{folder}: does not fit its manifest: {error}") from error
     return model, manifest
