@@ -104,9 +104,12 @@ def write_whole(path: str | Path, data: bytes) -> None:
         data: its whole content.
 
     Raises:
-        OSError: the file cannot be written, named in the message.
+        OSError: the file cannot be written, named in the message; a device or a
+            pipe of that name is left alone.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # replacing it would take it away
+        raise OSError(f"Cannot write {path}: something that is no file has the name.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.write_bytes(data)

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 import rds_tf
 from rds_tf import config, engine, inspection
 
@@ -179,6 +181,8 @@ def load_model(folder: str | Path, kind: str, build: Callable):
             # Keras only warns when it leaves a layer as it was.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
+        if not all(np.isfinite(part).all() for part in model.get_weights()):
+            raise ValueError("its weights are not all numbers")
     except (TypeError, ValueError, KeyError, UserWarning) as error:
         raise ModelError(f"{folder}: does not fit its manifest: {error}") from error
     return model, manifest

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rds_tf import engine
+from rds_tf import engine, store
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -144,3 +144,12 @@ def _is_alive(process):
         return False
     status = Path(f"/proc/{process}/stat")
     return not (status.is_file() and status.read_text().split()[2] == "Z")
+
+
+def test_a_pipe_or_device_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"Cannot write .*pipe: .* no file"):
+        engine.write_whole(tmp_path / "pipe", b"x")
+    with pytest.raises(OSError, match="pipe"):
+        store.write_json(tmp_path / "pipe", {})
+    assert (tmp_path / "pipe").is_fifo()

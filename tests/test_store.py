@@ -51,6 +51,15 @@ def test_one_flipped_bit_is_refused_before_loading(saved):
         store.load_model(folder, "segmenter", build)
 
 
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    model = build()
+    model.set_weights([np.full(part.shape, np.nan) for part in model.get_weights()])
+    manifest = {"kind": "segmenter", "architecture": {"units": 2}, "training": {}}
+    folder = store.save_model(model, tmp_path / "one", manifest)
+    with pytest.raises(store.ModelError, match="not all numbers"):
+        store.load_model(folder, "segmenter", build)
+
+
 def test_a_model_of_the_wrong_kind_is_refused(saved):
     _, folder = saved
     with pytest.raises(store.ModelError, match="is a segmenter, not a classifier"):

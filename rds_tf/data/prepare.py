@@ -164,12 +164,22 @@ def _find_record(task: Task) -> dict | None:
     """Find the record of an earlier run, if its sources and results still stand."""
     try:
         record = json.loads(_record_path(task).read_bytes())
-        if record["stamp"] != _stamp(task):
+        if record["stamp"] != _stamp(task) or not _is_whole(record):
             return None
-    except (OSError, ValueError, KeyError):  # none, damaged, or its source is gone
+    except (OSError, ValueError, KeyError, TypeError):  # none, damaged, no source
         return None
     written = [task.out / record[name] for name in ("image", "mask") if record[name]]
     return record if all(path.is_file() for path in written) else None
+
+
+def _is_whole(record: dict) -> bool:
+    """Say whether each part of a record is of its kind."""
+    kinds = dict.fromkeys(("image", "mask", "pixel_sha256", "patient_id"), str)
+    kinds |= dict.fromkeys(("height", "width", "bits_stored"), int)
+    kinds |= {"notes": list, "roi_area": int | float | None}
+    return all(isinstance(record[name], kind) for name, kind in kinds.items()) and all(
+        isinstance(note, str) for note in record["notes"]
+    )
 
 
 def _stamp(task: Task) -> list:

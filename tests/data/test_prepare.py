@@ -104,6 +104,20 @@ def test_changed_source_lost_image_and_broken_record_are_done_again(
     assert read_png(source / "out/masks/c3.png")[4, 6] == 255
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"image": [[]]}, {"height": "=1"}, {"notes": [3]}, {"patient_id": None}, None],
+)
+def test_record_that_somebody_changed_is_made_again(source, change):
+    run(source)
+    before = (source / "out/manifest.csv").read_bytes()
+    path = source / "out/records/c0.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | change if change else [record]))
+    assert run(source).num_reused == 9
+    assert (source / "out/manifest.csv").read_bytes() == before
+
+
 def test_bad_rows_are_listed_in_order_and_good_ones_done(source):
     good = [rf"C:\data\c{i}.dcm,1,1,,," for i in (0, 1)]
     (source / "dicom/c2.dcm").write_bytes((source / "dicom/c2.dcm").read_bytes()[:-9])
