@@ -26,7 +26,7 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .9rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; padding-left: 0;
-                                 white-space: nowrap; }
+                                 min-width: 10em; }
 td span { color: #666; white-space: nowrap; }
 .notice { border-left: 4px solid #d55e00; padding: .3rem .8rem; }
 """
