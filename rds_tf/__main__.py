@@ -151,7 +151,11 @@ def _add_study(places) -> None:
     verb.add_argument("pack", nargs="?", type=Path, help="folder to write")
     verb.add_argument("--models", type=Path, default=config.SAVED_MODELS)
     verb.add_argument("--readers", type=int, default=6)
-    verb.add_argument("--cases", type=int, default=100, help="half of them with RDS")
+    verb.add_argument(
+        "--cases", type=int, default=100, help="half of them with label 1"
+    )
+    text = "what label 1 stands for, and readers are asked for"
+    verb.add_argument("--finding", default="RDS", help=text)
     verb.add_argument("--order", choices=ORDERS, default="sequential")
     text = "between the sessions of a crossover"
     verb.add_argument("--washout-days", type=int, default=28, help=text)

@@ -183,7 +183,8 @@ def study_plan(options) -> None:
     if options.prepared and not options.pack:
         raise ValueError("`study plan PREPARED PACK`: say where to write the pack.")
     counts = options.readers, options.cases, options.washout_days, options.seed
-    plan = design.Design(options.order, *counts) if options.pack else None
+    sizes_of = (options.order, *counts, options.finding)
+    plan = design.Design(*sizes_of) if options.pack else None
     print(sizes.describe_plan(options))
     if plan:
         from rds_tf.readers import pack  # with it comes TensorFlow

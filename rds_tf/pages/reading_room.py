@@ -205,7 +205,7 @@ def build(pack: str | Path):
             html_template=_read("reading_room.html"),
             js_on_load="\n".join(map(_read, SCRIPTS)),
             server_functions=[ask],
-            words=reading_words.WORDS,
+            words=reading_words.name_finding(room.answers.finding),
             elem_id="reading-room",
             apply_default_css=False,
         )

@@ -1,4 +1,7 @@
-"""Every word of the reading room, in English and in Korean."""
+"""Every word of the reading room, in English and in Korean.
+
+`{finding}` stands for what readers are asked for; other braces are filled by the page.
+"""
 
 from rds_tf import config
 
@@ -23,8 +26,8 @@ ENGLISH = {
     "map appear, and you may keep or change your reading.",
     "rule_crossover": "Some films come alone, others with the model's probability "
     "and map. You read each of them once in this session.",
-    "rule_rating": "Say whether the film shows RDS, and how likely RDS is: "
-    "0 certainly not, 100 certainly.",
+    "rule_rating": "Say whether the film shows {finding}, and how likely {finding} "
+    "is: 0 certainly not, 100 certainly.",
     "rule_lock": "A confirmed answer is locked. You may leave between two films and "
     "go on later with the same code.",
     "rule_time": "The time for each film is recorded; there is no limit.",
@@ -34,24 +37,24 @@ ENGLISH = {
     "alone": "Film alone",
     "with_model": "With the model",
     "model_says": "The model says",
-    "model_rds": "RDS",
-    "model_no": "no RDS",
+    "model_rds": "{finding}",
+    "model_no": "no {finding}",
     "model_open": "not decided",
-    "probability": "probability of RDS",
+    "probability": "probability of {finding}",
     "show_map": "Show the map",
-    "map_hint": "Bright: what spoke for RDS",
-    "no_map": "No map: there is nothing on this film that the model takes for RDS.",
+    "map_hint": "Bright: what spoke for {finding}",
+    "no_map": "No map: on this film is nothing that the model takes for {finding}.",
     "first_answer": "Your answer alone: {decision}, {rating}",
-    "question": "Does this film show RDS?",
-    "rds": "RDS",
-    "no_rds": "no RDS",
-    "how_likely": "How likely is RDS?",
+    "question": "Does this film show {finding}?",
+    "rds": "{finding}",
+    "no_rds": "no {finding}",
+    "how_likely": "How likely is {finding}?",
     "not_rated": "click on the line",
     "certainly_not": "0 certainly not",
     "certainly": "100 certainly",
     "confirm": "Confirm",
     "confirm_final": "Confirm with the model",
-    "mismatch": "You chose {decision}, but rate RDS at {rating} of 100. "
+    "mismatch": "You chose {decision}, but rate {finding} at {rating} of 100. "
     "Change one of them, or confirm once more.",
     "picture": "Picture",
     "level": "Level",
@@ -60,8 +63,8 @@ ENGLISH = {
     "reset": "Reset",
     "film": "Chest radiograph {case}",
     "mouse": "Wheel: zoom. Drag: move. Right drag: window. Double click: reset.",
-    "keys": "Keys: R RDS, N no RDS, ↑ ↓ likelihood, Enter confirm, I invert, "
-    "M map, 0 reset",
+    "keys": "Keys: R {finding}, N no {finding}, ↑ ↓ likelihood, Enter confirm, "
+    "I invert, M map, 0 reset",
     "wait_title": "The first session is finished",
     "wait": "Thank you. The second session opens on {when}; use the same code then.",
     "finished_title": "Finished",
@@ -88,8 +91,8 @@ KOREAN = {
     "나타나면 판독을 그대로 두거나 바꿀 수 있습니다.",
     "rule_crossover": "어떤 사진은 그대로, 어떤 사진은 모델의 확률과 히트맵과 함께 "
     "나옵니다. 이번 회차에는 사진마다 한 번씩 판독합니다.",
-    "rule_rating": "RDS인지 아닌지 고르고, RDS일 가능성을 0(확실히 아님)부터 "
-    "100(확실함)까지로 나타냅니다.",
+    "rule_rating": "{finding}인지 아닌지 고르고, {finding}일 가능성을 "
+    "0(확실히 아님)부터 100(확실함)까지로 나타냅니다.",
     "rule_lock": "확정한 답은 바꿀 수 없습니다. 사진과 사진 사이에 나갔다가 같은 "
     "코드로 이어서 할 수 있습니다.",
     "rule_time": "사진마다 걸린 시간이 기록됩니다. 시간 제한은 없습니다.",
@@ -99,25 +102,25 @@ KOREAN = {
     "alone": "사진만",
     "with_model": "모델과 함께",
     "model_says": "모델의 판단",
-    "model_rds": "RDS",
-    "model_no": "RDS 아님",
+    "model_rds": "{finding}",
+    "model_no": "{finding} 아님",
     "model_open": "판단 보류",
-    "probability": "RDS 확률",
+    "probability": "{finding} 확률",
     "show_map": "히트맵 보기",
-    "map_hint": "밝을수록 RDS의 근거로 본 곳입니다",
-    "no_map": "히트맵 없음: 모델이 이 사진에서 RDS의 근거를 찾지 못했습니다.",
+    "map_hint": "밝을수록 {finding}의 근거로 본 곳입니다",
+    "no_map": "히트맵 없음: 모델이 이 사진에서 {finding}의 근거를 찾지 못했습니다.",
     "first_answer": "사진만 본 답: {decision}, {rating}",
-    "question": "이 사진은 RDS입니까?",
-    "rds": "RDS",
-    "no_rds": "RDS 아님",
-    "how_likely": "RDS일 가능성",
+    "question": "이 사진은 {finding}입니까?",
+    "rds": "{finding}",
+    "no_rds": "{finding} 아님",
+    "how_likely": "{finding}일 가능성",
     "not_rated": "선을 눌러 정하세요",
     "certainly_not": "0 확실히 아님",
     "certainly": "100 확실함",
     "confirm": "확정",
     "confirm_final": "모델을 보고 확정",
-    "mismatch": "‘{decision}’을 고르셨지만 RDS 가능성은 100 가운데 {rating}입니다. "
-    "하나를 고치거나 한 번 더 확정해 주세요.",
+    "mismatch": "‘{decision}’을 고르셨지만 {finding} 가능성은 100 가운데 "
+    "{rating}입니다. 하나를 고치거나 한 번 더 확정해 주세요.",
     "picture": "화면",
     "level": "밝기(레벨)",
     "width": "대비(폭)",
@@ -125,11 +128,19 @@ KOREAN = {
     "reset": "처음으로",
     "film": "흉부 X선 사진 {case}",
     "mouse": "휠: 확대. 끌기: 이동. 오른쪽 끌기: 밝기와 대비. 두 번 누르기: 처음으로.",
-    "keys": "단축키: R RDS, N RDS 아님, ↑ ↓ 가능성, Enter 확정, I 반전, M 히트맵, "
-    "0 처음으로",
+    "keys": "단축키: R {finding}, N {finding} 아님, ↑ ↓ 가능성, Enter 확정, "
+    "I 반전, M 히트맵, 0 처음으로",
     "wait_title": "첫 회차가 끝났습니다",
     "wait": "수고하셨습니다. 두 번째 회차는 {when}에 열립니다. 같은 코드로 들어오세요.",
     "finished_title": "모두 마쳤습니다",
     "finished": "모든 사진을 판독하셨습니다. 감사합니다. 이 창을 닫아도 됩니다.",
 }
 WORDS = {"en": ENGLISH, "ko": KOREAN}
+
+
+def name_finding(finding: str) -> dict[str, dict[str, str]]:
+    """Return all words with what is looked for, such as `"RDS"`, in its place."""
+    return {
+        language: {key: text.replace("{finding}", finding) for key, text in own.items()}
+        for language, own in WORDS.items()
+    }

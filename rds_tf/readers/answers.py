@@ -48,6 +48,7 @@ class Answers:
         self.pack = Path(pack)
         self.plan = read_plan(self.pack)
         self.sessions = {e["reader"]: e["sessions"] for e in self.plan["readers"]}
+        self.finding = str(self.plan.get("finding", "RDS"))
         with self._connect() as connection:
             connection.executescript(SCHEMA)
 
@@ -89,7 +90,7 @@ class Answers:
         Args:
             reader: who.
             place: `(session, case, step)` that is answered.
-            rating: float in `[0, 100]`, how likely RDS is.
+            rating: float in `[0, 100]`, how likely the finding is.
             decision: 0 or 1.
             seconds: float, from shown to answered; None if not known.
             now: UTC, default the clock's.

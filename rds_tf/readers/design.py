@@ -20,9 +20,10 @@ class Design:
         order: `"sequential"`, each film alone and at once again with the model; or
             `"crossover"`, each film once in either of two sessions.
         num_readers: int, 1 or more; a crossover needs 2.
-        num_cases: int, even: half with RDS.
+        num_cases: int, even: half with label 1.
         washout_days: int, 0 or more, between the sessions of a crossover.
         seed: int; the same seed gives the same cases, names and orders.
+        finding: what label 1 of the cohort stands for; readers are asked for it.
     """
 
     order: str = "sequential"
@@ -30,6 +31,7 @@ class Design:
     num_cases: int = 100
     washout_days: int = 28
     seed: int = 7
+    finding: str = "RDS"
 
     def __post_init__(self) -> None:
         """Raise ValueError for what is no design."""
@@ -45,6 +47,7 @@ class Design:
             ),
             "washout_days": (self.washout_days >= 0, "0 or more"),
             "seed": (self.seed >= 0, "0 or more"),
+            "finding": (bool(self.finding.strip()), "a word"),
         }
         for name, (kept, rule) in rules.items():
             if not kept:
@@ -85,7 +88,7 @@ class Wait:
 
 
 def choose_cases(table: pd.DataFrame, usable: np.ndarray, design: Design):
-    """Choose cases, half of them with RDS, one film a patient, and name them anew.
+    """Choose cases, half of them with label 1, one film a patient, and name them anew.
 
     Args:
         table: a manifest, as of `prepare.load_manifest`.
@@ -104,12 +107,12 @@ def choose_cases(table: pd.DataFrame, usable: np.ndarray, design: Design):
     films = films.sort_values("case_id", kind="stable")
     films = films.iloc[random.permutation(len(films))].drop_duplicates("person")
     half, parts = design.num_cases // 2, []
-    for label, name in ((1, "with RDS"), (0, "without RDS")):
+    for label, name in ((1, "with"), (0, "without")):
         part = films[films["rds"] == label]
         if len(part) < half:
             raise ValueError(
-                f"`--cases {design.num_cases}` needs {half} patients {name}, and "
-                f"there are {len(part)} whose films can be used."
+                f"`--cases {design.num_cases}` needs {half} patients {name} "
+                f"{design.finding}, and there are {len(part)} whose films can be used."
             )
         parts.append(part.iloc[:half])
     chosen = pd.concat(parts).drop(columns="person")

@@ -68,8 +68,8 @@ def write_pack(
     left_out = sum(one is None for one in judges)
     note = f" Every model saw the patients of {left_out} films; they were left out."
     return (
-        f"{len(cases)} cases, half of them with RDS, for {len(readers)} readers, "
-        f"{plan.order}, in {out}.{note if left_out else ''}\n"
+        f"{len(cases)} cases, half of them with {plan.finding}, for {len(readers)} "
+        f"readers, {plan.order}, in {out}.{note if left_out else ''}\n"
         f"Truth: {beside[0]}, codes: {beside[1]}. Give each reader one code and keep "
         f"both files where no reader looks.\n"
         f"Next: python -m rds_tf serve study {out}\n{config.NOT_FOR_CLINICAL_USE}"
@@ -161,6 +161,7 @@ def describe(plan: design.Design, readers: list[dict]) -> dict:
     return {
         "rds_tf": rds_tf.__version__,
         "notice": config.NOT_FOR_CLINICAL_USE,
+        "finding": plan.finding,
         "order": plan.order,
         "washout_days": plan.washout_days if plan.order == "crossover" else 0,
         "num_cases": plan.num_cases,

@@ -85,7 +85,7 @@ def _describe_model(options, variances, aurocs) -> str:
     common, changed = np.sqrt(found[:2])
     return (
         f"Mean AUROC {aurocs[0]:.3f} alone and {aurocs[1]:.3f} with the model; "
-        f"two-sided test at {power.ALPHA:.0%}, one half of the cases with RDS.\n"
+        f"two-sided test at {power.ALPHA:.0%}, one half of the cases with label 1.\n"
         f"Readers' true AUROCs spread by {common:.3f} (SD), and by {changed:.3f} more "
         "with each arm.\n"
         "Correlation of two ratings of one case: same reader, other arm "

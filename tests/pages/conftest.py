@@ -22,7 +22,7 @@ CODES = {"R1": "AB2C-DE3F-GH4J", "R2": "KM5N-PQ6R-ST7V"}
 START_SECONDS = 120
 
 
-def write_pack(folder, order="sequential", num_cases=12, washout_days=14):
+def write_pack(folder, order="sequential", num_cases=12, washout_days=14, **more):
     """Write a pack of small films: left half a quarter bright, right half three."""
     pack = folder / "pack"
     for name in ("films", "model"):
@@ -44,7 +44,7 @@ def write_pack(folder, order="sequential", num_cases=12, washout_days=14):
         store.write_json(pack / "model" / f"{case}.json", view)
     plan = design.Design(order, 2, num_cases, washout_days)
     readers = design.plan_sessions(cases, np.arange(num_cases) % 2, plan)
-    days = {"order": order, "washout_days": washout_days}
+    days = {"order": order, "washout_days": washout_days, **more}
     store.write_json(pack / "plan.json", {**days, "readers": readers})
     store.write_json(pack / "access.json", codes.hash_codes(CODES))
     rows = [f"{case},x,p,{i % 2}\n" for i, case in enumerate(cases)]

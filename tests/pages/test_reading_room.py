@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from rds_tf.pages import reading_words
 from rds_tf.readers import answers
 
 from .conftest import CODES, Server, write_pack
@@ -94,7 +95,7 @@ def read_pixels(page):
 
 
 def test_two_readers_read_twelve_cases_while_the_server_is_killed(browser, tmp_path):
-    pack = write_pack(tmp_path)
+    pack = write_pack(tmp_path, finding="pneumonia")
     server = Server(pack)
     contexts = [browser.new_context(locale="en-US") for _ in CODES]
     pages = dict(zip(CODES, [context.new_page() for context in contexts], strict=True))
@@ -103,6 +104,7 @@ def test_two_readers_read_twelve_cases_while_the_server_is_killed(browser, tmp_p
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
         page.goto(server.address)
         begin(page, CODES[reader])
+        assert page.get_by_text("Does this film show pneumonia?").is_visible()
     for place in range(1, 13):
         for step, turn in (("alone", 0), ("with model", 1)):
             for reader, page in pages.items():
@@ -249,6 +251,17 @@ def test_page_speaks_korean_and_english(browser, server):
     if shots := os.environ.get("RDS_TF_SCREENSHOTS"):
         page.screenshot(path=f"{shots}/korean.png")
     context.close()
+
+
+def test_no_word_names_another_finding_than_the_one_of_the_pack():
+    words = reading_words.name_finding("pneumonia")
+    assert words.keys() == {"en", "ko"}
+    for own in words.values():
+        assert not any("RDS" in text or "{finding}" in text for text in own.values())
+    assert words["en"]["question"] == "Does this film show pneumonia?"
+    assert (
+        words["ko"]["progress"] == "{total}장 중 {place}번째"
+    )  # filled there
 
 
 def test_a_wrong_code_opens_nothing(page, pack):

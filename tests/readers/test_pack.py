@@ -78,6 +78,7 @@ def write(prepared, out, **sizes):
         ({"order": "crossover", "num_cases": 10}, "num_cases"),
         ({"washout_days": -1}, "washout_days"),
         ({"seed": -1}, "seed"),
+        ({"finding": " "}, "finding"),
     ],
 )
 def test_an_impossible_design_says_which_size_is_wrong(sizes, word):
@@ -198,6 +199,18 @@ def test_key_tells_the_truth_and_the_pack_tells_nothing(prepared, judged, tmp_pa
         assert word.encode() not in content
     for path in tmp_path.glob("pack_*.csv"):
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_readers_are_asked_for_what_label_1_stands_for(prepared, judged, tmp_path):
+    said = write(prepared, tmp_path / "pack", finding="pneumonia")
+    assert "half of them with pneumonia" in said
+    assert answers.Answers(tmp_path / "pack").finding == "pneumonia"
+    plan = store.read_json(tmp_path / "pack" / "plan.json")
+    store.write_json(
+        tmp_path / "pack" / "plan.json",
+        {name: value for name, value in plan.items() if name != "finding"},
+    )
+    assert answers.Answers(tmp_path / "pack").finding == "RDS"  # as packs were before
 
 
 def list_chunks(png):
