@@ -12,7 +12,7 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "": "config metrics comparison thresholds calibration overlay plots score_plots "
     "engine inspection store training",
     "data": "sources telling grey codestream radiograph naming annotation cohort "
-    "folds manifest prepare preprocessing augment pipeline",
+    "likeness folds manifest prepare preprocessing augment pipeline",
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",

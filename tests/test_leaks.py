@@ -19,6 +19,7 @@ from rds_tf.data import pipeline, prepare, radiograph
 from rds_tf.diagnosis import crossval, efficientnet, ensemble, recipe
 from rds_tf.lungs import recipe as lungs_recipe
 from rds_tf.lungs import segmenter, unet
+from rds_tf.phantoms import dataset
 
 PROFILE = config.load_profile("quick", 10)
 VERBS = [
@@ -75,6 +76,28 @@ def test_one_picture_in_two_folds_is_refused(copied):
     sentence = r"one picture but in folds 0 and 3; prepare the cohort again\.$"
     with pytest.raises(ValueError, match=sentence):
         prepare.load_manifest(copied)
+
+
+def test_one_film_stored_twice_goes_to_one_fold_and_is_told(tmp_path):
+    folder = tmp_path / "cohort"
+    dataset.write_cohort(folder, num_cases=10, seed=5, longest_px=128)
+    table = pd.read_csv(folder / "cohort.csv", dtype=str)
+    film = radiograph.read_radiograph(folder / "dicom" / "case0000.dcm")
+    levels = np.rint(film * 255).astype("uint8")[::2, ::2]  # half of the pixels
+    _, jpeg = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    cv2.imwrite(str(folder / "again.png"), cv2.imdecode(jpeg, 0))
+    row = table.iloc[[0]].assign(filepath="again.png", patient_id="another")
+    row = row.assign(exist_json="0", roi_area="0", height="", width="")
+    pd.concat([table, row]).to_csv(folder / "cohort.csv", index=False)
+    prepare.prepare(folder / "cohort.csv", tmp_path / "prepared", num_workers=1)
+    found = prepare.load_manifest(tmp_path / "prepared").set_index("case_id")
+    first = found.loc["again", "alike"]
+    assert found.loc["again", "patient_id"] == "another"
+    assert found["alike"].value_counts().to_dict() == {"": len(table) - 1, first: 2}
+    pair = found[found["alike"] == first]
+    assert pair["fold"].nunique() == 1
+    assert pair["pixel_sha256"].nunique() == 2  # no equal pixels told it
+    assert pair["notes"].str.contains("one film stored twice?", regex=False).sum() == 1
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
@@ -239,8 +262,7 @@ def test_masks_of_films_seen_in_training_are_said_to_be_such(
 def test_a_picture_under_two_names_of_two_patients_stays_in_one_fold(tmp_path):
     rows = ["filepath,rds,exist_json,patient_id"]
     for index in range(10):
-        film = np.full((8, 8), 20 * index, "uint8")
-        film[0, 0] = 255
+        film = np.random.default_rng(index).integers(0, 256, (8, 8)).astype("uint8")
         cv2.imwrite(str(tmp_path / f"film{index}.png"), film)
         rows.append(f"film{index}.png,{index % 2},0,p{index}")
     shutil.copy(tmp_path / "film3.png", tmp_path / "copy.png")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from rds_tf.data import cohort
 
-IDENTITIES = ["patient_id", "pseudonym", "pixel_sha256"]
+IDENTITIES = ["patient_id", "pseudonym", "pixel_sha256", "alike"]
 IGNORED_NOTE = "the DICOM PatientID is ignored, too many cases share it"
 
 
@@ -67,11 +67,11 @@ def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
 
 
 def join_patients(table: pd.DataFrame) -> list[str]:
-    """Join the cases that share a patient, a DICOM pseudonym or their pixels.
+    """Join the cases that share a patient, a DICOM pseudonym, their pixels or look.
 
     Args:
-        table: one row a case with `patient_id` and, where known, `pseudonym` and
-            `pixel_sha256`; "" joins nothing.
+        table: one row a case with `patient_id` and, where known, `pseudonym`,
+            `pixel_sha256` and `alike`; "" joins nothing.
 
     Returns:
         One name a case, the same for cases that are joined, be it through others:
@@ -162,13 +162,14 @@ def refuse_leaks(table: pd.DataFrame, name: object) -> pd.DataFrame:
     """Return the table, or refuse folds that part a patient's films or equal ones.
 
     Args:
-        table: one row a case with `case_id, fold, patient_id, pixel_sha256`.
+        table: one row a case with `case_id, fold, patient_id, pixel_sha256, alike`.
         name: what to call the table.
 
     Raises:
         cohort.CohortError: what one fold tests another would have learnt.
     """
-    for column, what in (("patient_id", "patient"), ("pixel_sha256", "picture")):
+    kept = {"patient_id": "patient", "pixel_sha256": "picture", "alike": "picture"}
+    for column, what in kept.items():
         crossing = table[_crosses(table, column) & (table[column] != "")]
         if len(crossing):
             same = crossing[crossing[column] == crossing[column].iloc[0]]

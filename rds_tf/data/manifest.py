@@ -8,13 +8,14 @@ from pathlib import Path, PureWindowsPath
 import pandas as pd
 
 from rds_tf import config
-from rds_tf.data import cohort, folds, sources
+from rds_tf.data import cohort, folds, likeness, sources
 
 COLUMNS = [
     *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
     *("height", "width", "roi_area", "filepath", "bits_stored", "pixel_sha256"),
-    "notes",
+    *("alike", "notes"),
 ]
+AREA_TOLERANCE = 0.01
 INTEGERS = ("rds", "exist_json", "fold", "height", "width", "bits_stored")
 
 
@@ -44,10 +45,48 @@ def load(prepared: str | Path) -> pd.DataFrame:
         raise cohort.CohortError(f"{path} is not a table: {cause}.") from error
     missing = [name for name in COLUMNS if name not in table]
     if missing:
-        raise cohort.CohortError(f"{path} has no column {', '.join(missing)}.")
+        raise cohort.CohortError(
+            f"{path} has no column {', '.join(missing)}; prepare the cohort again."
+        )
     _check_cells(table, path)
     table["roi_area"] = table["roi_area"].replace("", "nan").astype(float)
     return folds.refuse_leaks(table.astype(dict.fromkeys(INTEGERS, int)), path)
+
+
+def make_rows(cases: list[dict], records: dict[str, dict]) -> list[dict]:
+    """Join what the cohort's table says of each case with what its files hold.
+
+    Args:
+        cases: rows of the table.
+        records: of `prepare.prepare_case`, by case.
+
+    Returns:
+        One dict a case, its `notes` a list: where table and files differ, and where
+        the film looks like that of another case, which is in `alike`.
+    """
+    rows = [_make_row(case, records[case["case_id"]]) for case in cases]
+    names = [row["case_id"] for row in rows]
+    alike = likeness.find_alike(names, [row["look"] for row in rows])
+    for row, first in zip(rows, alike, strict=True):
+        row["alike"] = first
+        if first not in ("", row["case_id"]):
+            row["notes"].append(f"looks like {first}: one film stored twice?")
+    return rows
+
+
+def _make_row(case: dict, record: dict) -> dict:
+    """Join a case and its record; the files are right."""
+    notes = list(record["notes"])
+    area = record["roi_area"]
+    if area is None:
+        area = float("nan")  # a table may say 0
+    elif abs(case["roi_area"] - area) > AREA_TOLERANCE * area:
+        notes.append(f"roi_area is {case['roi_area']:g} in the table, {area:g} drawn")
+    for side in ("height", "width"):
+        if abs(case[side] - record[side]) > 0:  # not where the table has none, nan
+            notes.append(f"{side} is {case[side]:g} in the table, {record[side]} here")
+    known = {"patient_id": case["patient_id"], "pseudonym": record["patient_id"]}
+    return {**case, **record, **known, "roi_area": area, "notes": notes}
 
 
 def _check_cells(table: pd.DataFrame, path: Path) -> None:

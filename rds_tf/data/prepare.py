@@ -14,10 +14,16 @@ import numpy as np
 import pandas as pd
 
 from rds_tf import config, engine
-from rds_tf.data import annotation, cohort, folds, manifest, radiograph
+from rds_tf.data import (
+    annotation,
+    cohort,
+    folds,
+    likeness,
+    manifest,
+    radiograph,
+)
 
-AREA_TOLERANCE = 0.01
-VERSION = 2  # raise it when the same source gives other pixels: all is done again
+VERSION = 3  # raise it when the same source gives other pixels: all is done again
 MANIFEST_COLUMNS = manifest.COLUMNS
 load_manifest = manifest.load
 
@@ -116,6 +122,7 @@ def prepare_case(task: Task) -> dict:
         "width": film.image.shape[1],
         "bits_stored": film.bits_stored,
         "pixel_sha256": _hash_pixels(film.image),
+        "look": likeness.describe_look(film.image),
         "patient_id": film.patient_id,
         "notes": notes,
         "stamp": stamp,
@@ -174,7 +181,8 @@ def _find_record(task: Task) -> dict | None:
 
 def _is_whole(record: dict) -> bool:
     """Say whether each part of a record is of its kind."""
-    kinds = dict.fromkeys(("image", "mask", "pixel_sha256", "patient_id"), str)
+    texts = ("image", "mask", "pixel_sha256", "look", "patient_id")
+    kinds = dict.fromkeys(texts, str)
     kinds |= dict.fromkeys(("height", "width", "bits_stored"), int)
     kinds |= {"notes": list, "roi_area": int | float | None}
     return all(isinstance(record[name], kind) for name, kind in kinds.items()) and all(
@@ -217,7 +225,7 @@ def _write_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the manifest, the fold tables and the audit of the prepared cases."""
     cases = cases[cases["case_id"].isin(list(records))].to_dict("records")
-    rows = [_manifest_row(case, records[case["case_id"]]) for case in cases]
+    rows = manifest.make_rows(cases, records)
     table = folds.deal_cases(pd.DataFrame(rows), config.NUM_FOLDS)[MANIFEST_COLUMNS]
     audit = folds.audit_folds(table)
     for fold in range(config.NUM_FOLDS):
@@ -226,21 +234,6 @@ def _write_tables(
     _write_csv(out / "fold_audit.csv", audit)
     _write_csv(out / "manifest.csv", table)
     return table, audit
-
-
-def _manifest_row(case: dict, record: dict) -> dict:
-    """Join what the table says with what the files hold; the files are right."""
-    notes = list(record["notes"])
-    area = record["roi_area"]
-    if area is None:
-        area = float("nan")  # a table may say 0
-    elif abs(case["roi_area"] - area) > AREA_TOLERANCE * area:
-        notes.append(f"roi_area is {case['roi_area']:g} in the table, {area:g} drawn")
-    for side in ("height", "width"):
-        if abs(case[side] - record[side]) > 0:  # not where the table has none, nan
-            notes.append(f"{side} is {case[side]:g} in the table, {record[side]} here")
-    known = {"patient_id": case["patient_id"], "pseudonym": record["patient_id"]}
-    return {**case, **record, **known, "roi_area": area, "notes": notes}
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ ROW = {
     **{"case_id": "a", "patient_id": "p", "rds": "1", "exist_json": "1", "fold": "4"},
     **{"image": "images/a.png", "mask": "masks/a.png", "height": "6", "width": "8"},
     **{"roi_area": "12.5", "filepath": r"C:\a.dcm", "bits_stored": "12"},
-    **{"pixel_sha256": "ab", "notes": ""},
+    **{"pixel_sha256": "ab", "alike": "", "notes": ""},
 }
 
 

@@ -259,9 +259,7 @@ def test_no_word_names_another_finding_than_the_one_of_the_pack():
     for own in words.values():
         assert not any("RDS" in text or "{finding}" in text for text in own.values())
     assert words["en"]["question"] == "Does this film show pneumonia?"
-    assert (
-        words["ko"]["progress"] == "{total}장 중 {place}번째"
-    )  # filled there
+    assert words["ko"]["progress"] == "{total}장 중 {place}번째"  # filled there
 
 
 def test_a_wrong_code_opens_nothing(page, pack):

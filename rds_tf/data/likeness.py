@@ -1,0 +1,67 @@
+"""Films that look the same: one picture stored twice, in other pixels.
+
+A film sent again as JPEG, or reduced, has other pixels than the film, and yet it is no
+new case: in another fold it would be a leak. So films are compared as small pictures.
+"""
+
+import cv2
+import numpy as np
+
+SIDE_PX = 16
+MIN_CORRELATION = 0.997  # copies 0.9998, other children 0.989 at most: reliability.md
+BLOCK = 1024
+
+
+def describe_look(image: np.ndarray) -> str:
+    """Describe what a film looks like from afar.
+
+    Args:
+        image: `(H, W)` float32, any levels.
+
+    Returns:
+        512 hexadecimal digits: the film as 16 x 16 levels from its darkest to its
+        brightest, 0 to 255; all 0 for a uniform one.
+    """
+    size = (SIDE_PX, SIDE_PX)
+    small = cv2.resize(image.astype("float32"), size, interpolation=cv2.INTER_AREA)
+    spread = max(float(np.ptp(small)), 1e-9)
+    return (
+        np.rint((small - small.min()) / spread * 255).astype(np.uint8).tobytes().hex()
+    )
+
+
+def find_alike(names: list[str], looks: list[str]) -> list[str]:
+    """Find the films that look the same.
+
+    Two films do where the correlation of their looks is `MIN_CORRELATION` or more, and
+    those do that are so joined through others. A uniform film is like no other.
+
+    Args:
+        names: of the cases, each once.
+        looks: of `describe_look`, one a case.
+
+    Returns:
+        For each case the first name, in the alphabet, among the cases that look like
+        it; "" where there is no other. The order of the cases plays no part.
+    """
+    levels = np.array([list(bytes.fromhex(look)) for look in looks], np.float32)
+    levels = levels.reshape(len(looks), SIDE_PX**2)
+    levels -= levels.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(levels, axis=1, keepdims=True)
+    levels /= np.where(norm > 0, norm, 1)
+    leader = list(range(len(names)))
+
+    def lead(place: int) -> int:
+        while leader[place] != place:
+            place = leader[place]
+        return place
+
+    for start in range(0, len(names), BLOCK):
+        likeness = levels[start : start + BLOCK] @ levels[start:].T
+        for one, other in np.argwhere(np.triu(likeness, 1) >= MIN_CORRELATION):
+            pair = lead(start + one), lead(start + other)
+            first, second = sorted(pair, key=names.__getitem__)
+            leader[second] = first
+    leaders = [names[lead(place)] for place in range(len(names))]
+    joined = {name for name, own in zip(leaders, names, strict=True) if name != own}
+    return [name if name in joined else "" for name in leaders]
