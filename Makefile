@@ -30,14 +30,13 @@ test: lint  ## style, unit tests, layer and notebook policy, every notebook
 	  --nbval-cell-timeout=600 --nbval-sanitize-with notebooks/nbval_sanitize.cfg \
 	  notebooks --ignore notebooks/exercises
 
-lint: $(STAMP)  ## check style and format with ruff
+lint: $(STAMP)  ## check style, format, and the installed packages against the lock
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/packages.py
 
-audit:  ## look the pinned packages up in the advisory database (needs internet)
-	test -x .audit/bin/pip-audit || $(PYTHON) -m venv .audit
-	.audit/bin/python -m pip install --quiet pip-audit
-	.audit/bin/pip-audit -r constraints.txt --no-deps --disable-pip
+audit: $(STAMP)  ## the same for the packages; a known hole, or no look-up, fails
+	$(BIN)/python .ci/packages.py --strict
 
 notebooks: $(STAMP)  ## rebuild the executed notebooks from notebooks/src
 	$(BIN)/python notebooks/build.py

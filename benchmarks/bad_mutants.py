@@ -296,7 +296,8 @@ class Bench:
         if how in ("weights", "vouched"):
             weights = spoil(rng, weights)
         if how == "vouched":
-            known["weights"]["sha256"] = hashlib.sha256(weights).hexdigest()
+            digest = hashlib.sha256(weights).hexdigest()
+            known["weights"] |= {"sha256": digest, "bytes": len(weights)}
         if how == "node":
             found["what"] += " " + spoil_node(rng, known)
         data = json.dumps(known).encode()

@@ -160,23 +160,18 @@ def load_model(folder: str | Path, kind: str, build: Callable):
         `(model, manifest)`.
 
     Raises:
-        ModelError: if the manifest, the hash or the shapes do not fit.
+        ModelError: if manifest, size, hash, shapes or number of parameters do not fit.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
     if manifest["kind"] != kind:
         raise ModelError(f"{folder}: is a {manifest['kind']}, not a {kind}.")
     weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise ModelError(f"{weights}: is missing.")
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if digest != manifest["weights"]["sha256"]:
-        raise ModelError(
-            f"{weights}: was changed or damaged, its SHA-256 is not the manifest's."
-        )
+    _check_bytes(weights, manifest["weights"])
     try:
         inspection.check_weights(weights)
         model = build(**manifest["architecture"])
+        _check_shapes(model, manifest)
         with warnings.catch_warnings():
             # Keras only warns when it leaves a layer as it was.
             warnings.simplefilter("error", UserWarning)
@@ -186,6 +181,32 @@ def load_model(folder: str | Path, kind: str, build: Callable):
     except (TypeError, ValueError, KeyError, UserWarning) as error:
         raise ModelError(f"{folder}: does not fit its manifest: {error}") from error
     return model, manifest
+
+
+def _check_bytes(weights: Path, known: dict) -> None:
+    """Refuse a weights file of another size or content than its manifest says."""
+    if not weights.is_file():
+        raise ModelError(f"{weights}: is missing.")
+    if weights.stat().st_size != known.get("bytes"):
+        raise ModelError(
+            f"{weights}: was changed or damaged, it holds {weights.stat().st_size} "
+            f"bytes and not the manifest's {known.get('bytes')}."
+        )
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != known["sha256"]:
+        raise ModelError(
+            f"{weights}: was changed or damaged, its SHA-256 is not the manifest's."
+        )
+
+
+def _check_shapes(model, manifest: dict) -> None:
+    """Refuse a model whose code builds another network than its manifest describes."""
+    built = {
+        "input_shape": list(model.input_shape[1:]),
+        "num_parameters": model.count_params(),
+    }
+    for name, value in built.items():
+        if manifest.get(name) != value:
+            raise ValueError(f"its {name} is {value}, not {manifest.get(name)}")
 
 
 def load_keras_file(path: str | Path):

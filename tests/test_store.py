@@ -1,10 +1,13 @@
+import hashlib
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from rds_tf import store
+from rds_tf import config, store
+from rds_tf.data import preprocessing
 
 
 def build(units=2):
@@ -76,6 +79,31 @@ def test_another_architecture_than_the_weights_is_refused(saved):
         store.load_model(folder, "segmenter", build)
 
 
+def test_a_file_of_another_size_is_refused_before_it_is_read(saved, monkeypatch):
+    _, folder = saved
+    with (folder / store.WEIGHTS).open("ab") as file:
+        file.write(b"0")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"read {path}"))
+    with pytest.raises(store.ModelError, match="bytes and not the manifest's"):
+        store.load_model(folder, "segmenter", build)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("input_shape", [4], r"its input_shape is \[3\], not \[4\]"),
+        ("num_parameters", 9, "its num_parameters is 8, not 9"),
+        ("num_parameters", None, "its num_parameters is 8, not None"),
+    ],
+)
+def test_a_manifest_that_describes_another_network_is_refused(saved, name, value, told):
+    _, folder = saved
+    changed = {**store.read_manifest(folder), name: value}
+    store.write_json(folder / store.MANIFEST, changed)
+    with pytest.raises(store.ModelError, match=told):
+        store.load_model(folder, "segmenter", build)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"kind": "segmenter"}'])
 def test_a_broken_manifest_is_one_sentence(saved, text):
     _, folder = saved
@@ -104,3 +132,14 @@ def test_json_never_holds_nan(tmp_path):
     assert not (tmp_path / "x.json").exists()
     store.write_json(tmp_path / "x.json", {"name": "폐"})
     assert json.loads((tmp_path / "x.json").read_text("utf-8")) == {"name": "폐"}
+
+
+@pytest.mark.parametrize("name", ["lung_segmenter", "rds_classifier"])
+def test_a_shipped_manifest_says_hash_size_shape_and_preprocessing(name):
+    manifest = store.read_manifest(config.SAVED_MODELS / name)
+    content = (config.SAVED_MODELS / name / store.WEIGHTS).read_bytes()
+    assert manifest["weights"]["bytes"] == len(content)
+    assert manifest["weights"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert manifest["input_shape"] == [128, 128, 1]
+    assert manifest["num_parameters"] > 1e6
+    assert manifest["preprocessing"] == preprocessing.DESCRIPTION

@@ -1,7 +1,11 @@
 """What a network sees of a film: proportions kept, exposure taken out."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+
+from rds_tf import store
 
 DESCRIPTION = "letterbox to a square, stretch percentiles 1 to 99 to [0, 1]"
 
@@ -42,3 +46,21 @@ def stretch(image: np.ndarray) -> np.ndarray:
 def preprocess(image: np.ndarray, size: int) -> np.ndarray:
     """Turn a radiograph `(H, W)` in `[0, 1]` into network input `(size, size)`."""
     return stretch(letterbox(image.astype("float32"), size))
+
+
+def check_manifest(manifest: dict, folder: str | Path) -> None:
+    """Refuse a model whose films were prepared otherwise than `preprocess` does.
+
+    Args:
+        manifest: of the model; one that says nothing of preprocessing passes.
+        folder: of the model, for the message.
+
+    Raises:
+        store.ModelError: if it names another preprocessing.
+    """
+    named = manifest.get("preprocessing", DESCRIPTION)
+    if named != DESCRIPTION:
+        raise store.ModelError(
+            f"{folder}: was trained on films prepared by {str(named)[:80]!r}, "
+            f"this version prepares them by {DESCRIPTION!r}."
+        )

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from rds_tf import config, metrics, store
-from rds_tf.data import folds, prepare, radiograph
+from rds_tf.data import folds, prepare, preprocessing, radiograph
 from rds_tf.diagnosis import efficientnet
 from rds_tf.lungs import frame, segmenter
 
@@ -39,13 +39,14 @@ def load_classifiers(path: str | Path = config.SAVED_MODELS) -> list[Classifier]
     Raises:
         store.ModelError: if there is none, or one is damaged.
     """
-    return [
-        Classifier(
-            *store.load_model(folder, "classifier", efficientnet.build_classifier),
-            folder,
+    found = []
+    for folder in store.find_models(path, "classifier"):
+        model, manifest = store.load_model(
+            folder, "classifier", efficientnet.build_classifier
         )
-        for folder in store.find_models(path, "classifier")
-    ]
+        preprocessing.check_manifest(manifest, folder)
+        found.append(Classifier(model, manifest, folder))
+    return found
 
 
 def predict_masks(

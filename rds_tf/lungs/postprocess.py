@@ -9,6 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 MEDIAN_SHARE = 0.03  # window of the median filter, as a share of the longer side
+# OpenCV 4 rounds the places that it looks at to 1/32 px, OpenCV 5 does not.
+IS_WARP_EXACT = int(cv2.__version__.partition(".")[0]) >= 5
 
 
 def median_filter(mask: np.ndarray, window_px: int | None = None) -> np.ndarray:
@@ -118,7 +120,7 @@ def rotate(image: np.ndarray, angle_degrees: float, *, expand: bool) -> np.ndarr
     if expand and angle_degrees % 90 == 0:
         return np.ascontiguousarray(np.rot90(image, round(angle_degrees / 90) % 4))
     matrix, size = _rotation(image.shape, angle_degrees, expand=expand)
-    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+    return _warp(image, matrix, size, cv2.INTER_LINEAR)
 
 
 def rotate_back(
@@ -129,7 +131,25 @@ def rotate_back(
         return np.ascontiguousarray(np.rot90(image, round(-angle_degrees / 90) % 4))
     matrix, _ = _rotation(shape, angle_degrees, expand=True)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(image, matrix, shape[::-1], flags=flags)
+    return _warp(image, matrix, shape[::-1], flags)
+
+
+def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], flags: int):
+    """Do what `cv2.warpAffine` of OpenCV 5 does, by SciPy where there is an older."""
+    if IS_WARP_EXACT:
+        return cv2.warpAffine(image, matrix, size, flags=flags)
+    if not flags & cv2.WARP_INVERSE_MAP:
+        matrix = cv2.invertAffineTransform(matrix)
+    back = matrix[::-1, [1, 0, 2]]  # of row and column, not x and y
+    found = ndimage.affine_transform(
+        image.astype("float32"),
+        back[:, :2],
+        back[:, 2],
+        output_shape=size[::-1],
+        order=1,
+        mode="grid-constant",
+    )
+    return found if image.dtype != np.uint8 else np.rint(found).astype("uint8")
 
 
 def _rotation(shape, angle_degrees: float, *, expand: bool):

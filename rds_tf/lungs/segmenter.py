@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rds_tf import config, store
-from rds_tf.data import folds, prepare, radiograph
+from rds_tf.data import folds, prepare, preprocessing, radiograph
 from rds_tf.lungs import gate, passes, unet
 
 STEPS = {  # a rung of the ladder and its cost in forward passes
@@ -66,6 +66,7 @@ def load_segmenter(
             f"{path}: holds several segmenters, name one of them: {names}."
         )
     model, manifest = store.load_model(folders[0], "segmenter", unet.build_unet)
+    preprocessing.check_manifest(manifest, folders[0])
     known = manifest.get("hearts", ["in"])
     heart = heart or known[0]
     if heart not in known:

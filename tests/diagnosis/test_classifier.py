@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from rds_tf import store
-from rds_tf.data import prepare
+from rds_tf.data import prepare, preprocessing
 from rds_tf.diagnosis import classifier
 from rds_tf.lungs import segmenter
 
@@ -111,3 +111,14 @@ def test_masks_come_only_from_a_segmenter_that_did_not_see_the_case(
     assert len(classifier.predict_masks(prepared, rows)) == len(rows)
     with pytest.raises(store.ModelError, match="in the training data of every"):
         classifier.predict_masks(prepared, table)
+
+
+def test_a_classifier_of_films_prepared_otherwise_is_refused(tmp_path, monkeypatch):
+    manifest = {"preprocessing": "equalise the histogram"}
+    monkeypatch.setattr(store, "find_models", lambda *_: [tmp_path / "one"])
+    monkeypatch.setattr(store, "load_model", lambda *_: (Mean(), manifest))
+    with pytest.raises(store.ModelError, match="one: was trained on films prepared"):
+        classifier.load_classifiers(tmp_path)
+    manifest["preprocessing"] = preprocessing.DESCRIPTION
+    (found,) = classifier.load_classifiers(tmp_path)
+    assert found.manifest is manifest

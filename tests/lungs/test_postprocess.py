@@ -92,3 +92,33 @@ def test_a_speck_shows_no_direction_and_breaks_nothing(size):
     mask = np.zeros((30, 40), "uint8")
     mask[10, 10 : 10 + size] = 1
     assert np.isfinite(postprocess.upright_angle(mask))
+
+
+@pytest.mark.parametrize("is_warp_exact", [True, False])
+def test_a_ramp_is_turned_to_within_a_hundredth_of_a_pixel(monkeypatch, is_warp_exact):
+    """Bilinear interpolation of a ramp is exact; OpenCV 4 is 1/64 px off and more."""
+    if is_warp_exact and not postprocess.IS_WARP_EXACT:
+        pytest.skip("this OpenCV rounds places to 1/32 px and is not used here")
+    monkeypatch.setattr(postprocess, "IS_WARP_EXACT", is_warp_exact)
+    rows, columns = np.mgrid[:60, :81].astype("float64")
+    turned = postprocess.rotate(columns.astype("float32"), 20, expand=True)
+    down, right = (
+        np.indices(turned.shape) - (np.array(turned.shape)[:, None, None] - 1) / 2
+    )
+    cos, sin = np.cos(np.deg2rad(20)), np.sin(np.deg2rad(20))
+    column = cos * right - sin * down + 40  # where each pixel comes from
+    row = sin * right + cos * down + 29.5
+    inside = (column > 0) & (column < 80) & (row > 0) & (row < 59)
+    assert inside.sum() > 4000
+    np.testing.assert_allclose(turned[inside], column[inside], atol=0.01)
+    back = postprocess.rotate_back(turned, 20, (60, 81))
+    np.testing.assert_allclose(back[15:-15, 20:-20], columns[15:-15, 20:-20], atol=0.01)
+
+
+def test_both_ways_to_turn_agree_on_masks(monkeypatch):
+    if not postprocess.IS_WARP_EXACT:
+        pytest.skip("needs OpenCV 5")
+    mask = (np.random.default_rng(0).random((40, 31)) < 0.5).astype("uint8")
+    one = postprocess.rotate(mask, 33, expand=False)
+    monkeypatch.setattr(postprocess, "IS_WARP_EXACT", False)
+    np.testing.assert_array_equal(postprocess.rotate(mask, 33, expand=False), one)

@@ -109,3 +109,15 @@ def test_a_convention_that_was_not_learned_is_refused(tmp_path, tiny_unet):
     folder = store.save_model(tiny_unet, tmp_path / "in", manifest)
     with pytest.raises(store.ModelError, match="with heart in, not out"):
         segmenter.load_segmenter(folder, "out")
+
+
+def test_a_segmenter_of_films_prepared_otherwise_is_refused(tmp_path, tiny_unet):
+    manifest = {
+        "kind": "segmenter",
+        "architecture": {"image_size": 16, "filters": 2, "depth": 1},
+        "preprocessing": "equalise the histogram",
+        "training": {"seen": []},
+    }
+    folder = store.save_model(tiny_unet, tmp_path / "one", manifest)
+    with pytest.raises(store.ModelError, match="films prepared by 'equalise the his"):
+        segmenter.load_segmenter(folder)
