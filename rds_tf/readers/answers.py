@@ -7,6 +7,7 @@ store is then one file, which a copy of a stopped study holds whole.
 import contextlib
 import math
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -99,6 +100,7 @@ class Answers:
 
         Raises:
             ValueError: if the answer is out of range, or the place is not due.
+            OSError: if it cannot be written; what was stored before stays.
         """
         _check(place, rating, decision)
         now = now or datetime.now(UTC)
@@ -129,10 +131,16 @@ class Answers:
         )
         return {tuple(place): datetime.fromisoformat(at) for *place, at in rows}
 
-    def _connect(self):
-        connection = sqlite3.connect(self.pack / FILE, timeout=30, isolation_level=None)
-        connection.execute("PRAGMA synchronous = EXTRA")
-        return contextlib.closing(connection)
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        path = self.pack / FILE
+        try:
+            connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+            with contextlib.closing(connection):
+                connection.execute("PRAGMA synchronous = EXTRA")
+                yield connection
+        except sqlite3.OperationalError as error:  # a full disk, no right to write
+            raise OSError(f"Cannot write {path}: {error}.") from error
 
 
 def read_plan(pack: str | Path) -> dict:

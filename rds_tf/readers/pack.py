@@ -21,6 +21,7 @@ from rds_tf.readers import codes, design
 
 LONGEST_MAP_PX = 1024
 MAP_OPACITY = 0.65
+BEGUN = {".lock", "films", "model", codes.FILE}  # what lies in a pack before its plan
 
 
 def write_pack(
@@ -34,7 +35,8 @@ def write_pack(
 
     Args:
         prepared: folder written by `prepare`.
-        out: folder to write; must not exist or be empty.
+        out: folder to write; must not exist, be empty, or hold a pack that an earlier
+            run did not finish.
         models: folder of classifiers, each case judged only by those that saw no
             film of its patient in training.
         plan: the sizes.
@@ -50,15 +52,22 @@ def write_pack(
     out = Path(out)
     beside = [out.with_name(f"{out.name}_{name}.csv") for name in ("key", "codes")]
     _refuse_old(out, beside)
+    with engine.claim(out):
+        return _write_pack(Path(prepared), out, models, plan, beside)
+
+
+def _write_pack(
+    prepared: Path, out: Path, models, plan: design.Design, beside: list[Path]
+) -> str:
     table = prepare.load_manifest(prepared)
     judges = find_judges(table, models)
     cases = design.choose_cases(table, [one is not None for one in judges], plan)
     of_case = dict(zip(table["case_id"], judges, strict=True))
     for folder in ("films", "model"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
+        (out / folder).mkdir(exist_ok=True)
     for row in tqdm(list(cases.itertuples()), "cases", disable=None):
         film = out / "films" / f"{row.case}.png"
-        write_film(Path(prepared) / row.image, film)
+        write_film(prepared / row.image, film)
         write_view(out / "model", row.case, film, of_case[row.case_id])
     readers = design.plan_sessions(cases["case"].tolist(), cases["rds"], plan)
     drawn = codes.draw_codes([each["reader"] for each in readers])
@@ -77,8 +86,15 @@ def write_pack(
 
 
 def _refuse_old(out: Path, beside: list[Path]) -> None:
-    """Raise ValueError if something lies where a pack is to be written."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    """Raise ValueError if something lies where a pack is to be written.
+
+    A pack that was begun and not finished may be written again: it has no plan yet,
+    so that nobody can have signed in with its codes.
+    """
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if ".lock" in found <= BEGUN:
+        return
+    if out.exists() and (not out.is_dir() or found):
         raise ValueError(f"{out}: is there already and not empty; name a new folder.")
     for path in beside:
         if path.exists():
