@@ -203,7 +203,7 @@ def load_answers(pack: str | Path, key: str | Path | None = None) -> pd.DataFram
     for file, words in ((path, "nobody has signed in yet"), (key, "give it by --key")):
         if not file.is_file():
             raise FileNotFoundError(f"{file}: is missing: {words}.")
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    address = f"file:{quote(str(path.resolve()))}?mode=rw"  # undoes a half-made answer
     with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
         table = pd.read_sql_query(
             'SELECT reader, step AS treatment, "case", rating, decision, seconds, '
