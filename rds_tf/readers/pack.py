@@ -52,28 +52,23 @@ def write_pack(
     out = Path(out)
     beside = [out.with_name(f"{out.name}_{name}.csv") for name in ("key", "codes")]
     _refuse_old(out, beside)
-    with engine.claim(out):
-        return _write_pack(Path(prepared), out, models, plan, beside)
-
-
-def _write_pack(
-    prepared: Path, out: Path, models, plan: design.Design, beside: list[Path]
-) -> str:
     table = prepare.load_manifest(prepared)
     judges = find_judges(table, models)
     cases = design.choose_cases(table, [one is not None for one in judges], plan)
     of_case = dict(zip(table["case_id"], judges, strict=True))
-    for folder in ("films", "model"):
-        (out / folder).mkdir(exist_ok=True)
-    for row in tqdm(list(cases.itertuples()), "cases", disable=None):
-        film = out / "films" / f"{row.case}.png"
-        write_film(prepared / row.image, film)
-        write_view(out / "model", row.case, film, of_case[row.case_id])
     readers = design.plan_sessions(cases["case"].tolist(), cases["rds"], plan)
     drawn = codes.draw_codes([each["reader"] for each in readers])
-    _write_secrets(beside, cases, drawn)
-    store.write_json(out / codes.FILE, codes.hash_codes(drawn))
-    store.write_json(out / "plan.json", describe(plan, readers))
+    with engine.claim(out):
+        _refuse_old(out, beside)  # another run may just have finished
+        for folder in ("films", "model"):
+            (out / folder).mkdir(exist_ok=True)
+        for row in tqdm(list(cases.itertuples()), "cases", disable=None):
+            film = out / "films" / f"{row.case}.png"
+            write_film(Path(prepared) / row.image, film)
+            write_view(out / "model", row.case, film, of_case[row.case_id])
+        _write_secrets(beside, cases, drawn)
+        store.write_json(out / codes.FILE, codes.hash_codes(drawn))
+        store.write_json(out / "plan.json", describe(plan, readers))
     left_out = sum(one is None for one in judges)
     note = f" Every model saw the patients of {left_out} films; they were left out."
     return (
