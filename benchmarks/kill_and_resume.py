@@ -1,119 +1,165 @@
 """Kill runs at random moments, start them again, and compare with undisturbed ones.
 
-    python benchmarks/kill_and_resume.py OUT [--kills 20] [--what prepare train compare]
+    python benchmarks/kill_and_resume.py OUT [--kills 20] [--what prepare train ...]
 
-Each run is killed by SIGKILL `--kills` times: half of them after a random share of
-the time that an undisturbed run takes, half of them in the middle of writing a file.
-Started once more, it must leave what the undisturbed run left: byte for byte (prepare:
-PNG, masks, records, tables; train and compare: weights, history, predictions), with
-no half-written file beside it.
+Each run is killed by SIGKILL `--kills` times, itself and its workers: half of them
+when half of the bytes of a file are written, half of them at a random moment after a
+file was. The file is drawn among the next ones that the run writes. Started once more,
+the run must leave what an undisturbed one left: byte for byte (prepare: PNG, masks,
+records, tables; the others: weights, history, predictions), with no half-written file
+beside it.
+
+Runs are forks of this process, which has imported TensorFlow and not used it: a kill
+is not spent on imports. `plateau` is a training with Dropout, batch normalisation and
+`ReduceLROnPlateau`; `compare` is five folds of EfficientNet B0, and `folds` the same
+with a network of one layer in its place, which is trained in seconds.
 """
 
 import argparse
+import functools
 import hashlib
+import multiprocessing
 import os
+import pathlib
 import random
 import signal
-import subprocess
-import sys
+import threading
 import time
-from pathlib import Path
+from collections import Counter
 
-from tqdm import tqdm
+import keras
+import numpy as np
+import tensorflow as tf
 
-KEPT = (".png", ".csv", ".h5", ".json")
-# Runs a verb and kills it when half of the bytes of its n-th file are written.
-DIE_WITHIN_A_WRITE = """
-import os, pathlib, signal, sys
 from rds_tf import __main__ as command
-write, left = pathlib.Path.write_bytes, [int(sys.argv[1])]
-def write_half(path, data):
-    left[0] -= 1
-    if left[0]:
-        return write(path, data)
-    write(path, data[: len(data) // 2])
-    os.kill(os.getpid(), signal.SIGKILL)
-pathlib.Path.write_bytes = write_half
-sys.exit(command.main(sys.argv[2:]))
-"""
+from rds_tf import config, engine, training
+from rds_tf.diagnosis import crossval, efficientnet
+from rds_tf.lungs import recipe
+from rds_tf.study import comparison_page
+
+LOADED = crossval, recipe, comparison_page  # what the verbs would import
+KEPT = (".png", ".csv", ".h5", ".json", ".npz")
+# What to run, the writes among which one is drawn, and the seconds to live on at most.
+PLANS = {"prepare": (15, 0.2), "plateau": (4, 1), "segmenter": (4, 2)}
+PLANS |= {"folds": (10, 2), "compare": (10, 8)}
 
 
 def main():
     """Run what is asked for and print a line each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    verbs = ("prepare", "train", "compare")
-    parser.add_argument("--what", nargs="+", choices=verbs, default=verbs[:2])
+    parser.add_argument("--what", nargs="+", choices=PLANS, default=list(PLANS))
     options = parser.parse_args()
     cohort, prepared = options.out / "cohort", options.out / "prepared"
-    if not prepared.is_dir():
-        run(["phantom", cohort, "--cases", "60", "--size", "256"])
-        run(["prepare", cohort / "cohort.csv", prepared, "--root", cohort])
-    commands = {
-        "prepare": ["prepare", cohort / "cohort.csv", "OUT", "--root", cohort]
-        + ["--workers", "1"],
-        "train": ["train", "segmenter", prepared, "OUT", "--start", "scratch"]
-        + ["--steps", "40", "--size", "32"],
-        "compare": ["compare", prepared, "OUT", "--inputs", "whole"]
-        + ["--start", "phantom", "--steps", "10"],
+    prepare = "prepare", cohort / "cohort.csv"
+    table = "compare", prepared, "OUT", "--inputs", "whole", "--steps", 20, "--start"
+    small = "--start", "scratch", "--size", 32, "--steps", 100
+    runs = {
+        "prepare": verb(*prepare, "OUT", "--root", cohort, "--workers", 2),
+        "plateau": train_with_plateau,
+        "segmenter": verb("train", "segmenter", prepared, "OUT", *small),
+        "folds": verb(*table, "scratch"),
+        "compare": verb(*table, "phantom"),
     }
+    options.out.mkdir(parents=True, exist_ok=True)
+    if not prepared.is_dir():
+        run("", verb("phantom", "OUT", "--cases", 50, "--size", 256), cohort)
+        run("", verb(*prepare, "OUT", "--root", cohort), prepared)
     for what in options.what:
-        print(what, judge(what, commands[what], options), flush=True)
+        print(what, judge(what, runs[what], options), flush=True)
 
 
-def judge(what: str, command: list, options) -> str:
+def verb(*parts) -> list[str]:
+    """Return the words of a verb."""
+    return [str(part) for part in parts]
+
+
+def judge(what: str, work, options) -> str:
     """Compare a run that was killed again and again with one that was not."""
     whole, torn = options.out / f"{what}_whole", options.out / f"{what}_torn"
     start = time.monotonic()
-    run([whole if part == "OUT" else part for part in command])
+    run(what, work, whole)
     seconds = time.monotonic() - start
-    torn_command = [torn if part == "OUT" else part for part in command]
-    draw, hits = random.Random(options.seed), 0
-    for kill in tqdm(range(options.kills), desc=what, disable=None):
-        if kill % 2:
-            kill_after(torn_command, draw.uniform(0, seconds))
+    draw, (last, longest) = random.Random(options.seed), PLANS[what]
+    tally, died = options.out / "tally", Counter()
+    for kill in range(options.kills):
+        tally.unlink(missing_ok=True)
+        after = None if kill % 2 else draw.uniform(0, longest)
+        status = run(what, work, torn, (tally, draw.randint(1, last), after))
+        if status == -signal.SIGKILL:
+            name = tally.read_text().split()[-1]
+            died["at a random moment" if kill % 2 == 0 else f"within {name}"] += 1
         else:
-            hits += kill_within(torn_command, draw.randint(1, 15))
-    run(torn_command)
+            died[f"not, ended with {status}"] += 1
+        print(f"  {what}: killed {dict(died)}", flush=True)
+    run(what, work, torn)
     first, second = read_tree(whole), read_tree(torn)
     different = sorted(n for n in first | second if first.get(n) != second.get(n))
     parts = [path.name for path in torn.rglob(".*.part")]
     return (
-        f"{options.kills} kills in runs of {seconds:.0f} s, {hits} within a write: "
+        f"{options.kills} kills in runs of {seconds:.0f} s: "
         f"{len(first) - len(different)} of {len(first)} files the same"
         + (f", not {different[:5]}" if different else "")
         + (f", left over: {parts[:5]}" if parts else "")
     )
 
 
-def run(parts: list) -> None:
-    """Run one verb to its end."""
-    command = [sys.executable, "-m", "rds_tf", *map(str, parts)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+def run(what: str, work, out: pathlib.Path, kill=None) -> int:
+    """Run a verb, or a function of a folder, in a fork; return how it ended."""
+    process = os.fork()
+    if not process:
+        os.setsid()
+        for stream in (1, 2):
+            os.dup2(os.open(out.with_name("log"), os.O_CREAT | os.O_WRONLY), stream)
+        fork = functools.partial(multiprocessing.get_context, "fork")
+        engine.multiprocessing.get_context = lambda method: fork()
+        if what == "folds":
+            efficientnet._build_features = build_one_layer
+        if kill:
+            die_at(*kill)
+        try:
+            if callable(work):
+                os._exit(work(out) or 0)
+            os._exit(command.main([str(out) if w == "OUT" else w for w in work]))
+        finally:
+            os._exit(3)
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    if status != 0 and not kill:
+        raise RuntimeError(f"{work}: ended with {status}: see {out.with_name('log')}")
+    return status
 
 
-def kill_after(parts: list, seconds: float) -> None:
-    """Kill a run after some seconds."""
-    command = [sys.executable, "-m", "rds_tf", *map(str, parts)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, start_new_session=True, **quiet)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def die_at(tally: pathlib.Path, number: int, seconds: float | None) -> None:
+    """Let this process and its workers die at a write that one of them makes.
+
+    Args:
+        tally: file to count the writes in.
+        number: int, the write, from 1.
+        seconds: to live on after it, None to die within it.
+    """
+    write, group = pathlib.Path.write_bytes, os.getpid()
+
+    def write_and_die(path, data):
+        if path.suffix != ".part":
+            return write(path, data)
+        with open(tally, "a") as file:
+            file.write(path.name.split(".")[1] + "\n")
+        due = tally.read_text().count("\n") >= number
+        if due and seconds is None:
+            write(path, data[: len(data) // 2])
+            os.killpg(group, signal.SIGKILL)
+        written = write(path, data)
+        if due:
+            ending = threading.Timer(seconds, os.killpg, (group, signal.SIGKILL))
+            ending.start()
+        return written
+
+    pathlib.Path.write_bytes = write_and_die
 
 
-def kill_within(parts: list, count: int) -> bool:
-    """Let a run die within its `count`-th write; True if it came that far."""
-    command = [sys.executable, "-c", DIE_WITHIN_A_WRITE, str(count), *map(str, parts)]
-    done = subprocess.run(command, capture_output=True)
-    return done.returncode == -signal.SIGKILL
-
-
-def read_tree(folder: Path) -> dict[str, str]:
+def read_tree(folder: pathlib.Path) -> dict[str, str]:
     """Return the SHA-256 of each result by its name below `folder`."""
     return {
         path.relative_to(folder).as_posix(): hash_file(path)
@@ -122,9 +168,33 @@ def read_tree(folder: Path) -> dict[str, str]:
     }
 
 
-def hash_file(path: Path) -> str:
+def hash_file(path: pathlib.Path) -> str:
     """Hash a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def build_one_layer(backbone: str, inputs):
+    """Stand in for the layers of EfficientNet."""
+    x = keras.layers.Conv2D(8, 5, strides=8, use_bias=False)(inputs)
+    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+
+
+def train_with_plateau(folder: pathlib.Path) -> None:
+    """Train a small network with all that is hard to resume, and write its weights."""
+    config.set_seed(3)
+    inputs = keras.Input((6,))
+    x = keras.layers.Dropout(0.4)(keras.layers.Dense(8)(inputs))
+    x = keras.layers.BatchNormalization()(x)
+    model = keras.Model(inputs, keras.layers.Dense(1)(x))
+    model.compile(keras.optimizers.AdamW(1e-2), loss="mse")
+    rng = np.random.default_rng(0)
+    pair = rng.normal(size=(40, 6)), rng.normal(size=(40, 1))
+    data = tf.data.Dataset.from_tensor_slices(pair).shuffle(40, seed=0).repeat()
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1)
+    training.fit(model, data.batch(8), folder, {"steps": 500}, [plateau])
+    weights = np.concatenate([np.ravel(part) for part in model.get_weights()])
+    engine.write_whole(folder / "weights.npz", weights.tobytes())
+    training.forget(folder)
 
 
 if __name__ == "__main__":

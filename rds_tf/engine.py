@@ -4,6 +4,7 @@ A file that kills its worker (a decoder that crashes, memory that runs out) cost
 that file and no other, and a file on disk is either whole or not there.
 """
 
+import errno
 import multiprocessing
 import os
 import threading
@@ -22,6 +23,11 @@ from tqdm import tqdm
 
 MAX_WORKERS = 61  # what Windows can wait for
 WORKER_DIED = "Its worker process died (out of memory, or a crash in a decoder)."
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+class DiskFullError(OSError):
+    """A file for which no space is left: other items will not fare better."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ def map_items(
         become its `error`; any other exception is a bug and is raised here.
 
     Raises:
+        DiskFullError: an item found no space to write; the rest is not tried.
         RuntimeError: worker processes cannot start, or cannot import the function.
     """
     items = list(items)
@@ -104,6 +111,7 @@ def write_whole(path: str | Path, data: bytes) -> None:
         data: its whole content.
 
     Raises:
+        DiskFullError: no space is left for it.
         OSError: the file cannot be written, named in the message; a device or a
             pipe of that name is left alone.
     """
@@ -115,7 +123,8 @@ def write_whole(path: str | Path, data: bytes) -> None:
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(f"Cannot write {path}: {error.strerror}.") from error
+        kind = DiskFullError if error.errno in FULL else OSError
+        raise kind(f"Cannot write {path}: {error.strerror}.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -196,6 +205,8 @@ def _feed(
 def _try(function: Callable, item: Any) -> Outcome:
     try:
         return Outcome(item, value=function(item))
+    except DiskFullError:
+        raise
     except (ValueError, OSError) as error:
         return Outcome(item, error=str(error) or type(error).__name__)
 

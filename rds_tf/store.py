@@ -6,8 +6,8 @@ the weights are opened.
 """
 
 import hashlib
+import io
 import json
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -38,15 +38,19 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        OSError: a file cannot be written; what stood there before then stands, or is
+            refused by its hash.
     """
     import keras
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".draft.{WEIGHTS}"
+    file = _Memory()
     bare = keras.Model(model.inputs, model.outputs)  # without the optimizer's state
-    bare.save_weights(draft)
-    content = draft.read_bytes()
+    bare.save_weights(file)
+    content = file.getvalue()
     manifest = {
         **manifest,
         "input_shape": list(model.input_shape[1:]),
@@ -59,9 +63,17 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
         "rds_tf": rds_tf.__version__,
         "notice": config.NOT_FOR_CLINICAL_USE,
     }
-    os.replace(draft, folder / WEIGHTS)
+    engine.write_whole(folder / WEIGHTS, content)
     write_json(folder / MANIFEST, manifest)
     return folder
+
+
+class _Memory(io.BytesIO):
+    """A file in memory for Keras: HDF5 itself does not tell of a full disk in time."""
+
+    def __str__(self) -> str:
+        """Return a name of the ending that Keras asks for."""
+        return WEIGHTS
 
 
 def write_json(path: str | Path, content) -> None:
@@ -132,7 +144,7 @@ def write_checksums(path: str | Path) -> Path:
     for file in sorted([*path.glob(f"*/{WEIGHTS}"), *path.glob(f"*/{MANIFEST}")]):
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         lines.append(f"{digest}  {file.relative_to(path).as_posix()}\n")
-    (path / "SHA256SUMS").write_text("".join(lines), newline="\n")
+    engine.write_whole(path / "SHA256SUMS", "".join(lines).encode())
     return path / "SHA256SUMS"
 
 

@@ -13,6 +13,8 @@ import pandas as pd
 
 from rds_tf import config, engine
 
+BACKUP = "backup.npz"
+
 
 def build_optimizer(num_steps: int, learning_rate: float = 1e-3):
     """Return AdamW with a short warm-up and cosine decay over `num_steps`."""
@@ -38,7 +40,8 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     Args:
         model: compiled Keras model.
         dataset: `tf.data.Dataset` that repeats without end, the same every time.
-        folder: where `history.csv` goes, and `backup.npz` while the run lasts.
+        folder: where `history.csv` goes, and `backup.npz` until `forget` is called:
+            a model that then finds no room is not trained anew.
         record: what makes the run, with its training `steps`; the backup of a run
             with another record is not taken.
         callbacks: Keras callbacks, such as `ReduceLROnPlateau`.
@@ -63,8 +66,12 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
             callbacks=[*callbacks, keeper],
             verbose=1 if sys.stderr.isatty() else 2,
         )
-        keeper.path.unlink(missing_ok=True)
     return history
+
+
+def forget(folder: str | Path) -> None:
+    """Delete the backup of a training whose model is saved."""
+    (Path(folder) / BACKUP).unlink(missing_ok=True)
 
 
 class Keeper(keras.callbacks.Callback):
@@ -73,7 +80,7 @@ class Keeper(keras.callbacks.Callback):
     def __init__(self, folder: Path, record: dict, callbacks=()):
         """Keep the state of the run `record` with its other callbacks in `folder`."""
         super().__init__()
-        self.path, self.table = folder / "backup.npz", folder / "history.csv"
+        self.path, self.table = folder / BACKUP, folder / "history.csv"
         self.record = json.dumps(record, sort_keys=True)
         self.others, self.counters, self.rows = list(callbacks), [], []
 

@@ -133,9 +133,10 @@ def audit(options) -> None:
     _, probes, kept = next(iter(arms.values()))
     films = audit_page.choose_films([cases[i] for i in kept], probes, nuisance)
     page = audit_page.format_page(judged, nuisance.name, films)
-    options.out.mkdir(parents=True, exist_ok=True)
-    engine.write_whole(options.out / f"audit_{options.nuisance}.html", page.encode())
-    store.write_json(options.out / f"audit_{options.nuisance}.json", judged)
+    stem = options.out / f"audit_{options.nuisance}"
+    with engine.claim(options.out):
+        engine.write_whole(stem.with_suffix(".html"), page.encode())
+        store.write_json(stem.with_suffix(".json"), judged)
     print(audit_page.format_text(judged, nuisance.name))
 
 

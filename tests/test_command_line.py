@@ -107,7 +107,7 @@ def test_diagnose_a_folder_with_one_bad_file(cohort, models, tmp_path, capsys):
     assert status == 1
     said = capsys.readouterr()
     assert "broken.dcm" in said.err and "Traceback" not in said.err
-    assert {path.name for path in out.iterdir()} == {
+    assert {path.name for path in out.glob("[!.]*")} == {
         f"case000{number}.{kind}" for number in (0, 1) for kind in ("json", "png")
     }
     record = json.loads((out / "case0000.json").read_text())
@@ -141,7 +141,7 @@ def test_diagnose_hands_over_what_has_a_study_and_says_what_has_none(
     assert "c.png: a picture names no patient" in said.err
     assert "3 diagnosed, 0 refused, 1 handed over as DICOM" in said.out
     pictures = {f"{name}.{kind}" for name in "abc" for kind in ("json", "png")}
-    written = {path.name for path in out.iterdir()}
+    written = {path.name for path in out.glob("[!.]*")}
     assert written == pictures | {"a_lungs.dcm", "a_overlay.dcm"}
     drawn = cv2.cvtColor(cv2.imread(str(out / "a.png")), cv2.COLOR_BGR2RGB)
     handed = pydicom.dcmread(out / "a_overlay.dcm").pixel_array

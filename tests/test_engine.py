@@ -1,5 +1,6 @@
 """Items fail one by one, and files are whole or not there."""
 
+import importlib
 import math
 import operator
 import os
@@ -29,6 +30,39 @@ def test_item_that_kills_its_worker_costs_no_other_item():
     outcomes = engine.map_items(operator.call, items, num_workers=2)
     assert [o.value for o in outcomes] == [0, 1, 2, None, 4, 5, 6, 7]
     assert [o.error for o in outcomes if o.error] == [engine.WORKER_DIED]
+
+
+@pytest.fixture
+def worker(tmp_path, monkeypatch):
+    """Return a module that worker processes can import too."""
+    code = (
+        "import os, pathlib, signal\n"
+        "from rds_tf import engine\n"
+        "def fill(item):\n"
+        "    raise engine.DiskFullError(f'Cannot write {item}.')\n"
+        "def die_once(item):\n"
+        "    if item == 3 and not MARK.exists():\n"
+        "        MARK.touch()\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return item\n"
+        f"MARK = pathlib.Path({str(tmp_path / 'mark')!r})\n"
+    )
+    (tmp_path / "tasks_of_a_test.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tasks_of_a_test", raising=False)
+    return importlib.import_module("tasks_of_a_test")
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_full_disk_ends_the_whole_and_is_not_blamed_on_an_item(worker, num_workers):
+    with pytest.raises(engine.DiskFullError, match=r"Cannot write [ab]\.png"):
+        engine.map_items(worker.fill, ["a.png", "b.png"], num_workers)
+
+
+def test_item_that_kills_its_worker_once_is_tried_again_and_not_lost(worker):
+    outcomes = engine.map_items(worker.die_once, range(8), num_workers=2)
+    assert worker.MARK.exists()
+    assert [outcome.value for outcome in outcomes] == list(range(8))
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -64,7 +98,7 @@ def test_write_that_fails_keeps_the_old_file_and_names_it(tmp_path, monkeypatch)
     path = tmp_path / "a.txt"
     path.write_bytes(b"old")
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OSError, match=r"a\.txt: No space left on device"):
+    with pytest.raises(engine.DiskFullError, match=r"a\.txt: No space left on device"):
         engine.write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -82,7 +82,15 @@ def test_a_killed_training_ends_with_the_very_weights(tmp_path, undisturbed, kil
     for ours, theirs in zip(weights, undisturbed[0], strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert (tmp_path / "history.csv").read_bytes() == undisturbed[1]
-    assert not (tmp_path / "backup.npz").exists()
+
+
+def test_a_training_is_kept_until_its_model_is_saved(tmp_path, undisturbed):
+    train(tmp_path)  # and then the disk is full, or the run is killed
+    model = train(tmp_path, steps_to_kill=1)  # no step is done again
+    np.testing.assert_array_equal(model.get_weights()[0], undisturbed[0][0])
+    training.forget(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, steps_to_kill=1)
 
 
 def test_the_backup_of_another_run_is_not_taken(tmp_path):

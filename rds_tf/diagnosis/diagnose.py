@@ -192,10 +192,14 @@ def diagnose_files(
         What was written, and one sentence for each file that was refused.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    with engine.claim(out):
+        return _diagnose_all(Path(path), out, models, hand_over)
+
+
+def _diagnose_all(path: Path, out: Path, models: Models, hand_over: Callable | None):
     done, refused = [], []
     paths = films.find_films(path, out)
-    names = films.name_outputs(paths, Path(path))
+    names = films.name_outputs(paths, path)
     for film, name in tqdm(list(zip(paths, names, strict=True)), disable=None):
         try:
             found = diagnose(film, models)

@@ -221,4 +221,6 @@ def save(model, folder: Path, architecture: dict, input_name: str, record: dict)
         "threshold": 0.5,
         "training": record,
     }
-    return store.save_model(model, folder, manifest)
+    saved = store.save_model(model, folder, manifest)
+    training.forget(folder)
+    return saved

@@ -225,4 +225,6 @@ def save(model, folder: Path, architecture: dict, record: dict, hearts=("in",)):
         "hearts": list(hearts),
         "training": record,
     }
-    return store.save_model(model, folder, manifest)
+    saved = store.save_model(model, folder, manifest)
+    training.forget(folder)
+    return saved

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rds_tf import config, store
 from rds_tf.data import folds, prepare, preprocessing, radiograph
+from rds_tf import config, engine, store
 from rds_tf.lungs import gate, passes, unet
 
 STEPS = {  # a rung of the ladder and its cost in forward passes
@@ -19,6 +19,7 @@ STEPS = {  # a rung of the ladder and its cost in forward passes
     "median+upright": 3,
     "median+rotate": 6,
 }
+UPRIGHT_AFTER = {"median+upright": "median", "median+rotate": "median+turns"}
 HEARTS = ("in", "out")  # does the lung behind the heart count as lung?
 
 
@@ -165,9 +166,6 @@ def segment_steps(
     return found
 
 
-UPRIGHT_AFTER = {"median+upright": "median", "median+rotate": "median+turns"}
-
-
 def _run_passes(model, images: list[np.ndarray], steps) -> dict[str, list]:
     """Return each step's probabilities `(P, H, W)` a film, in order of the passes."""
     members = {}
@@ -226,7 +224,6 @@ def segment_folder(
         heart: one of `HEARTS`, as in `load_segmenter`.
     """
     prepared, out = Path(prepared), Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     table = prepare.load_manifest(prepared)
     if len(store.find_models(models, "segmenter")) == 1:
         parts = [(load_segmenter(models, heart), table)]
@@ -238,13 +235,16 @@ def segment_folder(
             )
     else:
         parts = list(assign_unseen(table, models, heart))
-    for tool, rows in parts:
-        for start in tqdm(
-            range(0, len(rows), passes.BATCH_SIZE), "lungs", disable=None
-        ):
-            part = rows.iloc[start : start + passes.BATCH_SIZE]
-            images = [radiograph.read_radiograph(prepared / p) for p in part["image"]]
-            masks = segment(tool.model, images, steps)
-            for name, mask in zip(part["case_id"], masks, strict=True):
-                radiograph.write_png(out / f"{name}.png", mask.astype("float32"))
+    with engine.claim(out):
+        for tool, rows in parts:
+            _write_masks(tool, rows, prepared, out, steps)
     return sum(len(rows) for _, rows in parts)
+
+
+def _write_masks(tool: Segmenter, rows, prepared: Path, out: Path, steps: str) -> None:
+    for start in tqdm(range(0, len(rows), passes.BATCH_SIZE), "lungs", disable=None):
+        part = rows.iloc[start : start + passes.BATCH_SIZE]
+        images = [radiograph.read_radiograph(prepared / p) for p in part["image"]]
+        masks = segment(tool.model, images, steps)
+        for name, mask in zip(part["case_id"], masks, strict=True):
+            radiograph.write_png(out / f"{name}.png", mask.astype("float32"))

@@ -114,10 +114,8 @@ class Room:
                 return {"screen": "sign_in", "word": "wrong_code"}
             self.throttle.forget(address)
             token = secrets.token_urlsafe(32)
-            fresh = {
-                t: v for t, v in self.visits.items() if now - v.used < IDLE_SECONDS
-            }
-            self.visits = {**fresh, token: Visit(reader, now)}
+            kept = {t: v for t, v in self.visits.items() if now - v.used < IDLE_SECONDS}
+            self.visits = {**kept, token: Visit(reader, now)}
         due = self.answers.find_due(reader)
         if not isinstance(due, design.Due):
             return {"token": token, **self._show(self.visits[token])}
@@ -187,7 +185,11 @@ def build(pack: str | Path):
     gr, room = site.gr, Room(pack)
 
     def ask(message, request: gr.Request) -> dict:
-        return room.ask(message, request.client.host if request.client else "")
+        try:
+            return room.ask(message, request.client.host if request.client else "")
+        except OSError as error:  # a full disk: the page keeps the answer, asks again
+            print(error, file=sys.stderr, flush=True)
+            return {}
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -198,9 +200,8 @@ def build(pack: str | Path):
             raise HTTPException(404)
         return Response(content, media_type="application/octet-stream")
 
-    with gr.Blocks(
-        title=f"rds_tf: {reading_words.ENGLISH['title']}", analytics_enabled=False
-    ) as page:
+    title = f"rds_tf: {reading_words.ENGLISH['title']}"
+    with gr.Blocks(title=title, analytics_enabled=False) as page:
         gr.HTML(
             html_template=_read("reading_room.html"),
             js_on_load="\n".join(map(_read, SCRIPTS)),

@@ -40,14 +40,15 @@ def write(folder: str | Path, out: str | Path) -> str:
     figures = drawings.draw_figures(run)
     checklists = [load_checklist(name) for name in CHECKLISTS]
     blocks = list_blocks(run, facts, figures, checklists, out)
-    (out / "figures").mkdir(parents=True, exist_ok=True)
-    for figure in figures:
-        engine.write_whole(out / figure.name, figure.png)
-    for language in LANGUAGES:
-        page = layout.to_html(blocks, language)
-        engine.write_whole(out / f"report.{language}.html", page.encode())
-        text = layout.to_markdown(blocks, language)
-        engine.write_whole(out / f"report.{language}.md", text.encode())
+    with engine.claim(out):
+        (out / "figures").mkdir(exist_ok=True)
+        for figure in figures:
+            engine.write_whole(out / figure.name, figure.png)
+        for language in LANGUAGES:
+            page = layout.to_html(blocks, language)
+            engine.write_whole(out / f"report.{language}.html", page.encode())
+            text = layout.to_markdown(blocks, language)
+            engine.write_whole(out / f"report.{language}.md", text.encode())
     lines = []
     for checklist in checklists:
         states = [judge_item(item, facts)[0] for item in checklist["items"]]

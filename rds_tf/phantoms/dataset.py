@@ -1,5 +1,6 @@
 """A phantom cohort in the study's own layout: DICOM, LabelMe JSON, case table."""
 
+import io
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,21 +75,24 @@ def write_cohort(
         raise ValueError(f"`tube_link` must lie in [0, 1]. Received: {tube_link}")
     if heart not in ("in", "out"):
         raise ValueError(f"`heart` must be 'in' or 'out'. Received: {heart!r}")
-    out = Path(out)
+    cases = _draw_cases(Path(out), num_cases, seed, tube_link, longest_px)
+    with engine.claim(out):
+        cases = [replace(case, heart=heart) for case in cases]
+        return _write_cases(Path(out), cases, num_workers)
+
+
+def _write_cases(out: Path, cases: list[Case], num_workers: int) -> pd.DataFrame:
     for name in ("dicom", "json", "ett"):
-        (out / name).mkdir(parents=True, exist_ok=True)
-    cases = _draw_cases(out, num_cases, seed, tube_link, longest_px)
-    cases = [replace(case, heart=heart) for case in cases]
+        (out / name).mkdir(exist_ok=True)
     outcomes = engine.map_items(write_case, cases, num_workers, "phantoms")
     failed = [outcome.error for outcome in outcomes if outcome.error]
     if failed:
         raise OSError(f"{out}: {len(failed)} phantoms failed, the first: {failed[0]}")
-    rows = [outcome.value for outcome in outcomes]
-    columns = [*cohort.STUDY_COLUMNS, "patient_id"]
-    table = pd.DataFrame([row for row, _ in rows], columns=columns)
-    truth = pd.DataFrame([truth for _, truth in rows])
-    engine.write_whole(out / "cohort.csv", table.to_csv(index=False).encode())
+    rows, truths = zip(*(outcome.value for outcome in outcomes), strict=True)
+    table = pd.DataFrame(list(rows), columns=[*cohort.STUDY_COLUMNS, "patient_id"])
+    truth = pd.DataFrame(list(truths))
     engine.write_whole(out / "truth.csv", truth.to_csv(index=False).encode())
+    engine.write_whole(out / "cohort.csv", table.to_csv(index=False).encode())
     return truth
 
 
@@ -98,13 +102,9 @@ def find_cohort(run: config.Run) -> tuple[Path, Path]:
         return run.cohort, run.root
     folder = run.folder / "cohort"
     if not (folder / "cohort.csv").exists():
-        profile = run.profile
-        workers = os.cpu_count() or 1
+        size, workers = run.profile.phantom_px, os.cpu_count() or 1
         write_cohort(
-            folder,
-            profile.num_cases,
-            longest_px=profile.phantom_px,
-            num_workers=workers,
+            folder, run.profile.num_cases, longest_px=size, num_workers=workers
         )
     return folder / "cohort.csv", folder
 
@@ -196,9 +196,8 @@ def write_case(case: Case) -> tuple[dict, dict]:
         )
     tube = made.device_masks.get("ett")
     if tube is not None:
-        radiograph.write_png(
-            case.folder / "ett" / f"{name}.png", tube.astype("float32")
-        )
+        drawn = case.folder / "ett" / f"{name}.png"
+        radiograph.write_png(drawn, tube.astype("float32"))
     area = annotation.polygon_area(polygons) if case.has_annotation else ""
     row = {
         "filepath": f"{WINDOWS_FOLDER}{name}.dcm",
@@ -243,8 +242,9 @@ def write_dicom(path: Path, image: np.ndarray, case: Case) -> None:
     dataset.BitsAllocated = 8 if case.bits_stored == 8 else 16
     dataset.BitsStored, dataset.HighBit = case.bits_stored, case.bits_stored - 1
     dataset.PixelRepresentation = 0
-    kind = "uint8" if case.bits_stored == 8 else "<u2"
-    pixels = values.astype(kind).tobytes()
+    pixels = values.astype("uint8" if case.bits_stored == 8 else "<u2").tobytes()
     dataset.PixelData = pixels + b"\0" * (len(pixels) % 2)
     dataset["PixelData"].VR = "OB" if case.bits_stored == 8 else "OW"
-    pydicom.dcmwrite(path, dataset)
+    content = io.BytesIO()
+    pydicom.dcmwrite(content, dataset)
+    engine.write_whole(path, content.getvalue())

@@ -7,6 +7,7 @@ store is then one file, which a copy of a stopped study holds whole.
 import contextlib
 import math
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -100,6 +101,7 @@ class Answers:
 
         Raises:
             ValueError: if the answer is out of range, or the place is not due.
+            OSError: if it cannot be written; what was stored before stays.
         """
         _check(place, rating, decision)
         now = now or datetime.now(UTC)
@@ -130,10 +132,16 @@ class Answers:
         )
         return {tuple(place): datetime.fromisoformat(at) for *place, at in rows}
 
-    def _connect(self):
-        connection = sqlite3.connect(self.pack / FILE, timeout=30, isolation_level=None)
-        connection.execute("PRAGMA synchronous = EXTRA")
-        return contextlib.closing(connection)
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        path = self.pack / FILE
+        try:
+            connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+            with contextlib.closing(connection):
+                connection.execute("PRAGMA synchronous = EXTRA")
+                yield connection
+        except sqlite3.OperationalError as error:  # a full disk, no right to write
+            raise OSError(f"Cannot write {path}: {error}.") from error
 
 
 def read_plan(pack: str | Path) -> dict:
@@ -196,7 +204,7 @@ def load_answers(pack: str | Path, key: str | Path | None = None) -> pd.DataFram
     for file, words in ((path, "nobody has signed in yet"), (key, "give it by --key")):
         if not file.is_file():
             raise FileNotFoundError(f"{file}: is missing: {words}.")
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    address = f"file:{quote(str(path.resolve()))}?mode=rw"  # undoes a half-made answer
     with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
         table = pd.read_sql_query(
             'SELECT reader, step AS treatment, "case", rating, decision, seconds, '

@@ -21,6 +21,7 @@ from rds_tf.readers import codes, design
 
 LONGEST_MAP_PX = 1024
 MAP_OPACITY = 0.65
+BEGUN = {".lock", "films", "model", codes.FILE}  # what lies in a pack before its plan
 
 
 def write_pack(
@@ -34,7 +35,8 @@ def write_pack(
 
     Args:
         prepared: folder written by `prepare`.
-        out: folder to write; must not exist or be empty.
+        out: folder to write; must not exist, be empty, or hold a pack that an earlier
+            run did not finish.
         models: folder of classifiers, each case judged only by those that saw no
             film of its patient in training.
         plan: the sizes.
@@ -54,17 +56,19 @@ def write_pack(
     judges = find_judges(table, models)
     cases = design.choose_cases(table, [one is not None for one in judges], plan)
     of_case = dict(zip(table["case_id"], judges, strict=True))
-    for folder in ("films", "model"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    for row in tqdm(list(cases.itertuples()), "cases", disable=None):
-        film = out / "films" / f"{row.case}.png"
-        write_film(Path(prepared) / row.image, film)
-        write_view(out / "model", row.case, film, of_case[row.case_id])
     readers = design.plan_sessions(cases["case"].tolist(), cases["rds"], plan)
     drawn = codes.draw_codes([each["reader"] for each in readers])
-    _write_secrets(beside, cases, drawn)
-    store.write_json(out / codes.FILE, codes.hash_codes(drawn))
-    store.write_json(out / "plan.json", describe(plan, readers))
+    with engine.claim(out):
+        _refuse_old(out, beside)  # another run may just have finished
+        for folder in ("films", "model"):
+            (out / folder).mkdir(exist_ok=True)
+        for row in tqdm(list(cases.itertuples()), "cases", disable=None):
+            film = out / "films" / f"{row.case}.png"
+            write_film(Path(prepared) / row.image, film)
+            write_view(out / "model", row.case, film, of_case[row.case_id])
+        _write_secrets(beside, cases, drawn)
+        store.write_json(out / codes.FILE, codes.hash_codes(drawn))
+        store.write_json(out / "plan.json", describe(plan, readers))
     left_out = sum(one is None for one in judges)
     note = f" Every model saw the patients of {left_out} films; they were left out."
     return (
@@ -77,8 +81,15 @@ def write_pack(
 
 
 def _refuse_old(out: Path, beside: list[Path]) -> None:
-    """Raise ValueError if something lies where a pack is to be written."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    """Raise ValueError if something lies where a pack is to be written.
+
+    A pack that was begun and not finished may be written again: it has no plan yet,
+    so that nobody can have signed in with its codes.
+    """
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if ".lock" in found <= BEGUN:
+        return
+    if out.exists() and (not out.is_dir() or found):
         raise ValueError(f"{out}: is there already and not empty; name a new folder.")
     for path in beside:
         if path.exists():

@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 
-from rds_tf import config
+from rds_tf import config, engine
 from rds_tf.phantoms import dataset
 from rds_tf.study import report
 
@@ -136,7 +136,7 @@ def execute(notebook) -> None:
 def write_notebook(notebook, path: Path) -> None:
     """Write a notebook file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
+    engine.write_whole(path, f"{nbformat.writes(notebook)}\n".encode())
 
 
 def write_figures(notebook, folder: Path, stem: str) -> list[Path]:
@@ -148,5 +148,5 @@ def write_figures(notebook, folder: Path, stem: str) -> list[Path]:
             content = output.get("data", {}).get("image/png")
             if content:
                 figures.append(folder / f"{stem}_{len(figures) + 1}.png")
-                figures[-1].write_bytes(base64.b64decode(content))
+                engine.write_whole(figures[-1], base64.b64decode(content))
     return figures

@@ -53,10 +53,10 @@ def analyse(
     if json_file:
         store.write_json(json_file, list_figures(study, found))
     if out:
-        Path(out).mkdir(parents=True, exist_ok=True)
         with matplotlib.rc_context({"font.family": reader_plots.list_fonts()}):
             page = format_page(study, found, draw_figures(study, found))
-        engine.write_whole(Path(out) / "readers.html", page.encode())
+        with engine.claim(out):
+            engine.write_whole(Path(out) / "readers.html", page.encode())
         blocks.append(f"All in {Path(out) / 'readers.html'}")
     return "\n\n".join([*blocks, config.NOT_FOR_CLINICAL_USE])
 

@@ -1,11 +1,14 @@
 """A cohort becomes images, masks and folds; bad rows are listed, good ones done."""
 
+import importlib
 import json
+import shutil
 
 import numpy as np
 import PIL.Image
 import pytest
 
+from rds_tf import engine
 from rds_tf.data import annotation, cohort, prepare
 
 HEADER = "filepath,rds,exist_json,roi_area,height,width"
@@ -255,3 +258,36 @@ def test_real_children_are_all_prepared(real, tmp_path):
     assert summary.audit["shared_patients"].sum() == 0
     assert np.ptp(summary.audit["rds_rate"]) < 0.02
     assert np.ptp(summary.audit["mean_area"]) < 2000
+
+
+DEADLY = """
+import os, pathlib, signal
+from rds_tf.data import prepare
+mark = pathlib.Path({mark!r})
+def prepare_case(task):
+    if task.case_id == "c3" or task.case_id == "c6" and not mark.exists():
+        if task.case_id == "c6":
+            mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return prepare.prepare_case(task)
+"""
+
+
+def test_film_that_kills_its_worker_is_the_only_one_lost_and_only_if_it_always_does(
+    source, monkeypatch
+):
+    run(source)
+    whole = {p: p.read_bytes() for p in (source / "out").rglob("*.*") if p.is_file()}
+    shutil.rmtree(source / "out")
+    mark = source / "mark"
+    (source / "deadly_films.py").write_text(DEADLY.format(mark=str(mark)))
+    monkeypatch.syspath_prepend(source)
+    with monkeypatch.context() as patch:
+        deadly = importlib.import_module("deadly_films")
+        patch.setattr(prepare, "prepare_case", deadly.prepare_case)
+        summary = run(source, num_workers=2)
+    assert mark.exists() and summary.num_images == 9
+    rejected = (source / "out/rejected.csv").read_text().splitlines()[1:]
+    assert rejected == [rf'C:\data\c3.dcm,5,"{engine.WORKER_DIED}"']
+    run(source)  # with a decoder that does not crash
+    assert {path: path.read_bytes() for path in whole} == whole

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rds_tf import __main__ as command
-from rds_tf import config
+from rds_tf import config, engine
 from rds_tf.data import prepare
 from rds_tf.paper import artifacts, findings, kit, layout, wording
 
@@ -335,13 +335,20 @@ def test_markdown_and_html_hold_the_same_numbers(compared, tmp_path):
 
 def test_figures_are_files_of_the_markdown_and_no_draft_stays(run, tmp_path):
     kit.write(run, tmp_path / "kit")
-    names = {path.name for path in (tmp_path / "kit").rglob("*") if path.is_file()}
+    names = {p.name for p in (tmp_path / "kit").rglob("*") if p.is_file()} - {".lock"}
     pages = {
         f"report.{lang}.{kind}" for lang in ("en", "ko") for kind in ("html", "md")
     }
     assert names == pages | {"auroc.png", "confusion_0.png", "segmentation.png"}
     data = (tmp_path / "kit/figures/auroc.png").read_bytes()
     assert data.startswith(b"\x89PNG")
+
+
+def test_a_kit_that_another_run_is_writing_is_left_alone(run, tmp_path):
+    out = tmp_path / "kit"
+    with engine.claim(out), pytest.raises(BlockingIOError, match="another run"):
+        kit.write(run, out)
+    assert [path.name for path in out.rglob("*")] == [".lock"]
 
 
 @pytest.mark.parametrize("left", ["diagnosis.json", "readers.json", "manifest.json"])

@@ -198,3 +198,44 @@ def test_a_torn_pack_is_found_before_the_study(pack):
     room = answers.Answers(pack)
     with pytest.raises(FileNotFoundError, match="C2.png: is missing"):
         answers.check_files(pack, room.sessions)
+
+
+def test_a_full_disk_is_told_keeps_what_is_stored_and_goes_on_with_room(
+    pack, monkeypatch
+):
+    connect, pages = sqlite3.connect, 0
+
+    def connect_to_small(*arguments, **options):
+        connection = connect(*arguments, **options)
+        connection.execute(f"PRAGMA max_page_count = {pages or 1000}")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_to_small)
+    room = answers.Answers(pack)
+    assert room.add("R1", room.find_due("R1").key, 60, 1, 1.5)
+    pages = (pack / "answers.sqlite").stat().st_size // 4096
+    due = room.find_due("R1")
+    with pytest.raises(OSError, match=r"Cannot write .*answers\.sqlite: .*full"):
+        for _ in range(1000):
+            room.note_shown("R1", due)
+    assert room.find_due("R1") == due
+    pages = 0
+    assert room.add("R1", due.key, 70, 1, 1.5)
+    assert [row[4] for row in read_rows(pack)] == [60, 70]
+
+
+def test_answers_can_be_read_after_a_room_was_killed_within_a_write(pack, key):
+    room = answers.Answers(pack)
+    assert room.add("R1", room.find_due("R1").key, 60, 1, 1.5)
+    code = (  # pages leave the cache before the end of the transaction
+        "import os, sqlite3, sys\n"
+        "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('PRAGMA cache_size = 1')\n"
+        "c.execute('BEGIN IMMEDIATE')\n"
+        "for i in range(200):\n"
+        "    c.execute('INSERT INTO shown VALUES (1, 1, ?, 1, 1)', ('x' * 400,))\n"
+        "os._exit(1)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, pack / "answers.sqlite"])
+    assert (pack / "answers.sqlite-journal").stat().st_size > 0
+    assert answers.load_answers(pack, key)["rating"].tolist() == [60]

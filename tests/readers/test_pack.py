@@ -161,7 +161,7 @@ def test_same_seed_writes_the_same_plan_key_and_films_to_the_byte_and_other_code
         (tmp_path / name).mkdir()
         write(prepared, tmp_path / name / "pack")
     one, two = tmp_path / "a", tmp_path / "b"
-    same = [p.relative_to(one) for p in sorted(one.rglob("*")) if p.is_file()]
+    same = [p.relative_to(one) for p in sorted(one.rglob("*.*")) if p.suffix]
     apart = {Path("pack_codes.csv"), Path("pack/access.json")}
     assert apart < set(same) and len(same) == 2 + 1 + 1 + 3 * 8
     for name in same:
@@ -257,6 +257,34 @@ def test_a_pack_is_never_written_over(prepared, judged, tmp_path):
     with pytest.raises(ValueError, match="other_key.csv: belongs to another pack"):
         (tmp_path / "other_key.csv").touch()
         write(prepared, tmp_path / "other")
+
+
+def test_a_pack_that_was_not_finished_is_written_again(
+    prepared, judged, tmp_path, monkeypatch
+):
+    def die(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pack, "describe", die)  # all is written but the plan
+        write(prepared, tmp_path / "pack")
+    assert not (tmp_path / "pack" / "plan.json").exists()
+    write(prepared, tmp_path / "pack")
+    (tmp_path / "whole").mkdir()
+    write(prepared, tmp_path / "whole" / "pack")
+    for name in ("pack_key.csv", "pack/plan.json", "pack/films/C001.png"):
+        assert (tmp_path / name).read_bytes() == (
+            tmp_path / "whole" / name
+        ).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["films", "thesis.pdf"])
+def test_a_folder_of_something_else_is_no_unfinished_pack(
+    prepared, judged, tmp_path, name
+):
+    (tmp_path / "pack" / name).mkdir(parents=True)
+    with pytest.raises(ValueError, match="pack: is there already and not empty"):
+        write(prepared, tmp_path / "pack")
 
 
 def test_models_that_saw_everybody_are_refused(prepared, judged, tmp_path, monkeypatch):
