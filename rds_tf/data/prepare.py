@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rds_tf import config, engine
-from rds_tf.data import annotation, cohort, folds, manifest, radiograph
+from rds_tf.data import annotation, cohort, folds, lettering, manifest, radiograph
 
 AREA_TOLERANCE = 0.01
 VERSION = 2  # raise it when the same source gives other pixels: all is done again
@@ -108,7 +108,7 @@ def prepare_case(task: Task) -> dict:
     """
     stamp = _stamp(task)
     film = radiograph.open_radiograph(task.source)
-    notes = list(film.warnings)
+    notes = [*film.warnings, *film.doubts, *lettering.describe(film.image)]
     record = {
         "image": f"images/{task.case_id}.png",
         **_write_mask(task, film.image.shape, notes),
