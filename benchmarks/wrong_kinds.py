@@ -417,10 +417,8 @@ def make_text_page(rng) -> np.ndarray:
     pen = ImageDraw.Draw(page)
     size = int(rng.integers(9, 16))
     for y in range(20, 380, int(1.5 * size)):
-        words = (
-            "".join(rng.choice(list("abcdefghiklmnoprstuv"), k)) for k in (5, 3, 8)
-        )
-        line = " ".join(list(words) * 3)[: int(rng.integers(12, 40))]
+        words = ["".join(rng.choice(list("abcdefghilmnorst"), k)) for k in (5, 3, 8)]
+        line = " ".join(words * 3)[: int(rng.integers(12, 40))]
         pen.text((20, y), line, fill=int(rng.integers(0, 90)), font_size=size)
     film = np.asarray(page) / 255
     return 1 - film if rng.random() < 0.5 else film

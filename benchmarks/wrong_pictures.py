@@ -3,11 +3,11 @@
     python benchmarks/wrong_pictures.py [--each 7] [--phantoms 200]
         [--wrong FOLDER] [--prepared PREPARED] [--half all] [--every 1] [--sheet S.png]
 
-Caught means: `diagnose` warns that the picture may be no frontal chest film, and decides
-nothing. Shown are `--each` pictures of every kind of `wrong_kinds`, those of FOLDER (real
-ones; DICOM, PNG or JPEG, refused files count as caught), phantoms of all ages, upright,
-turned and mirrored, and the films of PREPARED. Bounds were chosen on seeds and films
-that are not shown here: `--half choose` is the half of the patients that was looked at.
+Caught means: `diagnose` warns that the picture may be no frontal chest film, and
+decides nothing. Shown are `--each` pictures of every kind of `wrong_kinds`, those of
+FOLDER (real ones; DICOM, PNG or JPEG), the films of PREPARED, and phantoms of all ages,
+upright, turned and mirrored. Bounds were chosen on other seeds and on the half of the
+patients that `--half choose` shows.
 Only the segmenter runs. SHEET shows what is missed and what is flagged falsely.
 """
 
@@ -43,12 +43,12 @@ def main():
     odd = show_kinds(model, options.each)
     if options.wrong:
         odd |= show_folder(model, options.wrong)
-    pictures = (draw_chest(index) for index in range(options.phantoms))
-    odd |= show_chests(model, "phantoms", pictures)
     if options.prepared:
         paths = wrong_kinds.list_films(options.prepared, options.half)
         films = map(radiograph.read_radiograph, paths[:: options.every])
         odd |= show_chests(model, f"films of {options.half} patients", films)
+    pictures = (draw_chest(index) for index in range(options.phantoms))
+    odd |= show_chests(model, "phantoms", pictures)
     if options.sheet and odd:
         cv2.imwrite(str(options.sheet), wrong_kinds.draw_sheet(odd))
 

@@ -10,7 +10,7 @@ ADULT_YEARS = 16  # from here on a chest has an adult's proportions
 BURNED_IN = "The header says that text is burned in: check it for names."
 # Of the body parts of DICOM PS3.16 annex L, those that a chest film does not centre on.
 ELSEWHERE = frozenset(
-    "ABDOMEN ANKLE ARM BRAIN BREAST CALCANEUS CALF CERVIX COCCYX CSPINE ELBOW EYE FEMUR "
+    "ABDOMEN ANKLE ARM BRAIN BREAST CALCANEUS CALF COCCYX CSPINE ELBOW EYE FEMUR "
     "FINGER FOOT FOREARM HAND HEAD HIP HUMERUS JAW KNEE LEG LSPINE MANDIBLE MAXILLA "
     "NECK ORBIT PELVIS SELLA SHOULDER SKULL SSPINE TEETH THIGH THUMB TIBIA TOE TSPINE "
     "WRIST ZYGOMA".split()

@@ -90,9 +90,8 @@ def _join(boxes: np.ndarray, greys: np.ndarray, shape) -> list[tuple]:
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
     gap = np.maximum(left, left.T) - np.minimum(right, right.T)
     alike = np.abs(greys[:, None] - greys) < ONE_GREY
-    joined = (
-        alike & (overlap >= 0.5 * least) & (gap <= 0.8 * most) & (most <= 3 * least)
-    )
+    level = (overlap >= 0.5 * least) & (most <= 3 * least)
+    joined = alike & level & (gap <= 0.8 * most)
     _, group = sparse.csgraph.connected_components(sparse.csr_matrix(joined))
     found = []
     for index in np.flatnonzero(np.bincount(group) >= NUM_LETTERS):

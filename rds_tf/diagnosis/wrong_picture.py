@@ -17,7 +17,7 @@ NOTCH = 0.85  # two joined lungs fill less of their convex hull, one lung more
 SMALLEST_PX = 32
 MIN_GREYS = 0.1  # share of pixels that are neither black nor white
 FLAT_SHARE = 0.15  # of the height, in rows of one grey
-CUT_SHARE = 0.5  # of the lungs' width, where they end at such rows
+CUT_SHARE = 0.6  # of the lungs' width, where they end at such rows
 WORK_PX = 256
 SAME_ROWS = 0.1  # of what any two rows differ by, the difference of repeated ones
 
