@@ -56,9 +56,10 @@ def test_a_large_film_is_searched_on_a_smaller_copy_and_answered_in_its_pixels()
     assert 3900 < top < bottom < 4020 and 90 < left < 120
 
 
-def test_a_row_of_beads_in_different_greys_is_no_text():
-    film = np.zeros((400, 400), "float32")
+def test_strokes_side_by_side_are_text_in_one_grey_and_none_where_each_has_another():
+    beads = np.zeros((400, 400), "float32")
     for index in range(8):
-        film[20:30, 20 + 11 * index : 24 + 11 * index] = 0.3 + 0.1 * (3 * index % 7)
-    assert lettering.find_lines(film) == []
-    assert lettering.find_lines((film > 0).astype("float32"))  # of one grey it is
+        beads[20:30, 20 + 11 * index : 25 + 11 * index] = 0.2
+    assert lettering.find_lines(beads)
+    ramp = np.clip((np.arange(400, dtype="float32") - 20) / 110, 0, 0.8)
+    assert lettering.find_lines(ramp + beads) == []
