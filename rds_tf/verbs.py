@@ -31,6 +31,8 @@ def prepare(options) -> int:
     print(done.audit.round(3).to_string(index=False))
     notes = prepare.load_manifest(options.out)["notes"]
     print(f"\nCases with a note in the manifest: {(notes != '').sum()}.")
+    named = notes.str.contains("burned in", regex=False).sum()
+    print(f"Films that may have text burned in, check them for names: {named}.")
     shared = done.audit["shared_patients"].sum()
     print(f"Patients in more than one fold: {shared}. All in {options.out}")
     if done.num_rejected:

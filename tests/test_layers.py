@@ -11,14 +11,14 @@ PACKAGE = Path(__file__).parents[1] / "rds_tf"
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "": "config metrics comparison thresholds calibration overlay plots score_plots "
     "engine inspection store training",
-    "data": "sources telling grey codestream radiograph naming annotation cohort "
-    "likeness folds manifest prepare preprocessing augment pipeline",
+    "data": "sources telling grey codestream header lettering radiograph naming "
+    "annotation cohort likeness folds manifest prepare preprocessing augment pipeline",
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
     "diagnosis": "efficientnet activation other_cams explain imputation map_controls "
     "faithfulness classifier recipe crossval ensemble tubes arms audit "
-    "auditor films diagnose",
+    "auditor films wrong_picture diagnose",
     "readers": "readings mrmc decisions roe_metz power sizes codes design pack answers",
     "study": "report comparison_page audit_page reader_plots reader_tables "
     "readers_page dicom_source dicom_out demo",

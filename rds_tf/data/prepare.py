@@ -18,6 +18,7 @@ from rds_tf.data import (
     annotation,
     cohort,
     folds,
+    lettering,
     likeness,
     manifest,
     radiograph,
@@ -114,7 +115,7 @@ def prepare_case(task: Task) -> dict:
     """
     stamp = _stamp(task)
     film = radiograph.open_radiograph(task.source)
-    notes = list(film.warnings)
+    notes = [*film.warnings, *film.doubts, *lettering.describe(film.image)]
     record = {
         "image": f"images/{task.case_id}.png",
         **_write_mask(task, film.image.shape, notes),

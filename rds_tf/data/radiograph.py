@@ -14,7 +14,7 @@ import pydicom
 from pydicom import filereader, pixels, uid
 
 from rds_tf import engine
-from rds_tf.data import codestream, grey, sources, telling
+from rds_tf.data import codestream, grey, header, sources, telling
 
 # Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
 MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
@@ -44,12 +44,14 @@ class Radiograph:
         bits_stored: bits a pixel had in the file.
         patient_id: pseudonym made from the DICOM PatientID, "" where there is none.
         warnings: what the decoders complained of, in their words.
+        doubts: what the header says against it, see `header.list_doubts`.
     """
 
     image: np.ndarray
     bits_stored: int
     patient_id: str = ""
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def read_radiograph(path: str | Path) -> np.ndarray:
@@ -88,7 +90,7 @@ def open_radiograph(path: str | Path) -> Radiograph:
             data = sources.read_whole(path, MAX_BYTES)
             if _is_picture(data):
                 image, bits_stored = _read_picture(data)
-                patient_id = ""
+                patient_id, doubts = "", ()
             else:
                 dataset = _parse_dicom(data)
                 _check_header(dataset)
@@ -96,13 +98,14 @@ def open_radiograph(path: str | Path) -> Radiograph:
                 image = grey.apply_grey(stored, dataset)
                 bits_stored = int(dataset.BitsStored)
                 patient_id = telling.make_pseudonym(dataset)
+                doubts = tuple(header.list_doubts(dataset))
     except RadiographError as error:
         raise RadiographError(f"Cannot use {path.name}: {error}.") from error
     except Exception as error:  # pydicom and its decoders raise some ten types
         cause = telling.tell_cause(error)
         raise RadiographError(f"Cannot read {path.name}: {cause}.") from error
     messages = dict.fromkeys(telling.quote_nothing(w.message) for w in caught)
-    return Radiograph(image, bits_stored, patient_id, tuple(messages))
+    return Radiograph(image, bits_stored, patient_id, tuple(messages), doubts)
 
 
 def read_header(path: str | Path) -> pydicom.Dataset | None:

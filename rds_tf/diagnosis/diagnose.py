@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from rds_tf import config, engine, overlay, store
-from rds_tf.data import preprocessing, radiograph
-from rds_tf.diagnosis import classifier, ensemble, films
+from rds_tf.data import header, lettering, preprocessing, radiograph
+from rds_tf.diagnosis import classifier, ensemble, films, wrong_picture
 from rds_tf.lungs import gate, segmenter
 
 LONGEST_OVERLAY_PX = 1024
@@ -102,6 +102,10 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     doubts = joined.explain_abstention(logits, found.quality if looks else 1.0)
     if decision == "no RDS":
         heat[:] = 0
+    wrong = wrong_picture.find_doubts(film.image, found.mask, found.quality)
+    about = [*film.doubts, *wrong, *lettering.describe(film.image)]
+    doubts += [one for one in about if one.startswith(header.WRONG)]
+    about = [one for one in about if not one.startswith(header.WRONG)]
     return Diagnosis(
         image=film.image,
         mask=found.mask,
@@ -111,6 +115,7 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
         decision="not decided" if doubts else decision,
         warnings=(
             *film.warnings,
+            *about,
             *gate.mask_warnings(found.mask, found.quality),
             *doubts,
         ),

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rds_tf.data import folds, prepare, preprocessing, radiograph
 from rds_tf import config, engine, store
+from rds_tf.data import folds, prepare, preprocessing, radiograph
 from rds_tf.lungs import gate, passes, unet
 
 STEPS = {  # a rung of the ladder and its cost in forward passes

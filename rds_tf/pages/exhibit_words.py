@@ -136,6 +136,16 @@ SENTENCES = {  # warnings of the modules; numbers are carried over
     "틀릴 수 있고, 모델은 그 마스크를 통해 봅니다.",
     r"The models disagree: (\S+) of them share this view\.": "모델의 의견이 "
     "갈립니다: {}만 이 판정에 동의합니다.",
+    r"This may be no frontal chest film: (.*)\.": "정면 흉부 사진이 "
+    "아닐 수 있습니다: {}.",
+    r"turned, it shows lungs in other places or none": "돌려 보면 폐가 다른 곳에 "
+    "보이거나 보이지 않습니다",
+    r"the header says (\d+) years(?: or more)?, no infant": "파일에 나이 {}세로 "
+    "적혀 있습니다",
+    r"Text may be burned in near the border: check it for names\.": "가장자리에 "
+    "글자가 찍혀 있을 수 있습니다: 이름이 있는지 확인하세요.",
+    r"The header says that text is burned in: check it for names\.": "파일에 글자가 "
+    "찍혀 있다고 적혀 있습니다: 이름이 있는지 확인하세요.",
     r"The file departs from its standard; compare .*": "파일이 표준과 다릅니다. "
     "원본과 비교해 보세요.",
     r"(\d+) phantoms, no real film": "팬텀 {}장, 실제 사진 없음",

@@ -1,0 +1,123 @@
+"""Are pictures that are no frontal chest film caught, and chest films let through?
+
+    python benchmarks/wrong_pictures.py [--each 7] [--phantoms 200]
+        [--wrong FOLDER] [--prepared PREPARED] [--half all] [--every 1] [--sheet S.png]
+
+Caught means: `diagnose` warns that the picture may be no frontal chest film, and
+decides nothing. Shown are `--each` pictures of every kind of `wrong_kinds`, those of
+FOLDER (real ones; DICOM, PNG or JPEG), the films of PREPARED, and phantoms of all ages,
+upright, turned and mirrored. Bounds were chosen on other seeds and on the half of the
+patients that `--half choose` shows.
+Only the segmenter runs. SHEET shows what is missed and what is flagged falsely.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import wrong_kinds
+from tqdm import tqdm
+
+from rds_tf.data import header, radiograph
+from rds_tf.diagnosis import wrong_picture
+from rds_tf.lungs import segmenter
+from rds_tf.phantoms import phantom
+
+STEP = "median+rotate"
+FIRST_SEED = 91_000_000
+
+
+def main():
+    """Print what is caught, by kind, and what is flagged falsely."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--each", type=int, default=7)
+    parser.add_argument("--phantoms", type=int, default=200)
+    parser.add_argument("--wrong", type=Path)
+    parser.add_argument("--prepared", type=Path)
+    parser.add_argument("--half", choices=wrong_kinds.HALVES, default="all")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--sheet", type=Path)
+    options = parser.parse_args()
+    model = segmenter.load_segmenter().model
+    odd = show_kinds(model, options.each)
+    if options.wrong:
+        odd |= show_folder(model, options.wrong)
+    if options.prepared:
+        paths = wrong_kinds.list_films(options.prepared, options.half)
+        films = map(radiograph.read_radiograph, paths[:: options.every])
+        odd |= show_chests(model, f"films of {options.half} patients", films)
+    pictures = (draw_chest(index) for index in range(options.phantoms))
+    odd |= show_chests(model, "phantoms", pictures)
+    if options.sheet and odd:
+        cv2.imwrite(str(options.sheet), wrong_kinds.draw_sheet(odd))
+
+
+def is_flagged(model, image: np.ndarray) -> tuple[bool, float]:
+    """Say whether a picture is flagged, and how good its lung mask seems."""
+    (found,) = segmenter.segment_steps(model, [image], (STEP,))[STEP]
+    doubts = wrong_picture.find_doubts(image, found.mask, found.quality)
+    return bool(doubts), found.quality
+
+
+def show_kinds(model, each: int) -> dict[str, np.ndarray]:
+    """Show generated pictures of every kind; return those that are missed."""
+    caught, odd = {}, {}
+    for kind in tqdm(wrong_kinds.KINDS, "generated", disable=None):
+        caught[kind] = []
+        for index in range(each):
+            image = wrong_kinds.make_wrong(kind, FIRST_SEED + index)
+            flagged, quality = is_flagged(model, image)
+            caught[kind].append(flagged)
+            if not flagged:
+                odd[f"{kind} {index} missed {quality:.2f}"] = image
+        print(f"  {kind}: {sum(caught[kind])} of {each}", flush=True)
+    print("generated, caught:", wrong_kinds.share(np.concatenate([*caught.values()])))
+    return odd
+
+
+def show_folder(model, folder: Path) -> dict[str, np.ndarray]:
+    """Show the real wrong pictures of a folder; return those that are missed."""
+    caught, refused, odd = [], 0, {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            film = radiograph.open_radiograph(path)
+        except radiograph.RadiographError:
+            refused += 1
+            continue
+        flagged, quality = is_flagged(model, film.image)
+        said = [one for one in film.doubts if one.startswith(header.WRONG)]
+        words = "caught" if flagged else "missed"
+        print(f"  {path.name}: {words}, quality {quality:.2f}", *said, flush=True)
+        caught.append(flagged or bool(said))
+        if not caught[-1]:
+            odd[f"{path.stem} {quality:.2f}"] = film.image
+    print(f"{folder.name}, caught: {wrong_kinds.share(caught)}, {refused} refused")
+    return odd
+
+
+def draw_chest(index: int) -> np.ndarray:
+    """Draw a phantom, one in four turned at random, one in four mirrored."""
+    rng = np.random.default_rng([FIRST_SEED, index])
+    angle = rng.uniform(-180, 180) if index % 4 == 1 else rng.normal(0, 5)
+    shape = tuple(int(side) for side in rng.integers(256, 512, 2))
+    severity = rng.uniform(0, 1) * (rng.random() < 0.5)
+    age, seed = rng.uniform(0, 1), int(rng.integers(2**31))
+    image = phantom.make_phantom(seed, shape, severity, angle, age=age).image
+    return np.ascontiguousarray(image[:, ::-1]) if index % 4 == 2 else image
+
+
+def show_chests(model, name: str, images) -> dict[str, np.ndarray]:
+    """Show chest films; return those that are flagged."""
+    flags, odd = [], {}
+    for image in tqdm(images, name, disable=None):
+        flagged, quality = is_flagged(model, image)
+        flags.append(flagged)
+        if flagged:
+            odd[f"{name[:8]} {len(flags)} flagged {quality:.2f}"] = image
+    print(f"{name}, flagged falsely: {wrong_kinds.share(flags)}", flush=True)
+    return odd
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What a DICOM header says against a frontal chest film of an infant."""
+
+import datetime
+import re
+
+import pydicom
+
+WRONG = "This may be no frontal chest film: "
+ADULT_YEARS = 16  # from here on a chest has an adult's proportions
+BURNED_IN = "The header says that text is burned in: check it for names."
+# Of the body parts of DICOM PS3.16 annex L, those that a chest film does not centre on.
+ELSEWHERE = frozenset(
+    "ABDOMEN ANKLE ARM BRAIN BREAST CALCANEUS CALF COCCYX CSPINE ELBOW EYE FEMUR "
+    "FINGER FOOT FOREARM HAND HEAD HIP HUMERUS JAW KNEE LEG LSPINE MANDIBLE MAXILLA "
+    "NECK ORBIT PELVIS SELLA SHOULDER SKULL SSPINE TEETH THIGH THUMB TIBIA TOE TSPINE "
+    "WRIST ZYGOMA".split()
+)
+CHESTS = frozenset("BABYGRAM CHEST LUNG LUNGS RIB RIBS THORAX TRUNK WHOLEBODY".split())
+LATERAL = frozenset("LAT LATERAL LL LLAT RL RLAT".split())  # not LLD: a decubitus
+ANIMALS = frozenset(
+    "AVIAN BOVINE CANINE CAT DOG EQUINE FELINE HORSE MOUSE PIG PORCINE RABBIT RAT "
+    "SHEEP".split()
+)
+
+
+def list_doubts(dataset: pydicom.Dataset) -> list[str]:
+    """Say what in a header speaks against an infant's chest seen from the front.
+
+    Only words of short lists and ages are quoted: in the place of a code a damaged
+    header may hold a patient's name.
+
+    Returns:
+        One sentence a doubt, each beginning with `WRONG`, and `BURNED_IN` where
+        the header declares it; empty where the header says nothing, and where it
+        says chest beside another part.
+    """
+    parts = _read_words(dataset, "BodyPartExamined")
+    doubts = []
+    if (found := parts & ELSEWHERE) and not parts & CHESTS:
+        doubts.append(f"the header says {min(found)}")
+    if found := _read_words(dataset, "ViewPosition") & LATERAL:
+        doubts.append(f"the header says view {min(found)}, a lateral one")
+    if found := _read_words(dataset, "PatientSpeciesDescription") & ANIMALS:
+        doubts.append(f"the header says {min(found)}, no human")
+    years = find_age_years(dataset)
+    if years is not None and years >= ADULT_YEARS:
+        told = "90 years or more" if years >= 90 else f"{years} years"
+        doubts.append(f"the header says {told}, no infant")
+    declared = str(dataset.get("BurnedInAnnotation") or "").strip().upper()
+    return [f"{WRONG}{doubt}." for doubt in doubts] + [BURNED_IN] * (declared == "YES")
+
+
+def find_age_years(dataset: pydicom.Dataset) -> int | None:
+    """Read the age at the examination in whole years.
+
+    From PatientAge, else from PatientBirthDate and the date of acquisition or study.
+
+    Returns:
+        int from 0 to 130, or None where the header does not say.
+    """
+    age = str(dataset.get("PatientAge") or "").strip().upper()
+    if found := re.fullmatch("([0-9]{1,3})([DWMY])", age):
+        days = {"D": 1, "W": 7, "M": 30.44, "Y": 365.25}[found[2]]
+        years = int(int(found[1]) * days / 365.25 + 1e-6)
+        return years if years <= 130 else None
+    born = _read_date(dataset, "PatientBirthDate")
+    taken = _read_date(dataset, "AcquisitionDate") or _read_date(dataset, "StudyDate")
+    if born is None or taken is None:
+        return None
+    years = taken.year - born.year
+    years -= (taken.month, taken.day) < (born.month, born.day)
+    return years if 0 <= years <= 130 else None
+
+
+def _read_words(dataset: pydicom.Dataset, keyword: str) -> set[str]:
+    return set(re.findall("[A-Z]+", str(dataset.get(keyword) or "").upper()))
+
+
+def _read_date(dataset: pydicom.Dataset, keyword: str) -> datetime.date | None:
+    text = str(dataset.get(keyword) or "").strip()
+    if not re.fullmatch("[0-9]{8}", text):
+        return None
+    try:
+        return datetime.date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:  # no day of any year
+        return None

@@ -1,0 +1,104 @@
+"""Is this a frontal chest film at all? Signals that the chain has anyway, no network.
+
+A network that looks for lungs finds some in every picture. It finds them again in the
+turned picture only where there are lungs (`gate.mask_quality`): that tells a hand from
+a chest. What is spoiled in a way that leaves lungs to be found is told by its pixels.
+"""
+
+import cv2
+import numpy as np
+
+from rds_tf.data import header
+from rds_tf.lungs import gate, postprocess
+
+MIN_QUALITY = 0.68  # chosen on half of a set of children: docs/reliability.md
+MIN_JOINED = 0.71  # the same where both lungs run together
+NOTCH = 0.85  # two joined lungs fill less of their convex hull, one lung more
+SMALLEST_PX = 32
+MIN_GREYS = 0.1  # share of pixels that are neither black nor white
+FLAT_SHARE = 0.15  # of the height, in rows of one grey
+CUT_SHARE = 0.6  # of the lungs' width, where they end at such rows
+WORK_PX = 256
+SAME_ROWS = 0.1  # of what any two rows differ by, the difference of repeated ones
+
+
+def find_doubts(image: np.ndarray, mask: np.ndarray, quality: float) -> list[str]:
+    """Say why a picture may be no frontal chest film.
+
+    Args:
+        image: `(H, W)` float32 in `[0, 1]`.
+        mask: `(H, W)` uint8 of {0, 1}, the lungs found in it.
+        quality: float in `[0, 1]`, of the mask, from `gate.mask_quality`.
+
+    Returns:
+        One sentence that names every cause, or none. A chest that is turned or
+        mirrored gives none.
+    """
+    causes = []
+    if min(image.shape) < SMALLEST_PX:
+        height, width = image.shape
+        causes.append(f"it is only {height} x {width} pixels")
+    elif share_of_greys(image) < MIN_GREYS:
+        causes.append("it is all black and white")
+    elif ends_flat(image, mask):
+        causes.append("its lungs end at rows of one grey, as in a truncated file")
+    elif repeats_rows(image):
+        causes.append("its rows repeat")
+    if not shows_lungs(mask, quality):
+        causes.append("turned, it shows lungs in other places or none")
+    return [f"{header.WRONG}{'; '.join(causes)}."] if causes else []
+
+
+def shows_lungs(mask: np.ndarray, quality: float) -> bool:
+    """Say whether a mask is that of lungs, be they well drawn or not.
+
+    The score of a mask falls where one component is left (`gate.balance`). That is
+    taken back where a notch tells that both lungs run together: they are a chest.
+    """
+    if quality >= MIN_QUALITY:
+        return True
+    if len(postprocess.lung_areas(mask)) != 1:
+        return False
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hull = cv2.contourArea(cv2.convexHull(max(outlines, key=len)))
+    notched = mask.sum() < NOTCH * hull
+    return notched and quality / gate.balance(mask) ** 0.5 >= MIN_JOINED
+
+
+def share_of_greys(image: np.ndarray) -> float:
+    """Return the share of pixels away from the darkest and the brightest grey."""
+    low, high = float(image.min()), float(image.max())
+    edge = 0.02 * (high - low)
+    return float(((image > low + edge) & (image < high - edge)).mean())
+
+
+def ends_flat(image: np.ndarray, mask: np.ndarray) -> bool:
+    """Say whether lungs end, in their full width, at a wide band of one grey.
+
+    The band reaches to the upper or lower edge, as where a file was cut short.
+    """
+    reach = max(1, round(0.03 * len(image)))
+    widest = mask.sum(1).max()
+    for film, lungs in ((image, mask), (image[::-1], mask[::-1])):
+        flat = np.ptp(film, axis=1) < 1.5 / 255
+        begin = len(flat) - int(np.argmin(flat[::-1])) if not flat.all() else 0
+        if len(flat) - begin < FLAT_SHARE * len(flat) or not begin:
+            continue
+        last = lungs[max(0, begin - reach) : begin + reach].any(0).sum()
+        if last > CUT_SHARE * widest:
+            return True
+    return False
+
+
+def repeats_rows(image: np.ndarray) -> bool:
+    """Say whether the picture is one band of rows over and over."""
+    scale = min(1.0, WORK_PX / image.shape[1])  # across only: rows stay as they are
+    size = max(1, round(image.shape[1] * scale)), image.shape[0]
+    film = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    spread = float(np.abs(film - film.mean(0)).mean())
+    step = max(1, len(film) // 400)
+    for lag in range(max(2, len(film) // 25), len(film) // 2):
+        apart = float(np.abs(film[lag::step] - film[:-lag:step]).mean())
+        if apart < SAME_ROWS * spread:
+            return True
+    return False

@@ -1,0 +1,84 @@
+import numpy as np
+import pydicom
+import pytest
+
+from rds_tf.data import header, radiograph
+
+
+def read(**tags):
+    dataset = pydicom.Dataset()
+    with pydicom.config.disable_value_validation():
+        for keyword, value in tags.items():
+            setattr(dataset, keyword, value)
+    return header.list_doubts(dataset)
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"BodyPartExamined": "HAND"}, "HAND"),
+        ({"BodyPartExamined": "Left hip"}, "HIP"),
+        ({"ViewPosition": "LL"}, "a lateral one"),
+        ({"ViewPosition": "Lateral"}, "a lateral one"),
+        ({"PatientSpeciesDescription": "Canine"}, "CANINE, no human"),
+        ({"PatientAge": "054Y"}, "54 years"),
+        ({"PatientAge": "099Y"}, "90 years or more"),
+        ({"PatientBirthDate": "19700601", "StudyDate": "20240531"}, "53 years"),
+    ],
+)
+def test_a_header_that_says_another_picture_is_quoted(tags, words):
+    (sentence,) = read(**tags)
+    assert sentence.startswith(header.WRONG) and words in sentence
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {},
+        {"BodyPartExamined": "CHEST", "ViewPosition": "AP", "PatientAge": "003D"},
+        {"BodyPartExamined": "CHEST ABDOMEN"},
+        {"BodyPartExamined": "BABYGRAM"},
+        {"ViewPosition": "LLD"},  # lying on the left side, seen from the front
+        {"PatientSpeciesDescription": "Homo sapiens"},
+        {"PatientBirthDate": "20240230", "StudyDate": "20240531"},
+        {"PatientAge": "015Y", "PatientBirthDate": "19000101"},
+    ],
+)
+def test_a_header_of_a_childs_chest_raises_no_doubt(tags):
+    assert read(**tags) == []
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"BodyPartExamined": "HAND KIM", "ViewPosition": "LATERAL KIM"},
+        {"PatientSpeciesDescription": "KIM DOG"},
+    ],
+)
+def test_what_else_stands_in_the_place_of_a_code_is_not_quoted(tags):
+    sentences = read(**tags)
+    assert sentences and not any("KIM" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("age", "years"),
+    [("400D", 1), ("051W", 0), ("024M", 2), ("54", None), ("999Y", None), ("", None)],
+)
+def test_an_age_is_told_in_whole_years(age, years):
+    dataset = pydicom.Dataset()
+    with pydicom.config.disable_value_validation():
+        dataset.PatientAge = age
+    assert header.find_age_years(dataset) == years
+
+
+def test_a_declared_annotation_is_told_and_a_denied_one_is_not():
+    assert read(BurnedInAnnotation="YES") == [header.BURNED_IN]
+    assert read(BurnedInAnnotation="NO") == []
+
+
+def test_a_film_carries_the_doubts_of_its_header(write_dicom, tmp_path):
+    tags = {"BodyPartExamined": "KNEE", "PatientAge": "040Y"}
+    stored = np.array([[0, 255], [100, 200]], "uint8")
+    path = write_dicom(tmp_path / "a.dcm", stored, **tags)
+    knee, years = radiograph.open_radiograph(path).doubts
+    assert "KNEE" in knee and "40 years" in years

@@ -1,0 +1,109 @@
+import cv2
+import numpy as np
+import pytest
+
+from rds_tf.data import header, radiograph
+from rds_tf.diagnosis import classifier, diagnose, ensemble, wrong_picture
+from rds_tf.lungs import gate, segmenter
+from rds_tf.phantoms import phantom
+
+GOOD = wrong_picture.MIN_QUALITY + 0.01
+BAD = wrong_picture.MIN_QUALITY - 0.01
+
+
+@pytest.fixture(scope="module")
+def chest():
+    return phantom.make_phantom(3, (300, 320))
+
+
+def causes(image, mask, quality=GOOD):
+    sentences = wrong_picture.find_doubts(image, mask, quality)
+    assert all(one.startswith(header.WRONG) for one in sentences)
+    return " ".join(sentences)
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_chest_raises_no_doubt_turned_or_mirrored(chest, turn):
+    image, mask = np.rot90(chest.image, turn), np.rot90(chest.mask, turn)
+    assert causes(image, mask.copy()) == ""
+    assert causes(image[:, ::-1], mask[:, ::-1].copy()) == ""
+
+
+def test_lungs_that_only_some_passes_find_are_a_doubt(chest):
+    assert "other places" in causes(chest.image, chest.mask, BAD)
+
+
+def test_a_tiny_picture_says_its_size(chest):
+    tiny = cv2.resize(chest.image, (8, 9), interpolation=cv2.INTER_AREA)
+    assert "9 x 8 pixels" in causes(tiny, np.zeros((9, 8), "uint8"))
+
+
+def test_black_and_white_is_no_film(chest):
+    clipped = (chest.image > 0.5).astype("float32")
+    assert "black and white" in causes(clipped, chest.mask)
+    assert wrong_picture.share_of_greys(clipped) == 0
+
+
+def test_lungs_cut_off_at_grey_rows_are_a_truncated_file(chest):
+    image, mask = chest.image.copy(), chest.mask.copy()
+    middle = int(np.nonzero(mask)[0].mean())
+    image[middle:], mask[middle:] = 0.5, 0
+    assert "truncated" in causes(image, mask)
+    assert "truncated" in causes(image[::-1], mask[::-1])
+
+
+def test_a_black_frame_around_whole_lungs_is_none(chest):
+    framed = np.pad(chest.image, 100)
+    assert causes(framed, np.pad(chest.mask, 100)) == ""
+
+
+def test_a_band_of_rows_over_and_over_is_told(chest):
+    banded = np.tile(chest.image[120:160], (8, 1))
+    assert "rows repeat" in causes(banded, chest.mask)
+
+
+def test_two_lungs_that_run_together_below_a_notch_are_still_a_chest():
+    mask = np.zeros((200, 200), "uint8")
+    mask[20:180, 20:80] = mask[20:180, 120:180] = 1
+    mask[20:60, 80:120] = 1
+    # One component: `gate.balance` is a half, and the score falls by its root.
+    assert gate.balance(mask) == 0.5
+    like = wrong_picture.MIN_JOINED + 0.01
+    assert wrong_picture.shows_lungs(mask, like * 0.5**0.5)
+    assert not wrong_picture.shows_lungs(mask, (like - 0.02) * 0.5**0.5)
+    one = mask.copy()
+    one[:, 80:] = 0  # a half of a chest: no notch
+    assert not wrong_picture.shows_lungs(one, like * 0.5**0.5)
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """Return models that call every film RDS, and find perfect lungs in it."""
+
+    def segment(_, images, steps):
+        masks = [np.zeros(image.shape, "uint8") for image in images]
+        for mask in masks:
+            mask[60:240, 60:130] = mask[60:240, 180:250] = 1
+        return {steps[0]: [segmenter.Segmentation(mask, 0.9) for mask in masks]}
+
+    monkeypatch.setattr(segmenter, "segment_steps", segment)
+    heat = np.zeros((300, 320), "float32")
+    monkeypatch.setattr(ensemble, "ask", lambda *_: (np.array([2.0]), heat.copy()))
+    net = segmenter.Segmenter(None, {}, None)
+    return diagnose.Models(net, [classifier.Classifier(None, {"input": "whole"}, None)])
+
+
+def test_a_wrong_picture_is_not_decided_and_keeps_its_probability(chest, models):
+    plain = diagnose.diagnose_film(radiograph.Radiograph(chest.image, 8), models)
+    assert plain.decision == "RDS" and plain.warnings == ()
+    says_hand = (f"{header.WRONG}the header says HAND.",)
+    film = radiograph.Radiograph(chest.image, 8, doubts=says_hand)
+    found = diagnose.diagnose_film(film, models)
+    assert found.decision == "not decided" and found.warnings == says_hand
+    assert found.probability == plain.probability
+
+
+def test_burned_in_text_is_a_warning_and_no_reason_to_abstain(chest, models):
+    film = radiograph.Radiograph(chest.image, 8, doubts=(header.BURNED_IN,))
+    found = diagnose.diagnose_film(film, models)
+    assert found.decision == "RDS" and found.warnings == (header.BURNED_IN,)
