@@ -45,7 +45,7 @@ def make_film(path: Path, number: int) -> Path:
     bits = 8 if syntax == uid.JPEGBaseline8Bit else 12
     rows, columns = np.indices(SHAPE)
     rng = np.random.default_rng(number)
-    stored = (rows * 30 + columns * 20 + rng.integers(0, 200, SHAPE)) % 2**bits
+    stored = (rows * 15 + columns * 10 + rng.integers(0, 1500, SHAPE)) % 2**bits
     stored = stored.astype("u1" if bits == 8 else "u2")
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()

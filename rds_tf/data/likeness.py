@@ -7,8 +7,9 @@ new case: in another fold it would be a leak. So films are compared as small pic
 import cv2
 import numpy as np
 
-SIDE_PX = 16
-MIN_CORRELATION = 0.997  # copies 0.9998, other children 0.989 at most: reliability.md
+SIDE_PX = 32
+MIN_CORRELATION = 0.995  # copies 0.9997, other children 0.982 at most: reliability.md
+BLANK = 1 / 255  # a film of less contrast shows nothing
 BLOCK = 1024
 
 
@@ -19,12 +20,14 @@ def describe_look(image: np.ndarray) -> str:
         image: `(H, W)` float32, any levels.
 
     Returns:
-        512 hexadecimal digits: the film as 16 x 16 levels from its darkest to its
+        2048 hexadecimal digits: the film as 32 x 32 levels from its darkest to its
         brightest, 0 to 255; all 0 for a uniform one.
     """
     size = (SIDE_PX, SIDE_PX)
     small = cv2.resize(image.astype("float32"), size, interpolation=cv2.INTER_AREA)
-    spread = max(float(np.ptp(small)), 1e-9)
+    spread = float(np.ptp(small))
+    if spread < BLANK:
+        return bytes(SIDE_PX**2).hex()
     return (
         np.rint((small - small.min()) / spread * 255).astype(np.uint8).tobytes().hex()
     )

@@ -26,11 +26,11 @@ COPIES = {
 }
 
 
-def test_look_is_the_film_in_256_cells_from_its_darkest_to_its_brightest():
-    film = np.full((32, 64), 0.25, "float32")
+def test_look_is_the_film_in_1024_cells_from_its_darkest_to_its_brightest():
+    film = np.full((64, 128), 0.25, "float32")
     film[:2, :4], film[2:4, :4] = 0.75, 0.45  # two cells of 2 x 4 pixels
     look = bytes.fromhex(likeness.describe_look(film))
-    assert (len(look), look[0], look[16], look[1]) == (256, 255, 102, 0)
+    assert (len(look), look[0], look[32], look[1]) == (1024, 255, 102, 0)
 
 
 @pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
@@ -43,17 +43,18 @@ def test_a_film_stored_in_another_way_is_found(make_copy):
 
 def look_like(*levels):
     """A look whose first cells are these levels above 100, the others 100."""
-    return bytes([100 + level for level in levels] + [100] * (256 - len(levels))).hex()
+    return bytes([100 + level for level in levels] + [100] * (1024 - len(levels))).hex()
 
 
 def test_two_looks_are_alike_from_the_stated_correlation_on():
-    # One cell differs by 10, one by e: the correlation is about 10 / sqrt(100 + e^2),
-    # 0.9950 for e = 1 and, with one cell at 40, 40 / sqrt(1600 + 9) = 0.9972 for e = 3.
-    assert (
-        likeness.find_alike(["a", "b"], [look_like(10), look_like(10, 1)]) == [""] * 2
-    )
+    # Cells at 40 and e beside a cell at 40 alone: 40 / sqrt(1600 + e^2), which is
+    # 0.9972 for e = 3 and 0.9939 for e = 4.5; the means change the fourth digit.
     found = likeness.find_alike(["a", "b"], [look_like(40), look_like(40, 3)])
     assert found == ["a", "a"]
+    assert likeness.find_alike(["a", "b"], [look_like(80), look_like(80, 9)]) == [
+        "",
+        "",
+    ]
 
 
 def test_films_are_joined_through_others_whatever_their_order():

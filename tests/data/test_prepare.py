@@ -15,6 +15,11 @@ HEADER = "filepath,rds,exist_json,roi_area,height,width"
 SQUARE = np.array([[2, 1], [6, 1], [6, 4], [2, 4]], float)  # 12 px²
 
 
+def draw(index):
+    """Draw a film of 8 x 6 px that looks like no other."""
+    return np.random.default_rng(index).integers(0, 256, (6, 8), np.uint8)
+
+
 @pytest.fixture
 def source(tmp_path, write_dicom):
     """Ten films of 8 x 6 px, the outline on all but the last."""
@@ -22,9 +27,9 @@ def source(tmp_path, write_dicom):
     (folder / "dicom").mkdir(parents=True)
     (folder / "json").mkdir()
     for index in range(10):
-        film = np.full((6, 8), index, np.uint8)
-        film[0, 0] = 255
-        write_dicom(folder / f"dicom/c{index}.dcm", film, PatientID=str(index // 2))
+        write_dicom(
+            folder / f"dicom/c{index}.dcm", draw(index), PatientID=str(index // 2)
+        )
         json_path = folder / f"json/c{index}.json"
         annotation.write_labelme(json_path, [SQUARE], 6, 8, "")
     rows = [rf"C:\data\c{i}.dcm,{i % 2},{int(i < 9)},12,6,8" for i in range(10)]
@@ -54,7 +59,7 @@ def test_whole_cohort_is_prepared(source):
     assert (summary.num_images, summary.num_masks, summary.num_rejected) == (10, 9, 0)
     assert len(list((out / "images").glob("*.png"))) == 10
     assert len(list((out / "masks").glob("*.png"))) == 9
-    assert read_png(out / "images/c3.png")[0].tolist() == [255] + [3] * 7
+    assert read_png(out / "images/c3.png").tolist() == draw(3).tolist()
     mask = read_png(out / "masks/c3.png")
     assert (mask[1:4, 2:6] == 255).all() and mask.sum() == 12 * 255
     assert (out / "rejected.csv").read_text() == "file,row,reason\n"
