@@ -4,10 +4,12 @@
 """
 
 import ast
+import dataclasses
 import errno
 import os
 from pathlib import Path
 
+import keras
 import pytest
 
 from rds_tf import __main__ as command
@@ -15,7 +17,7 @@ from rds_tf import config
 
 write_bytes = Path.write_bytes
 PHANTOM = "--cases", "8", "--size", "64", "--workers", "1"
-TINY = "--start", "scratch", "--size", "32", "--steps", "10"
+TINY = "--start", "scratch", "--size", "16", "--steps", "10"
 
 
 @pytest.fixture
@@ -36,6 +38,14 @@ def disk(monkeypatch):
     return Disk
 
 
+@pytest.fixture
+def tiny(monkeypatch):
+    quick = config.PROFILES["quick"]
+    small = {"image_size": 16, "filters": 2, "depth": 1}
+    profile = dataclasses.replace(quick, segmenter=small, batch_size=2)
+    monkeypatch.setitem(config.PROFILES, "quick", profile)
+
+
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohort")
@@ -53,25 +63,32 @@ def list_verb(name, out, cohort, prepared, models):
     return [str(word) for word in words[name]]
 
 
-@pytest.mark.parametrize("name", ["phantom", "prepare", "train", "segment"])
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [("phantom", [0, 0.7]), ("prepare", [0, 0.7]), ("train", [0.9]), ("segment", [0])],
+)
 def test_full_disk_is_told_and_a_rerun_does_the_rest(
-    name, disk, cohort, prepared, models, tmp_path, capsys
+    name, shares, disk, tiny, cohort, prepared, models, tmp_path, capsys
 ):
+    def run(out):
+        keras.utils.clear_session()  # the names of layers stand in the file of weights
+        return command.main(list_verb(name, out, cohort, prepared, models))
+
     whole = tmp_path / "whole"
-    assert command.main(list_verb(name, whole, cohort, prepared, models)) == 0
+    assert run(whole) == 0
     expected, total = read_tree(whole), disk.used
-    for share in (0, 0.7):
+    for share in shares:
         torn = tmp_path / f"torn_{share}"
         disk.used, disk.room = 0, int(share * total)
         capsys.readouterr()
-        assert command.main(list_verb(name, torn, cohort, prepared, models)) == 1
+        assert run(torn) == 1
         told = capsys.readouterr().err.strip().splitlines()
         assert len(told) == 1
         assert told[0].startswith(f"Cannot write {torn}")
         assert told[0].endswith(": No space left on device.")
         assert read_tree(torn).items() <= expected.items()
     disk.room = None
-    assert command.main(list_verb(name, torn, cohort, prepared, models)) == 0
+    assert run(torn) == 0
     assert read_tree(torn) == expected
 
 
@@ -100,7 +117,7 @@ def writes(call):
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     if name in ("write_bytes", "write_text", "imwrite", "savetxt", "tofile"):
         return True
-    if name in ("to_csv", "to_json", "to_html"):
+    if name == "to_csv":
         return bool(call.args)
     words = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
     return name == "open" and any(str(word)[:1] in "wax" for word in words if word)
