@@ -6,6 +6,7 @@ import re
 import pydicom
 
 WRONG = "This may be no frontal chest film: "
+OLDEST_YEARS = 110  # 1 January 1900 stands for a birth date that was taken out
 ADULT_YEARS = 16  # from here on a chest has an adult's proportions
 BURNED_IN = "The header says that text is burned in: check it for names."
 # Of the body parts of DICOM PS3.16 annex L, those that a chest film does not centre on.
@@ -56,20 +57,20 @@ def find_age_years(dataset: pydicom.Dataset) -> int | None:
     From PatientAge, else from PatientBirthDate and the date of acquisition or study.
 
     Returns:
-        int from 0 to 130, or None where the header does not say.
+        int from 0 to `OLDEST_YEARS`, or None where the header does not say.
     """
     age = str(dataset.get("PatientAge") or "").strip().upper()
     if found := re.fullmatch("([0-9]{1,3})([DWMY])", age):
         days = {"D": 1, "W": 7, "M": 30.44, "Y": 365.25}[found[2]]
         years = int(int(found[1]) * days / 365.25 + 1e-6)
-        return years if years <= 130 else None
+        return years if years <= OLDEST_YEARS else None
     born = _read_date(dataset, "PatientBirthDate")
     taken = _read_date(dataset, "AcquisitionDate") or _read_date(dataset, "StudyDate")
     if born is None or taken is None:
         return None
     years = taken.year - born.year
     years -= (taken.month, taken.day) < (born.month, born.day)
-    return years if 0 <= years <= 130 else None
+    return years if 0 <= years <= OLDEST_YEARS else None
 
 
 def _read_words(dataset: pydicom.Dataset, keyword: str) -> set[str]:

@@ -24,7 +24,7 @@ from rds_tf.data import (
     radiograph,
 )
 
-VERSION = 3  # raise it when the same source gives other pixels: all is done again
+VERSION = 3  # raise it when a source gives other pixels or notes: all is done again
 MANIFEST_COLUMNS = manifest.COLUMNS
 load_manifest = manifest.load
 

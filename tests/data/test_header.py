@@ -41,6 +41,7 @@ def test_a_header_that_says_another_picture_is_quoted(tags, words):
         {"ViewPosition": "LLD"},  # lying on the left side, seen from the front
         {"PatientSpeciesDescription": "Homo sapiens"},
         {"PatientBirthDate": "20240230", "StudyDate": "20240531"},
+        {"PatientBirthDate": "19000101", "StudyDate": "20190416"},  # a stand-in
         {"PatientAge": "015Y", "PatientBirthDate": "19000101"},
     ],
 )
