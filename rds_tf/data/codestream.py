@@ -11,6 +11,7 @@ from pydicom import uid
 
 NO_LENGTH = {0x01, *range(0xD0, 0xD9)}  # markers without a segment: TEM, RST, SOI
 SIZES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, SOF55
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # neither occurs in a scan
 
 
 def find_fault(dataset: pydicom.Dataset) -> str:
@@ -30,7 +31,22 @@ def find_fault(dataset: pydicom.Dataset) -> str:
     elif (found := read_size(frame)) != (rows, columns):
         told = "of no known size" if found is None else "{} x {}".format(*found)
         return f"its compressed pixels are {told}, its header says {rows} x {columns}"
+    elif not is_whole(frame):
+        return "its compressed pixels end too soon"
     return ""
+
+
+def is_whole(frame: bytes) -> bool:
+    """Say whether the last scan of a JPEG, JPEG-LS or JPEG 2000 frame has its end.
+
+    Every one has a mark of the end (ISO/IEC 10918-1 B.2.1, 14495-1 C.1.1, 15444-1
+    A.4.4). Without it some decoders make up the rest of the picture, and CharLS looks
+    for it for seconds.
+
+    Args:
+        frame: the bytes of one compressed frame.
+    """
+    return frame.rfind(END_OF_IMAGE) > frame.rfind(START_OF_SCAN)
 
 
 def read_size(frame: bytes) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 import io
 import tracemalloc
 
+import cv2
 import numpy as np
 import PIL.Image
 import pydicom
@@ -122,14 +123,36 @@ def test_dicom_cut_anywhere_is_refused(tmp_path, dicom):
             radiograph.read_radiograph(path)
 
 
-def test_compressed_frame_cut_short_is_refused(tmp_path, make_dicom):
-    dataset = make_dicom(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
-    dataset.compress(uid.JPEG2000Lossless)
+def press(make_dicom, syntax):
+    """Compress noise in one syntax, baseline JPEG by OpenCV."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    dataset = make_dicom(noise)
+    if syntax != uid.JPEGBaseline8Bit:
+        dataset.compress(syntax)
+        return dataset
+    _, frame = cv2.imencode(".jpg", noise)
+    dataset.PixelData = pydicom.encaps.encapsulate([frame.tobytes()])
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return dataset
+
+
+@pytest.mark.parametrize("tail", [b"", bytes(900)])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize(
+    "syntax", [uid.JPEG2000Lossless, uid.JPEGLSLossless, uid.JPEGBaseline8Bit]
+)
+def test_compressed_frame_cut_short_is_refused(
+    tmp_path, make_dicom, syntax, share, tail
+):
+    dataset = press(make_dicom, syntax)
     frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
-    dataset.PixelData = pydicom.encaps.encapsulate([frame[: len(frame) // 4 * 2]])
+    part = frame[: int(share * len(frame))] + tail
     path = tmp_path / "a.dcm"
     dataset.save_as(path, enforce_file_format=True)
-    with refused(path, "Unable to decode"):
+    radiograph.read_radiograph(path)  # the whole one is read
+    dataset.PixelData = pydicom.encaps.encapsulate([part])
+    dataset.save_as(path, enforce_file_format=True)
+    with refused(path, "compressed pixels end too soon"):
         radiograph.read_radiograph(path)
 
 
