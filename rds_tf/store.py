@@ -20,6 +20,7 @@ from rds_tf import config, engine, inspection
 MANIFEST = "manifest.json"
 WEIGHTS = "model.weights.h5"
 MAX_ARCHITECTURE = 4096  # pixels or filters: more would only eat memory
+MAX_WEIGHT = 1e6  # products of a few larger ones overflow, and nan is no probability
 
 
 class ModelError(ValueError):
@@ -87,17 +88,37 @@ def read_manifest(folder: str | Path) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         complete = {"kind", "architecture", "weights", "training"} <= manifest.keys()
-        complete = complete and {"sha256"} <= manifest["weights"].keys()
     except FileNotFoundError:
         raise ModelError(f"{folder}: holds no model, {MANIFEST} is missing.") from None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read as a manifest: {error}.") from error
     if not complete:
         raise ModelError(f"{path}: lacks kind, architecture, weights or training.")
-    for name, value in dict(manifest["architecture"]).items():
+    if flawed := _list_flawed(manifest):
+        raise ModelError(f"{path}: its {' and '.join(flawed)} cannot be right.")
+    for name, value in manifest["architecture"].items():
         if isinstance(value, int) and not 0 <= value <= MAX_ARCHITECTURE:
             raise ModelError(f"{path}: no network of ours has {name} {value}.")
     return manifest
+
+
+def _list_flawed(manifest: dict) -> list[str]:
+    """List the entries of a manifest that hold something else than they should."""
+    weights, training = manifest["weights"], manifest["training"]
+    hearts = manifest.get("hearts", ["in"])
+    right = {
+        "kind": isinstance(manifest["kind"], str),
+        "architecture": isinstance(manifest["architecture"], dict),
+        "weights": isinstance(weights, dict) and "sha256" in weights,
+        "training": isinstance(training, dict) and _is_texts(training.get("seen", [])),
+        "hearts": _is_texts(hearts) and 0 < len(hearts) == len(set(hearts)),
+        "input": isinstance(manifest.get("input", "whole"), str),
+    }
+    return [name for name, is_right in right.items() if not is_right]
+
+
+def _is_texts(value) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def find_models(path: str | Path, kind: str) -> list[Path]:
@@ -181,11 +202,23 @@ def load_model(folder: str | Path, kind: str, build: Callable):
             # Keras only warns when it leaves a layer as it was.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
-        if not all(np.isfinite(part).all() for part in model.get_weights()):
-            raise ValueError("its weights are not all numbers")
+        _check_numbers(model)
     except (TypeError, ValueError, KeyError, UserWarning) as error:
-        raise ModelError(f"{folder}: does not fit its manifest: {error}") from error
+        cause = _shorten(error)
+        raise ModelError(f"{folder}: does not fit its manifest: {cause}.") from error
     return model, manifest
+
+
+def _check_numbers(model) -> None:
+    """Refuse weights that no training leaves behind: nan comes out of such networks."""
+    for weight in model.weights:
+        part = np.asarray(weight)
+        if not np.isfinite(part).all():
+            raise ValueError("its weights are not all numbers")
+        if np.abs(part).max(initial=0) > MAX_WEIGHT:
+            raise ValueError(f"its {weight.path} holds more than {MAX_WEIGHT:g}")
+        if weight.path.endswith("variance") and part.min(initial=0) < 0:
+            raise ValueError(f"its {weight.path} is below 0")
 
 
 def load_keras_file(path: str | Path):
@@ -208,4 +241,10 @@ def load_keras_file(path: str | Path):
         inspection.check_keras_file(path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (TypeError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: cannot be loaded safely: {error}") from error
+        cause = _shorten(error)
+        raise ModelError(f"{path}: cannot be loaded safely: {cause}.") from error
+
+
+def _shorten(error: Exception) -> str:
+    """Take the first sentence of what Keras says; whole configurations follow it."""
+    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".,")[:300]
