@@ -66,8 +66,8 @@ class Child:
                 break
         if answer:
             return json.loads(answer)
-        dead = self.process.poll() is not None
-        fault = f"died: {self.last_words()}" if dead else "hung"
+        ready, _, _ = select.select([self.process.stdout], [], [], 0)
+        fault = f"died: {self.last_words()}" if ready else "hung"  # it closed its end
         self.end()
         return {"fault": fault, "what": f"mutant {index}"}
 
