@@ -106,9 +106,9 @@ def judge_all(kind: str, folder: str, seed: str) -> None:
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         Path("/proc/self/clear_refs").write_text("5")  # forget the highest memory
-        before = time.process_time()
+        before = used_seconds()
         found = bench.try_mutant(int(line))
-        found["seconds"] = time.process_time() - before
+        found["seconds"] = used_seconds() - before
         found["bytes"] = highest_memory()
         if found["seconds"] > MOST_SECONDS:
             found["fault"] = found.get("fault") or f"took {found['seconds']:.0f} s"
@@ -117,10 +117,20 @@ def judge_all(kind: str, folder: str, seed: str) -> None:
         print(json.dumps(found), file=answers, flush=True)
 
 
+def used_seconds() -> float:
+    """Seconds of processor time of this process, and of those it has started."""
+    apart = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + apart.ru_utime + apart.ru_stime
+
+
 def highest_memory() -> int:
-    """Bytes of memory that this process held at most since it was asked to forget."""
+    """Bytes that this process held at most since it was asked to forget.
+
+    Or any that it ever started, where that is more.
+    """
     status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    here = int(status.partition("VmHWM:")[2].split()[0])
+    return 1024 * max(here, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def run(kind: str, count: int, seed: int, folder: Path) -> list[dict]:
