@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import warnings
 import zlib
 from pathlib import Path
@@ -17,6 +18,7 @@ from bad_seeds import (
     ODD,
     OUTLINE,
     SHAPE,
+    VERBS,
     Fault,
     add_chunk,
     check_cases,
@@ -27,12 +29,16 @@ from bad_seeds import (
     lay_out,
     make_command,
     make_film,
+    make_models,
     make_pictures,
+    make_readings,
     probe,
     resize_png,
     spoil,
+    spoil_config,
     spoil_node,
     spoil_tag,
+    try_ensemble,
 )
 
 from rds_tf import store
@@ -100,7 +106,9 @@ class Bench:
             elif dataset.file_meta.TransferSyntaxUID.is_encapsulated:
                 frame = next(pydicom.encaps.generate_frames(dataset.PixelData))
                 part = cut(rng, frame) + bytes(int(rng.choice([0, 0, 900])))
-                dataset.PixelData = pydicom.encaps.encapsulate([part + b"\0"])
+                if dataset.file_meta.TransferSyntaxUID == pydicom.uid.RLELossless:
+                    part = frame[: len(part) // 2 * 2 - 2]  # zeros would be pixels
+                dataset.PixelData = pydicom.encaps.encapsulate([part])
             else:
                 dataset.PixelData = cut(rng, dataset.PixelData)
             with contextlib.suppress(OSError):
@@ -268,8 +276,11 @@ class Bench:
 
     def set_up_model(self):
         """Store an untrained segmenter, and a whole `.keras` file."""
+        import keras
+
         from rds_tf.lungs import unet
 
+        keras.utils.set_random_seed(self.seed)
         small = {"image_size": 16, "filters": 2, "depth": 1}
         known = {"kind": "segmenter", "architecture": small, "hearts": ["in"]}
         known["training"] = {"data": "nothing", "start": "scratch", "seen": []}
@@ -285,13 +296,19 @@ class Bench:
         folder.mkdir(exist_ok=True)
         known = json.loads((good / store.MANIFEST).read_bytes())
         weights = (good / store.WEIGHTS).read_bytes()
-        how = str(rng.choice(["node", "node", "bytes", "weights", "vouched", "whole"]))
+        ways = ["node", "node", "bytes", "weights", "vouched", "whole", "config"]
+        how = str(rng.choice([*ways, "config", "ensemble"]))
         found |= {"what": how, "names": "mutant"}
-        if how == "whole":
-            path = self.folder / "mutant.keras"
-            path.write_bytes(spoil(rng, (self.folder / "good.keras").read_bytes()))
-            model = store.load_keras_file(path)
-            probe(model)
+        if how == "ensemble":
+            found["what"] += try_ensemble(rng, folder)
+            return
+        if how in ("whole", "config"):
+            path, whole = self.folder / "mutant.keras", self.folder / "good.keras"
+            if how == "whole":
+                path.write_bytes(spoil(rng, whole.read_bytes()))
+            else:
+                found["what"] += " " + spoil_config(rng, whole, path)
+            probe(store.load_keras_file(path))
             return
         if how in ("weights", "vouched"):
             weights = spoil(rng, weights)
@@ -310,9 +327,14 @@ class Bench:
         """Lay out what a command line may name."""
         self.set_up_prepared()
         self.set_up_model()
-        (self.folder / "readings.csv").write_text(
-            "reader,treatment,case,truth,rating\n"
-        )
+        from rds_tf import __main__ as command
+
+        make_models(self.folder / "models", self.folder / "good")
+        (self.folder / "readings.csv").write_text(make_readings())
+        os.chdir(self.folder)
+        for verb, words in VERBS.items():  # a bad good one would hide all mutants
+            options = command.build_parser().parse_args([*verb.split(), *words])
+            options.run(options)
 
     def try_command(self, rng, found):
         """Put odd words where a verb expects others."""

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import struct
+import zipfile
 import zlib
 from pathlib import Path, PureWindowsPath
 
@@ -111,6 +113,57 @@ def make_pictures(folder: Path) -> list[Path]:
         grey.save(folder / f"{name}.jpg", **options)
         paths.append(folder / f"{name}.jpg")
     return paths
+
+
+def make_models(folder: Path, segmenter: Path) -> None:
+    """Store an untrained classifier beside a copy of a segmenter."""
+    from rds_tf import store
+    from rds_tf.diagnosis import efficientnet
+
+    small = {"backbone": "B0", "image_size": 32}
+    known = {"kind": "classifier", "architecture": small, "input": "combined"}
+    known["training"] = {"data": "nothing", "start": "scratch", "seen": []}
+    model = efficientnet.build_classifier(**small)
+    store.save_model(model, folder / "classifier", known)
+    shutil.copytree(segmenter, folder / "segmenter", dirs_exist_ok=True)
+
+
+def spoil_config(rng, whole: Path, path: Path) -> str:
+    """Copy a `.keras` file with an odd value in its configuration; say where."""
+    with zipfile.ZipFile(whole) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(members["config.json"])
+    what = spoil_node(rng, content)
+    members["config.json"] = json.dumps(content).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return what
+
+
+def try_ensemble(rng, folder: Path) -> str:
+    """Load `ensemble.json` with an odd value, and judge its numbers; say where."""
+    from rds_tf.diagnosis import ensemble
+
+    content = ensemble.Ensemble(members=("a",)).to_json()
+    what = spoil_node(rng, content)
+    (folder / "ensemble.json").write_text(json.dumps(content))
+    found = ensemble.load(folder)
+    if not (found.temperature > 0 and 0 <= found.threshold < 1.001):
+        raise Fault("the ensemble decides by no number")
+    if not np.isfinite(found.predict(np.zeros((1, 2)))).all():
+        raise Fault("the ensemble gives no probability")
+    return what
+
+
+def make_readings() -> str:
+    """Return the table of a small whole study."""
+    rng = np.random.default_rng(0)
+    rows = ["reader,treatment,case,truth,rating"]
+    for reader, arm, case in np.ndindex(3, 2, 12):
+        rating = rng.integers(0, 60) + 40 * (case % 2)
+        rows.append(f"r{reader},{arm},c{case},{case % 2},{rating}")
+    return "\n".join([*rows, ""])
 
 
 def lay_out(root: Path) -> None:
@@ -280,9 +333,10 @@ def probe(model) -> None:
 VERBS = {
     "phantom": ["out", "--cases", "2", "--size", "48", "--workers", "1"],
     "prepare": ["good.csv", "out2", "--root", "root", "--workers", "1"],
-    "segment": ["out", "out3", "--model", "good", "--steps", "median"],
-    "evaluate segmentation": ["out", "--model", "good", "--angles", "0"],
-    "diagnose": ["root", "--out", "out4", "--models", "good"],
+    "segment": ["out", "out3", "--model", "models", "--steps", "median"],
+    "evaluate segmentation": ["out", "--model", "models", "--angles", "0"],
+    "evaluate diagnosis": ["out", "--model", "models", "--segmenter", "models"],
+    "diagnose": ["root/f0.dcm", "--out", "out4", "--models", "models"],
     "study plan": ["--readers", "4", "--cases", "20", "--simulations", "0"],
     "study analyse": ["readings.csv", "--json", "a.json"],
     "report": ["out", "out5"],
@@ -292,6 +346,7 @@ OPTIONS = {
     "prepare": ["--root"],
     "segment": ["--heart", "--model"],
     "evaluate segmentation": ["--heart", "--json", "--segmenter"],
+    "evaluate diagnosis": ["--json", "--angles", "--model"],
     "diagnose": ["--dicom", "--models"],
     "study plan": [
         "--auroc",
@@ -316,6 +371,7 @@ WORDS += [
     "/",
     "nowhere",
     "good",
+    "models",
 ]
 WORDS += [
     "root",

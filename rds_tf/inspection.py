@@ -11,8 +11,11 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import numpy as np
+
 MAX_BYTES = 2**31  # of a model file, inflated
 MAX_JSON_BYTES = 2**24
+MAX_WEIGHT = 1e6  # products of a few larger ones overflow, and nan is no probability
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 # Classes that hold numbers and structure, none that holds code of the file's writer.
 MODULES = {
@@ -129,3 +132,45 @@ def _check_class(part: dict) -> None:
     function = function and part.get("config") in FUNCTIONS
     if not (known or mark or function):
         raise ValueError(f"its configuration names {module}.{name}, which may be code")
+
+
+def list_flawed(manifest: dict) -> list[str]:
+    """List the entries of a manifest that hold something else than they should."""
+    weights, training = manifest["weights"], manifest["training"]
+    hearts = manifest.get("hearts", ["in"])
+    right = {
+        "kind": isinstance(manifest["kind"], str),
+        "architecture": isinstance(manifest["architecture"], dict),
+        "weights": isinstance(weights, dict) and "sha256" in weights,
+        "training": isinstance(training, dict) and _is_texts(training.get("seen", [])),
+        "hearts": _is_texts(hearts) and 0 < len(hearts) == len(set(hearts)),
+        "input": isinstance(manifest.get("input", "whole"), str),
+    }
+    return [name for name, is_right in right.items() if not is_right]
+
+
+def _is_texts(value) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def check_shapes(model, manifest: dict) -> None:
+    """Refuse a model whose code builds another network than its manifest describes."""
+    built = {
+        "input_shape": list(model.input_shape[1:]),
+        "num_parameters": model.count_params(),
+    }
+    for name, value in built.items():
+        if manifest.get(name) != value:
+            raise ValueError(f"its {name} is {value}, not {manifest.get(name)}")
+
+
+def check_numbers(model) -> None:
+    """Refuse weights that no training leaves behind: nan comes out of such networks."""
+    for weight in model.weights:
+        part = np.asarray(weight)
+        if not np.isfinite(part).all():
+            raise ValueError("its weights are not all numbers")
+        if np.abs(part).max(initial=0) > MAX_WEIGHT:
+            raise ValueError(f"its {weight.path} holds more than {MAX_WEIGHT:g}")
+        if weight.path.endswith("variance") and part.min(initial=0) < 0:
+            raise ValueError(f"its {weight.path} is below 0")

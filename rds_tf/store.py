@@ -12,8 +12,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 import rds_tf
 from rds_tf import config, engine, inspection
 
@@ -99,14 +97,15 @@ def read_manifest(folder: str | Path) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         complete = {"kind", "architecture", "weights", "training"} <= manifest.keys()
-        complete = complete and {"sha256"} <= manifest["weights"].keys()
     except FileNotFoundError:
         raise ModelError(f"{folder}: holds no model, {MANIFEST} is missing.") from None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read as a manifest: {error}.") from error
     if not complete:
         raise ModelError(f"{path}: lacks kind, architecture, weights or training.")
-    for name, value in dict(manifest["architecture"]).items():
+    if flawed := inspection.list_flawed(manifest):
+        raise ModelError(f"{path}: its {' and '.join(flawed)} cannot be right.")
+    for name, value in manifest["architecture"].items():
         if isinstance(value, int) and not 0 <= value <= MAX_ARCHITECTURE:
             raise ModelError(f"{path}: no network of ours has {name} {value}.")
     return manifest
@@ -183,15 +182,15 @@ def load_model(folder: str | Path, kind: str, build: Callable):
     try:
         inspection.check_weights(weights)
         model = build(**manifest["architecture"])
-        _check_shapes(model, manifest)
+        inspection.check_shapes(model, manifest)
         with warnings.catch_warnings():
             # Keras only warns when it leaves a layer as it was.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
-        if not all(np.isfinite(part).all() for part in model.get_weights()):
-            raise ValueError("its weights are not all numbers")
+        inspection.check_numbers(model)
     except (TypeError, ValueError, KeyError, UserWarning) as error:
-        raise ModelError(f"{folder}: does not fit its manifest: {error}") from error
+        cause = _shorten(error)
+        raise ModelError(f"{folder}: does not fit its manifest: {cause}.") from error
     return model, manifest
 
 
@@ -208,17 +207,6 @@ def _check_bytes(weights: Path, known: dict) -> None:
         raise ModelError(
             f"{weights}: was changed or damaged, its SHA-256 is not the manifest's."
         )
-
-
-def _check_shapes(model, manifest: dict) -> None:
-    """Refuse a model whose code builds another network than its manifest describes."""
-    built = {
-        "input_shape": list(model.input_shape[1:]),
-        "num_parameters": model.count_params(),
-    }
-    for name, value in built.items():
-        if manifest.get(name) != value:
-            raise ValueError(f"its {name} is {value}, not {manifest.get(name)}")
 
 
 def load_keras_file(path: str | Path):
@@ -241,4 +229,10 @@ def load_keras_file(path: str | Path):
         inspection.check_keras_file(path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (TypeError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: cannot be loaded safely: {error}") from error
+        cause = _shorten(error)
+        raise ModelError(f"{path}: cannot be loaded safely: {cause}.") from error
+
+
+def _shorten(error: Exception) -> str:
+    """Take the first sentence of what Keras says; whole configurations follow it."""
+    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".,")[:300]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 
 import h5py
@@ -200,6 +201,35 @@ def test_a_whole_model_that_could_carry_code_is_refused(whole, name):
     rewrite(whole, HOSTILE[name])
     with pytest.raises(store.ModelError, match=r"model.keras: cannot be loaded safely"):
         store.load_keras_file(whole)
+
+
+@pytest.mark.parametrize("value", [255, "/etc/passwd", {"name": "x"}, None])
+def test_a_configuration_that_keras_cannot_build_is_told_in_one_line(whole, value):
+    def change(members):
+        content = json.loads(members["config.json"]) | {"config": value}
+        members["config.json"] = json.dumps(content).encode()
+
+    rewrite(whole, change)
+    with pytest.raises(store.ModelError, match="cannot be loaded safely") as caught:
+        store.load_keras_file(whole)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_a_zip_bomb_is_refused_before_it_is_inflated(whole):
+    def change(members):
+        members["model.weights.h5"] = bytes(100_000_000)
+
+    rewrite(whole, change)
+    assert whole.stat().st_size < 200_000
+    bomb = bytearray(whole.read_bytes())  # let its list of contents claim 4 GB
+    place = bomb.index(b"PK\1\2") + 24
+    bomb[place : place + 4] = b"\xff\xff\xff\xf0"
+    whole.write_bytes(bomb)
+    tracemalloc.start()
+    with pytest.raises(store.ModelError, match="inflate without measure"):
+        store.load_keras_file(whole)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x89HDF\r\n\x1a\n"])

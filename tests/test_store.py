@@ -63,6 +63,23 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
         store.load_model(folder, "segmenter", build)
 
 
+def test_weights_that_no_training_leaves_behind_are_refused(tmp_path):
+    def build(units=2):
+        inputs = keras.Input((3,))
+        layer = keras.layers.BatchNormalization()
+        return keras.Model(inputs, layer(keras.layers.Dense(units)(inputs)))
+
+    manifest = {"kind": "segmenter", "architecture": {"units": 2}, "training": {}}
+    for place, value, cause in ((0, 1e9, "more than"), (-1, -1.0, "below 0")):
+        model = build()  # the first is a kernel, the last a variance
+        parts = model.get_weights()
+        parts[place][...] = value
+        model.set_weights(parts)
+        folder = store.save_model(model, tmp_path / "one", manifest)
+        with pytest.raises(store.ModelError, match=cause):
+            store.load_model(folder, "segmenter", build)
+
+
 def test_a_model_of_the_wrong_kind_is_refused(saved):
     _, folder = saved
     with pytest.raises(store.ModelError, match="is a segmenter, not a classifier"):
@@ -104,12 +121,31 @@ def test_a_manifest_that_describes_another_network_is_refused(saved, name, value
         store.load_model(folder, "segmenter", build)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"kind": "segmenter"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"kind": "segmenter"}', "[" * 100_000]
+)
 def test_a_broken_manifest_is_one_sentence(saved, text):
     _, folder = saved
     (folder / store.MANIFEST).write_text(text)
     with pytest.raises(store.ModelError, match=store.MANIFEST):
         store.load_model(folder, "segmenter", build)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("architecture", wrong) for wrong in (None, 3, "x", [])),
+        *(("training", wrong) for wrong in (3, {"seen": None}, {"seen": [5]})),
+        *(("hearts", wrong) for wrong in (3, [], [None], ["in", "in"], "in")),
+        *(("weights", None), ("weights", {}), ("kind", ["segmenter"]), ("input", 1)),
+    ],
+)
+def test_an_entry_of_a_manifest_of_another_kind_is_told(saved, name, value):
+    _, folder = saved
+    known = json.loads((folder / store.MANIFEST).read_text()) | {name: value}
+    store.write_json(folder / store.MANIFEST, known)
+    with pytest.raises(store.ModelError, match=f"its {name} cannot be right"):
+        store.read_manifest(folder)
 
 
 def test_models_are_found_by_kind_in_a_folder_or_as_the_folder(saved, tmp_path):

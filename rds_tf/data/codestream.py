@@ -11,6 +11,7 @@ from pydicom import uid
 
 NO_LENGTH = {0x01, *range(0xD0, 0xD9)}  # markers without a segment: TEM, RST, SOI
 SIZES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, SOF55
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # neither occurs in a scan
 
 
 def find_fault(dataset: pydicom.Dataset) -> str:
@@ -30,7 +31,25 @@ def find_fault(dataset: pydicom.Dataset) -> str:
     elif (found := read_size(frame)) != (rows, columns):
         told = "of no known size" if found is None else "{} x {}".format(*found)
         return f"its compressed pixels are {told}, its header says {rows} x {columns}"
+    elif read_samples(frame) not in (None, dataset.SamplesPerPixel):
+        told = f"have {read_samples(frame)} samples each"
+        return f"its compressed pixels {told}, its header says otherwise"
+    elif not is_whole(frame):
+        return "its compressed pixels end too soon"
     return ""
+
+
+def is_whole(frame: bytes) -> bool:
+    """Say whether the last scan of a JPEG, JPEG-LS or JPEG 2000 frame has its end.
+
+    Every one has a mark of the end (ISO/IEC 10918-1 B.2.1, 14495-1 C.1.1, 15444-1
+    A.4.4). Without it some decoders make up the rest of the picture, and CharLS looks
+    for it for seconds.
+
+    Args:
+        frame: the bytes of one compressed frame.
+    """
+    return frame.rfind(END_OF_IMAGE) > frame.rfind(START_OF_SCAN)
 
 
 def read_size(frame: bytes) -> tuple[int, int] | None:
@@ -47,7 +66,8 @@ def read_size(frame: bytes) -> tuple[int, int] | None:
     """
     try:
         if frame[:2] == b"\xff\xd8":
-            return _read_sof(frame)
+            place = _find_sof(frame)
+            return place and struct.unpack_from(">2H", frame, place + 5)
         start = 0 if frame[:4] == b"\xff\x4f\xff\x51" else frame.find(b"jp2c") + 4
         if frame[start : start + 4] != b"\xff\x4f\xff\x51":
             return None
@@ -57,15 +77,21 @@ def read_size(frame: bytes) -> tuple[int, int] | None:
     return rows - top, columns - left
 
 
-def _read_sof(frame: bytes) -> tuple[int, int] | None:
+def read_samples(frame: bytes) -> int | None:
+    """Read the samples of a pixel of a JPEG or JPEG-LS frame, None for another one."""
+    place = _find_sof(frame) if frame[:2] == b"\xff\xd8" else None
+    return frame[place + 9] if place else None
+
+
+def _find_sof(frame: bytes) -> int | None:
     """Walk from segment to segment to the one that holds the size."""
     place = 2
-    while place < len(frame):
+    while place + 10 <= len(frame):
         mark, kind = struct.unpack_from(">2B", frame, place)
         if mark != 0xFF or kind == 0xDA:  # the scan begins and no size was seen
             return None
         if kind in SIZES:
-            return struct.unpack_from(">2H", frame, place + 5)
+            return place
         if kind == 0xFF:  # a fill byte
             place += 1
         elif kind in NO_LENGTH:

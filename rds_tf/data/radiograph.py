@@ -14,7 +14,7 @@ import pydicom
 from pydicom import filereader, pixels, uid
 
 from rds_tf import engine
-from rds_tf.data import codestream, grey, header, sources, telling
+from rds_tf.data import codestream, grey, header, sources, telling, trial
 
 # Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
 MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
@@ -94,7 +94,9 @@ def open_radiograph(path: str | Path) -> Radiograph:
             else:
                 dataset = _parse_dicom(data)
                 _check_header(dataset)
-                stored = _decode(path, dataset)
+                if fault := trial.find_fault(path, dataset):
+                    raise RadiographError(fault)
+                stored = decode(path, dataset)
                 image = grey.apply_grey(stored, dataset)
                 bits_stored = int(dataset.BitsStored)
                 patient_id = telling.make_pseudonym(dataset)
@@ -208,6 +210,9 @@ def _check_header(dataset: pydicom.Dataset) -> None:
         raise RadiographError(f"its HighBit {high_bit} is not BitsStored - 1")
     num_pixels = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
     _check_size(num_pixels * bits_allocated // 8)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated and (fault := codestream.find_fault(dataset)):
+        raise RadiographError(fault)
 
 
 def _check_size(num_bytes: int) -> None:
@@ -215,11 +220,9 @@ def _check_size(num_bytes: int) -> None:
         raise RadiographError(f"it would take more than {MAX_BYTES} bytes decoded")
 
 
-def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
+def decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     """Decode the stored values of one frame as (H, W)."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_encapsulated and (fault := codestream.find_fault(dataset)):
-        raise RadiographError(fault)
     if syntax == uid.JPEGExtended12Bit and dataset.BitsAllocated == 16:
         return _decode_jpeg_12_bit(path, dataset.Rows, dataset.Columns)
     stored = pixels.pixel_array(dataset, index=0)

@@ -86,10 +86,15 @@ def load(folder: Path) -> Ensemble:
         members = tuple(map(str, content.pop("members", ())))
         numbers = {name: float(value) for name, value in content.items()}
         found = Ensemble(**numbers, members=members)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise store.ModelError(f"{path}: is not an ensemble: {error}.") from error
+    if not np.isfinite(list(numbers.values())).all():
+        raise store.ModelError(f"{path}: a number of it is not finite.")
     if not found.temperature > 0:
         raise store.ModelError(f"{path}: its temperature must be above 0.")
+    highest = np.nextafter(1, 2)  # a fitted one that calls nobody ill
+    if not all(0 <= n <= highest for n in (found.threshold, found.sensitive_threshold)):
+        raise store.ModelError(f"{path}: a threshold is not from 0 to 1.")
     return found
 
 

@@ -66,6 +66,21 @@ def test_a_large_frame_under_a_small_header_is_refused(tmp_path, make_dicom, syn
         radiograph.read_radiograph(path)
 
 
+@pytest.mark.parametrize("samples", [0, 2, 3, 4, 255])
+def test_a_jpeg_of_other_samples_than_its_header_never_meets_its_decoder(
+    tmp_path, make_dicom, samples
+):
+    """GDCM would end the whole process, and with it all other films of a run."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(TALL).save(buffer, "jpeg")
+    frame = bytearray(buffer.getvalue())
+    frame[frame.index(b"\xff\xc0") + 9] = samples
+    syntax = uid.JPEGBaseline8Bit
+    path = write_frame(tmp_path / "a.dcm", make_dicom, bytes(frame), syntax, 80, 64)
+    with pytest.raises(radiograph.RadiographError, match=f"have {samples} samples"):
+        radiograph.read_radiograph(path)
+
+
 def test_rle_that_unpacks_to_more_than_its_header_is_refused(tmp_path, make_dicom):
     bomb = struct.pack("<16L", 1, 64, *[0] * 14) + b"\x81\x00" * 100_000
     path = write_frame(tmp_path / "a.dcm", make_dicom, bomb, uid.RLELossless)

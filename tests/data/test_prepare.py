@@ -218,6 +218,35 @@ def test_constant_patient_of_the_files_does_not_fill_one_fold(source, write_dico
     assert notes.str.contains("PatientID is ignored").all()
 
 
+def test_two_patients_of_one_id_in_their_files_are_kept_in_one_fold(
+    source, write_dicom
+):
+    for index in range(10):
+        film = np.full((6, 8), index, np.uint8)
+        film[0, 0] = 255
+        patient_id = "KIM" if index in (0, 9) else str(index)
+        write_dicom(source / f"dicom/c{index}.dcm", film, PatientID=patient_id)
+    rows = [f"c{i}.dcm,{i % 2},0,,,,name{i}" for i in range(10)]
+    table = "\n".join([f"{HEADER},patient_id", *rows, ""])
+    (source / "cohort.csv").write_text(table)
+    run(source)
+    fold = prepare.load_manifest(source / "out").set_index("case_id")["fold"]
+    assert fold["c0"] == fold["c9"]
+    assert sorted(fold.value_counts()) == [2] * 5
+
+
+def test_two_patients_of_one_id_in_the_table_are_kept_in_one_fold(source, write_dicom):
+    for index in range(10):  # the files say nothing against it
+        film = np.full((6, 8), 25 * index, np.uint8)
+        write_dicom(source / f"dicom/c{index}.dcm", film)
+    rows = [f"c{i}.dcm,{i % 2},0,,,,name{i % 9}" for i in range(10)]
+    table = "\n".join([f"{HEADER},patient_id", *rows, ""])
+    (source / "cohort.csv").write_text(table)
+    run(source)
+    fold = prepare.load_manifest(source / "out").set_index("case_id")["fold"]
+    assert fold["c0"] == fold["c9"]
+
+
 def test_fewer_workers_than_one_are_refused(source):
     with pytest.raises(ValueError, match="`num_workers` must be at least 1.*: 0"):
         run(source, num_workers=0)

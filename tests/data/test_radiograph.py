@@ -1,8 +1,14 @@
 """Radiographs read right or refused by name, and PNGs that keep their bits."""
 
+import gzip
 import io
+import itertools
+import struct
 import tracemalloc
+import zipfile
+import zlib
 
+import cv2
 import numpy as np
 import PIL.Image
 import pydicom
@@ -122,15 +128,34 @@ def test_dicom_cut_anywhere_is_refused(tmp_path, dicom):
             radiograph.read_radiograph(path)
 
 
-def test_compressed_frame_cut_short_is_refused(tmp_path, make_dicom):
-    dataset = make_dicom(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
-    dataset.compress(uid.JPEG2000Lossless)
+def press(make_dicom, syntax):
+    """Compress noise in one syntax, baseline JPEG by OpenCV."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    dataset = make_dicom(noise)
+    if syntax != uid.JPEGBaseline8Bit:
+        dataset.compress(syntax)
+        return dataset
+    _, frame = cv2.imencode(".jpg", noise)
+    dataset.PixelData = pydicom.encaps.encapsulate([frame.tobytes()])
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return dataset
+
+
+@pytest.mark.parametrize(
+    "syntax", [uid.JPEG2000Lossless, uid.JPEGLSLossless, uid.JPEGBaseline8Bit]
+)
+def test_compressed_frame_cut_short_is_refused(tmp_path, make_dicom, syntax):
+    dataset = press(make_dicom, syntax)
     frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
-    dataset.PixelData = pydicom.encaps.encapsulate([frame[: len(frame) // 4 * 2]])
     path = tmp_path / "a.dcm"
     dataset.save_as(path, enforce_file_format=True)
-    with refused(path, "Unable to decode"):
-        radiograph.read_radiograph(path)
+    radiograph.read_radiograph(path)  # the whole one is read
+    for share, tail in itertools.product((0.1, 0.5, 0.99), (b"", bytes(900))):
+        part = frame[: int(share * len(frame))] + tail
+        dataset.PixelData = pydicom.encaps.encapsulate([part])
+        dataset.save_as(path, enforce_file_format=True)
+        with refused(path, "compressed pixels end too soon"):
+            radiograph.read_radiograph(path)
 
 
 def test_deflated_bomb_is_refused_before_it_is_inflated(
@@ -156,11 +181,87 @@ def test_pixels_beyond_the_one_frame_are_left_out(tmp_path, write_dicom):
     assert "sufficient to contain 5 frames" in film.warnings[0]
 
 
-def test_deeply_nested_header_is_refused(tmp_path):
+@pytest.mark.parametrize("depth", [400, 2000])
+def test_deeply_nested_header_is_refused(tmp_path, depth):
     item = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
     path = tmp_path / "a.dcm"
-    path.write_bytes(bytes(128) + b"DICM" + item * 2000)
+    path.write_bytes(bytes(128) + b"DICM" + item * depth)
     with refused(path, ""):
+        radiograph.read_radiograph(path)
+
+
+def test_film_with_400_nested_sequences_is_read_or_refused_by_name(tmp_path, dicom):
+    start = (
+        b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    )
+    end = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+    data = dicom.read_bytes()
+    place = data.index(b"\x10\x00\x20\x00LO")  # PatientID, the next group
+    dicom.write_bytes(data[:place] + start * 400 + end * 400 + data[place:])
+    try:
+        image = radiograph.read_radiograph(dicom)
+    except radiograph.RadiographError as error:
+        assert "a.dcm" in str(error) and "recursion" in str(error)
+    else:
+        np.testing.assert_array_equal(image, EXPECTED)
+
+
+def test_header_that_claims_60000_x_60000_pixels_is_refused(tmp_path, write_dicom):
+    path = write_dicom(tmp_path / "a.dcm", GREYS, Rows=60_000, Columns=60_000)
+    with refused(path, "more than 1073741824 bytes"):
+        radiograph.read_radiograph(path)
+
+
+def write_png_bytes(width, height, chunk=b"", pixels=b"\0\0"):
+    """Write a grey PNG by hand, with the size in its header that is asked for."""
+
+    def pack(name, content):
+        check = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check
+
+    head = pack(b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0))
+    body = pack(b"IDAT", zlib.compress(pixels, 9)) + pack(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + chunk + body, pack
+
+
+def test_png_bombs_are_refused_and_never_fill_the_memory(tmp_path):
+    path = tmp_path / "a.png"
+    good, pack = write_png_bytes(1, 1, pixels=b"\0\x33")
+    path.write_bytes(good)
+    np.testing.assert_allclose(radiograph.read_radiograph(path), [[0.2]], atol=1e-6)
+    text = pack(b"zTXt", b"x\0\0" + zlib.compress(bytes(200_000_000), 9))
+    bombs = {
+        "claims 60000 x 60000": write_png_bytes(60_000, 60_000)[0],
+        "claims 2**31 - 1 rows": write_png_bytes(1, 2**31 - 1)[0],
+        "claims 9000 x 9000": write_png_bytes(9_000, 9_000)[0],
+        "text of 200 MB": write_png_bytes(1, 1, text)[0],
+        "200 MB behind one pixel": write_png_bytes(1, 1, pixels=bytes(200_000_000))[0],
+    }
+    for name, content in bombs.items():
+        assert len(content) < 1_000_000
+        path.write_bytes(content)
+        tracemalloc.start()
+        try:
+            assert radiograph.read_radiograph(path).shape == (1, 1), name
+        except radiograph.RadiographError as error:
+            assert "a.png" in str(error)
+        assert tracemalloc.get_traced_memory()[1] < 300_000_000, name
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("wrap", ["zip", "npz", "gz"])
+def test_archive_under_the_name_of_a_film_is_refused_unread(tmp_path, wrap):
+    path = tmp_path / "a.dcm"
+    buffer = io.BytesIO()
+    if wrap == "npz":
+        np.savez_compressed(buffer, film=np.zeros(50_000_000, np.uint8))
+    elif wrap == "gz":
+        buffer.write(gzip.compress(bytes(50_000_000), 1))
+    else:
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("film.dcm", bytes(50_000_000))
+    path.write_bytes(buffer.getvalue())
+    with refused(path, "neither DICOM nor PNG nor JPEG"):
         radiograph.read_radiograph(path)
 
 
