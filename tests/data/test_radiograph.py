@@ -339,7 +339,7 @@ def test_real_12_bit_jpeg_cut_short_is_refused(real, tmp_path):
     dataset.PixelData = pydicom.encaps.encapsulate([frame[:100_000]])
     path = tmp_path / "a.dcm"
     dataset.save_as(path)
-    with refused(path, "GDCM cannot decode its 12-bit JPEG"):
+    with refused(path, "its compressed pixels end too soon"):
         radiograph.read_radiograph(path)
 
 
