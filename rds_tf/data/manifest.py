@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 import pandas as pd
 
 from rds_tf import config
-from rds_tf.data import cohort, folds, likeness, sources
+from rds_tf.data import cohort, folds, sources
 
 COLUMNS = [
     *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
@@ -53,20 +53,21 @@ def load(prepared: str | Path) -> pd.DataFrame:
     return folds.refuse_leaks(table.astype(dict.fromkeys(INTEGERS, int)), path)
 
 
-def make_rows(cases: list[dict], records: dict[str, dict]) -> list[dict]:
+def make_rows(
+    cases: list[dict], records: dict[str, dict], alike: list[str]
+) -> list[dict]:
     """Join what the cohort's table says of each case with what its files hold.
 
     Args:
         cases: rows of the table.
         records: of `prepare.prepare_case`, by case.
+        alike: of `likeness.find_alike`, one a case.
 
     Returns:
         One dict a case, its `notes` a list: where table and files differ, and where
         the film looks like that of another case, which is in `alike`.
     """
     rows = [_make_row(case, records[case["case_id"]]) for case in cases]
-    names = [row["case_id"] for row in rows]
-    alike = likeness.find_alike(names, [row["look"] for row in rows])
     for row, first in zip(rows, alike, strict=True):
         row["alike"] = first
         if first not in ("", row["case_id"]):

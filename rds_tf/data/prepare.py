@@ -122,7 +122,7 @@ def prepare_case(task: Task) -> dict:
         "height": film.image.shape[0],
         "width": film.image.shape[1],
         "bits_stored": film.bits_stored,
-        "pixel_sha256": _hash_pixels(film.image),
+        "pixel_sha256": likeness.hash_pixels(film.image),
         "look": likeness.describe_look(film.image),
         "patient_id": film.patient_id,
         "notes": notes,
@@ -130,6 +130,7 @@ def prepare_case(task: Task) -> dict:
     }
     radiograph.write_png(task.out / record["image"], film.image, film.bits_stored)
     engine.write_whole(_record_path(task), json.dumps(record).encode())
+    del record["look"]  # of ten thousand cases they would fill the memory
     return record
 
 
@@ -176,6 +177,7 @@ def _find_record(task: Task) -> dict | None:
             return None
     except (OSError, ValueError, KeyError, TypeError):  # none, damaged, no source
         return None
+    del record["look"]
     written = [task.out / record[name] for name in ("image", "mask") if record[name]]
     return record if all(path.is_file() for path in written) else None
 
@@ -186,8 +188,10 @@ def _is_whole(record: dict) -> bool:
     kinds = dict.fromkeys(texts, str)
     kinds |= dict.fromkeys(("height", "width", "bits_stored"), int)
     kinds |= {"notes": list, "roi_area": int | float | None}
-    return all(isinstance(record[name], kind) for name, kind in kinds.items()) and all(
-        isinstance(note, str) for note in record["notes"]
+    return (
+        all(isinstance(record[name], kind) for name, kind in kinds.items())
+        and all(isinstance(note, str) for note in record["notes"])
+        and likeness.is_look(record["look"])
     )
 
 
@@ -196,12 +200,6 @@ def _stamp(task: Task) -> list:
     sources = [path for path in (task.source, task.annotation) if path]
     facts = [(hashlib.sha256(str(p).encode()).hexdigest(), p.stat()) for p in sources]
     return [VERSION, *([name, s.st_size, s.st_mtime_ns] for name, s in facts)]
-
-
-def _hash_pixels(image: np.ndarray) -> str:
-    """Hash what an image shows at 8 bits: the same for one film stored twice."""
-    levels = np.rint(image * 255).astype(np.uint8)
-    return hashlib.sha256(str(levels.shape).encode() + levels.tobytes()).hexdigest()
 
 
 def _write_rejected(
@@ -226,7 +224,7 @@ def _write_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the manifest, the fold tables and the audit of the prepared cases."""
     cases = cases[cases["case_id"].isin(list(records))].to_dict("records")
-    rows = manifest.make_rows(cases, records)
+    rows = manifest.make_rows(cases, records, _find_alike(out, cases))
     table = folds.deal_cases(pd.DataFrame(rows), config.NUM_FOLDS)[MANIFEST_COLUMNS]
     audit = folds.audit_folds(table)
     for fold in range(config.NUM_FOLDS):
@@ -235,6 +233,15 @@ def _write_tables(
     _write_csv(out / "fold_audit.csv", audit)
     _write_csv(out / "manifest.csv", table)
     return table, audit
+
+
+def _find_alike(out: Path, cases: list[dict]) -> list[str]:
+    """Find the cases that show one film, by the looks in their records."""
+    names = [case["case_id"] for case in cases]
+    paths = (out / "records" / f"{name}.json" for name in names)
+    records = (json.loads(path.read_bytes()) for path in paths)
+    looks = [likeness.read_look(record["look"]) for record in records]
+    return likeness.find_alike(names, np.stack(looks))
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -114,7 +114,14 @@ def test_changed_source_lost_image_and_broken_record_are_done_again(
 
 @pytest.mark.parametrize(
     "change",
-    [{"image": [[]]}, {"height": "=1"}, {"notes": [3]}, {"patient_id": None}, None],
+    [
+        {"image": [[]]},
+        {"height": "=1"},
+        {"notes": [3]},
+        {"patient_id": None},
+        {"look": "00"},
+        None,
+    ],
 )
 def test_record_that_somebody_changed_is_made_again(source, change):
     run(source)
@@ -222,10 +229,8 @@ def test_two_patients_of_one_id_in_their_files_are_kept_in_one_fold(
     source, write_dicom
 ):
     for index in range(10):
-        film = np.full((6, 8), index, np.uint8)
-        film[0, 0] = 255
         patient_id = "KIM" if index in (0, 9) else str(index)
-        write_dicom(source / f"dicom/c{index}.dcm", film, PatientID=patient_id)
+        write_dicom(source / f"dicom/c{index}.dcm", draw(index), PatientID=patient_id)
     rows = [f"c{i}.dcm,{i % 2},0,,,,name{i}" for i in range(10)]
     table = "\n".join([f"{HEADER},patient_id", *rows, ""])
     (source / "cohort.csv").write_text(table)
