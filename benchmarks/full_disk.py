@@ -116,7 +116,7 @@ def judge(what: str, out: Path) -> str:
             give_room(disk, int(share * pages))
             status = run(out, verb, disk / "to")
             faults += find_faults(status, log.read_text(), disk)
-        give_room(disk, 4 * pages + 1000)
+        give_room(disk, 16 * pages + 4000)  # backups hold a model several times
         if run(out, verb, disk / "to"):
             faults.append(f"a rerun with room failed: {log.read_text()[-300:]}")
         found = list_files(disk / "to")
