@@ -122,7 +122,7 @@ print("formula and simulation agree within 0.05:", abs(formula - something) <= 0
 plan = design.Design("sequential", num_readers=4, num_cases=40, seed=7)
 folder = Path(tempfile.mkdtemp()) / "pack"
 written = pack.write_pack(run.prepared, folder, config.SAVED_MODELS, plan)
-print(*sorted(path.name for path in folder.iterdir()))
+print(*sorted(path.name for path in folder.glob("[!.]*")))
 print(*sorted(path.name for path in folder.parent.glob("pack_*")))
 print(len(list((folder / "films").iterdir())), "films")
 
