@@ -18,8 +18,10 @@ def find_fault(dataset: pydicom.Dataset) -> str:
     """Say in what the compressed frame contradicts its header; "" where it does not.
 
     Args:
-        dataset: of one frame, its PixelData encapsulated.
+        dataset: of one frame; nothing is said where it is not compressed.
     """
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return ""
     frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
     rows, columns = dataset.Rows, dataset.Columns
     if dataset.file_meta.TransferSyntaxUID == uid.RLELossless:

@@ -3,6 +3,7 @@
 import datetime
 import re
 
+import numpy as np
 import pydicom
 
 WRONG = "This may be no frontal chest film: "
@@ -71,6 +72,27 @@ def find_age_years(dataset: pydicom.Dataset) -> int | None:
     years = taken.year - born.year
     years -= (taken.month, taken.day) < (born.month, born.day)
     return years if 0 <= years <= OLDEST_YEARS else None
+
+
+def find_pixel_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:
+    """Return millimetres from row to row and from column to column.
+
+    Of PixelSpacing, else of the detector's ImagerPixelSpacing, in which a body is
+    drawn larger than it is; None where the header says neither.
+    """
+    return read_spacing(dataset, "PixelSpacing") or read_spacing(
+        dataset, "ImagerPixelSpacing"
+    )
+
+
+def read_spacing(dataset: pydicom.Dataset, keyword: str) -> tuple[float, float] | None:
+    """Return the two lengths in mm of one attribute, None unless both are above 0."""
+    try:
+        values = [float(value) for value in np.atleast_1d(dataset.get(keyword) or [])]
+    except (ValueError, TypeError):  # no number: the film is good without a ruler
+        return None
+    right = len(values) == 2 and all(0 < value < np.inf for value in values)
+    return tuple(values) if right else None
 
 
 def _read_words(dataset: pydicom.Dataset, keyword: str) -> set[str]:

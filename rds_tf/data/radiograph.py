@@ -4,7 +4,7 @@ import io
 import logging
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -45,6 +45,7 @@ class Radiograph:
         patient_id: pseudonym made from the DICOM PatientID, "" where there is none.
         warnings: what the decoders complained of, in their words.
         doubts: what the header says against it, see `header.list_doubts`.
+        pixel_mm: lengths of a row and a column, see `header.find_pixel_mm`.
     """
 
     image: np.ndarray
@@ -52,6 +53,7 @@ class Radiograph:
     patient_id: str = ""
     warnings: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    pixel_mm: tuple[float, float] | None = None
 
 
 def read_radiograph(path: str | Path) -> np.ndarray:
@@ -75,9 +77,6 @@ def open_radiograph(path: str | Path) -> Radiograph:
     Args:
         path: DICOM, PNG or JPEG file; its content decides which, not its name.
 
-    Returns:
-        The radiograph.
-
     Raises:
         RadiographError: the file is missing or damaged, larger than 1 GiB once
             decoded, in colour, of several frames, without pixels, or not a
@@ -89,25 +88,16 @@ def open_radiograph(path: str | Path) -> Radiograph:
             warnings.simplefilter("always")
             data = sources.read_whole(path, MAX_BYTES)
             if _is_picture(data):
-                image, bits_stored = _read_picture(data)
-                patient_id, doubts = "", ()
+                film = Radiograph(*_read_picture(data))
             else:
-                dataset = _parse_dicom(data)
-                _check_header(dataset)
-                if fault := trial.find_fault(path, dataset):
-                    raise RadiographError(fault)
-                stored = decode(path, dataset)
-                image = grey.apply_grey(stored, dataset)
-                bits_stored = int(dataset.BitsStored)
-                patient_id = telling.make_pseudonym(dataset)
-                doubts = tuple(header.list_doubts(dataset))
+                film = _read_dicom(path, data)
     except RadiographError as error:
         raise RadiographError(f"Cannot use {path.name}: {error}.") from error
     except Exception as error:  # pydicom and its decoders raise some ten types
         cause = telling.tell_cause(error)
         raise RadiographError(f"Cannot read {path.name}: {cause}.") from error
     messages = dict.fromkeys(telling.quote_nothing(w.message) for w in caught)
-    return Radiograph(image, bits_stored, patient_id, tuple(messages), doubts)
+    return replace(film, warnings=tuple(messages))
 
 
 def read_header(path: str | Path) -> pydicom.Dataset | None:
@@ -133,6 +123,20 @@ def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None
     if not written:
         raise OSError(f"Cannot write {path}: OpenCV could not encode it.")
     engine.write_whole(path, png.tobytes())
+
+
+def _read_dicom(path: Path, data: bytes) -> Radiograph:
+    dataset = _parse_dicom(data)
+    _check_header(dataset)
+    if fault := codestream.find_fault(dataset) or trial.find_fault(path, dataset):
+        raise RadiographError(fault)
+    return Radiograph(
+        grey.apply_grey(decode(path, dataset), dataset),
+        int(dataset.BitsStored),
+        telling.make_pseudonym(dataset),
+        doubts=tuple(header.list_doubts(dataset)),
+        pixel_mm=header.find_pixel_mm(dataset),
+    )
 
 
 def _is_picture(data: bytes) -> bool:
@@ -210,9 +214,6 @@ def _check_header(dataset: pydicom.Dataset) -> None:
         raise RadiographError(f"its HighBit {high_bit} is not BitsStored - 1")
     num_pixels = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
     _check_size(num_pixels * bits_allocated // 8)
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_encapsulated and (fault := codestream.find_fault(dataset)):
-        raise RadiographError(fault)
 
 
 def _check_size(num_bytes: int) -> None:
@@ -235,10 +236,9 @@ def _decode_jpeg_12_bit(path: Path, num_rows: int, num_columns: int) -> np.ndarr
 
     reader = gdcm.ImageReader()
     reader.SetFileName(str(path))
-    pixels_as_text = reader.Read() and reader.GetImage().GetBuffer()
-    if not pixels_as_text:
+    if not (text := reader.Read() and reader.GetImage().GetBuffer()):
         raise RadiographError("GDCM cannot decode its 12-bit JPEG")
-    frame = pixels_as_text.encode("utf-8", "surrogateescape")
+    frame = text.encode("utf-8", "surrogateescape")
     return np.frombuffer(frame, np.uint16).reshape(num_rows, num_columns)
 
 

@@ -31,6 +31,7 @@ class Diagnosis:
         decision: `"RDS"`, `"no RDS"` or `"not decided"`.
         warnings: sentences about the film and its mask.
         single: what each classifier says alone.
+        doubts: of the warnings those for which the film is not decided.
     """
 
     image: np.ndarray
@@ -41,6 +42,7 @@ class Diagnosis:
     decision: str
     warnings: tuple[str, ...]
     single: tuple[float, ...]
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     doubts = joined.explain_abstention(logits, found.quality if looks else 1.0)
     if decision == "no RDS":
         heat[:] = 0
-    wrong = wrong_picture.find_doubts(film.image, found.mask, found.quality)
+    wrong = wrong_picture.find_doubts(
+        film.image, found.mask, found.quality, film.pixel_mm
+    )
     about = [*film.doubts, *wrong, *lettering.describe(film.image)]
     doubts += [one for one in about if one.startswith(header.WRONG)]
     about = [one for one in about if not one.startswith(header.WRONG)]
@@ -120,6 +124,7 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
             *doubts,
         ),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
+        doubts=tuple(doubts),
     )
 
 
@@ -166,14 +171,18 @@ def _name(models: Models) -> list[str]:
 
 
 def draw(found: Diagnosis) -> np.ndarray:
-    """Draw film, lungs and heat map side by side with a caption, uint8 RGB."""
+    """Draw a film with its lungs, its heat map and a caption below, uint8 RGB.
+
+    The caption says decision and probability, and why a film is not decided.
+    """
     scale = min(1.0, LONGEST_OVERLAY_PX / max(found.image.shape))
     size = tuple(max(1, round(side * scale)) for side in found.image.shape[::-1])
     image, mask, heat = (
         cv2.resize(array, size, interpolation=cv2.INTER_AREA)
         for array in (preprocessing.stretch(found.image), found.mask, found.heatmap)
     )
-    caption = f"{found.decision}, probability {found.probability:.2f}"
+    said = f"{found.decision}, probability {found.probability:.2f}"
+    caption = "\n".join([said, *found.doubts])
     return overlay.draw_overlay(image, mask, heat, caption)
 
 

@@ -19,16 +19,24 @@ MIN_GREYS = 0.1  # share of pixels that are neither black nor white
 FLAT_SHARE = 0.15  # of the height, in rows of one grey
 CUT_SHARE = 0.6  # of the lungs' width, where they end at such rows
 WORK_PX = 256
+LARGEST_MM = 200  # side of the square as large as a child's lungs, see `measure_mm`
+RULERLESS_MM = 400  # no human's lungs: the spacing is not that of this picture
 SAME_ROWS = 0.1  # of what any two rows differ by, the difference of repeated ones
 
 
-def find_doubts(image: np.ndarray, mask: np.ndarray, quality: float) -> list[str]:
+def find_doubts(
+    image: np.ndarray,
+    mask: np.ndarray,
+    quality: float,
+    pixel_mm: tuple[float, float] | None = None,
+) -> list[str]:
     """Say why a picture may be no frontal chest film.
 
     Args:
         image: `(H, W)` float32 in `[0, 1]`.
         mask: `(H, W)` uint8 of {0, 1}, the lungs found in it.
         quality: float in `[0, 1]`, of the mask, from `gate.mask_quality`.
+        pixel_mm: height and width of a pixel in mm, where they are known.
 
     Returns:
         One sentence that names every cause, or none. A chest that is turned or
@@ -46,6 +54,8 @@ def find_doubts(image: np.ndarray, mask: np.ndarray, quality: float) -> list[str
         causes.append("its rows repeat")
     if not shows_lungs(mask, quality):
         causes.append("turned, it shows lungs in other places or none")
+    elif pixel_mm and LARGEST_MM < (size := measure_mm(mask, pixel_mm)) < RULERLESS_MM:
+        causes.append(f"its lungs are as large as an adult's, {size / 10:.0f} cm")
     return [f"{header.WRONG}{'; '.join(causes)}."] if causes else []
 
 
@@ -63,6 +73,22 @@ def shows_lungs(mask: np.ndarray, quality: float) -> bool:
     hull = cv2.contourArea(cv2.convexHull(max(outlines, key=len)))
     notched = mask.sum() < NOTCH * hull
     return notched and quality / gate.balance(mask) ** 0.5 >= MIN_JOINED
+
+
+def measure_mm(mask: np.ndarray, pixel_mm: tuple[float, float]) -> float:
+    """Return how large lungs are, at any angle: a length in mm.
+
+    It is the side of a square of the area of the smallest rectangle around both. On a
+    film an adult's lungs are some 27 cm wide and 22 to 25 cm high. A child of six has
+    0.66 of that width and 0.63 of that length (Simon et al., Arch Dis Child 1972;
+    47:373): some 16 cm here, where an adult has 24 cm.
+    """
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return 0.0
+    points = np.stack([columns * pixel_mm[1], rows * pixel_mm[0]], axis=1)
+    _, sides, _ = cv2.minAreaRect(points.astype(np.float32))
+    return float(np.sqrt(sides[0] * sides[1]))
 
 
 def share_of_greys(image: np.ndarray) -> float:

@@ -3,11 +3,10 @@
 import copy
 from pathlib import Path
 
-import numpy as np
 import pydicom
 from pydicom import uid
 
-from rds_tf.data import radiograph
+from rds_tf.data import header, radiograph
 
 CLASSES = (  # of one film each
     *(uid.ComputedRadiographyImageStorage, uid.SecondaryCaptureImageStorage),
@@ -56,29 +55,31 @@ def read_source(film: Path) -> pydicom.Dataset:
         HandOverError: if the film is a picture, is of a class that is not one film, or
             lacks one of `REFERENCES`.
     """
-    header = radiograph.read_header(film)
-    if header is None:
+    said = radiograph.read_header(film)
+    if said is None:
         raise HandOverError(film, "a picture names no patient and no study to join")
     for keyword in REFERENCES:
-        if not uid.UID(str(header.get(keyword) or "")).is_valid:
+        if not uid.UID(str(said.get(keyword) or "")).is_valid:
             raise HandOverError(film, f"its {keyword} is missing or is no UID")
-    if header.SOPClassUID not in CLASSES:
-        raise HandOverError(film, f"its class is {header.SOPClassUID.name}")
+    if said.SOPClassUID not in CLASSES:
+        raise HandOverError(film, f"its class is {said.SOPClassUID.name}")
     source = pydicom.Dataset()
     for keyword in (*REFERENCES, *IDENTIFIERS, *CARRIED, *OTHERS):
-        if header.get(keyword) is not None:
-            source[keyword] = header[keyword]
+        if said.get(keyword) is not None:
+            source[keyword] = said[keyword]
         elif keyword in IDENTIFIERS:
             setattr(source, keyword, None)
     if not all(keyword in source for keyword in CALIBRATION):  # the one needs the other
         for keyword in CALIBRATION:
             source.pop(keyword, None)
     for keyword in ("Rows", "Columns", "Modality"):
-        setattr(source, keyword, header.get(keyword))
+        setattr(source, keyword, said.get(keyword))
     # Spacing at the detector stands in both attributes (PS3.3 10.7.1.3).
-    detector = _read_spacing(header, "ImagerPixelSpacing")
-    source.PixelSpacing = _read_spacing(header, "PixelSpacing") or detector
-    source.ImagerPixelSpacing = detector
+    for keyword, lengths in (
+        ("PixelSpacing", header.find_pixel_mm(said)),
+        ("ImagerPixelSpacing", header.read_spacing(said, "ImagerPixelSpacing")),
+    ):
+        setattr(source, keyword, lengths and list(lengths))
     return source
 
 
@@ -96,10 +97,3 @@ def carry(source: pydicom.Dataset, dataset: pydicom.Dataset) -> None:
     for keyword in (*IDENTIFIERS, *CARRIED):
         if keyword in source:
             dataset[keyword] = source[keyword]
-
-
-def _read_spacing(header: pydicom.Dataset, keyword: str) -> list[float] | None:
-    """Return millimetres from row to row and from column to column, None if not > 0."""
-    values = [float(value) for value in np.atleast_1d(header.get(keyword) or [])]
-    right = len(values) == 2 and all(0 < value < np.inf for value in values)
-    return values if right else None

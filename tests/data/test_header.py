@@ -77,6 +77,36 @@ def test_a_declared_annotation_is_told_and_a_denied_one_is_not():
     assert read(BurnedInAnnotation="NO") == []
 
 
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"PixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
+        ({"ImagerPixelSpacing": [0.3, 0.3]}, (0.3, 0.3)),
+        ({"PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.2, 0.2]}, (0.1, 0.1)),
+        ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.2]}, (0.2, 0.2)),
+        ({"PixelSpacing": [0.2]}, None),
+        ({"PixelSpacing": [-1, 1]}, None),
+        ({}, None),
+    ],
+)
+def test_a_pixel_has_the_calibrated_length_before_the_detectors(tags, expected):
+    dataset = pydicom.Dataset()
+    for keyword, lengths in tags.items():
+        setattr(dataset, keyword, lengths)
+    assert header.find_pixel_mm(dataset) == expected
+
+
+def test_a_film_whose_ruler_is_no_number_is_read_without_it(write_dicom, tmp_path):
+    stored = np.array([[0, 255], [100, 200]], "uint8")
+    path = write_dicom(tmp_path / "a.dcm", stored, PixelSpacing=[0.25, 0.25])
+    assert radiograph.open_radiograph(path).pixel_mm == (0.25, 0.25)
+    spoiled = path.read_bytes().replace(b"0.25\\0.25", b"0.2x\\0.2y")
+    assert spoiled != path.read_bytes()
+    path.write_bytes(spoiled)
+    film = radiograph.open_radiograph(path)
+    assert film.pixel_mm is None and film.image.shape == (2, 2)
+
+
 def test_a_film_carries_the_doubts_of_its_header(write_dicom, tmp_path):
     tags = {"BodyPartExamined": "KNEE", "PatientAge": "040Y"}
     stored = np.array([[0, 255], [100, 200]], "uint8")

@@ -16,8 +16,8 @@ def chest():
     return phantom.make_phantom(3, (300, 320))
 
 
-def causes(image, mask, quality=GOOD):
-    sentences = wrong_picture.find_doubts(image, mask, quality)
+def causes(image, mask, quality=GOOD, pixel_mm=None):
+    sentences = wrong_picture.find_doubts(image, mask, quality, pixel_mm)
     assert all(one.startswith(header.WRONG) for one in sentences)
     return " ".join(sentences)
 
@@ -76,6 +76,34 @@ def test_two_lungs_that_run_together_below_a_notch_are_still_a_chest():
     assert not wrong_picture.shows_lungs(one, like * 0.5**0.5)
 
 
+@pytest.mark.parametrize("turn", range(4))
+def test_lungs_of_an_adults_size_are_no_infants(turn):
+    mask = np.zeros((300, 300), "uint8")
+    mask[40:260, 20:120] = mask[40:260, 160:280] = 1  # 220 rows, 260 columns
+    mask = np.rot90(mask, turn).copy()
+    # Of 1 mm a pixel: the root of 219 x 259 mm is 238 mm, a grown person.
+    image = np.random.default_rng(0).random(mask.shape, "float32")
+    assert wrong_picture.measure_mm(mask, (1, 1)) == pytest.approx(238.2, abs=0.1)
+    assert "as large as an adult's, 24 cm" in causes(image, mask, pixel_mm=(1, 1))
+    # A child of six has two thirds of it; a newborn less; no human has the double.
+    for length in (0.66, 0.4, 2):
+        assert causes(image, mask, pixel_mm=(length, length)) == ""
+
+
+def test_a_lungs_size_is_the_same_at_any_angle_and_with_oblong_pixels():
+    canvas = np.zeros((600, 600), "uint8")
+    box = cv2.boxPoints(((300, 300), (200, 300), 30)).astype(int)
+    turned = cv2.fillPoly(canvas, [box], 1)
+    expected = (200 * 300) ** 0.5
+    assert wrong_picture.measure_mm(turned, (1, 1)) == pytest.approx(expected, rel=0.01)
+    upright = np.zeros((600, 600), "uint8")
+    upright[:101, :201] = 1  # 100 rows of 3 mm and 200 columns of 1 mm
+    assert wrong_picture.measure_mm(upright, (3, 1)) == pytest.approx(
+        expected, rel=0.01
+    )
+    assert wrong_picture.measure_mm(np.zeros((9, 9), "uint8"), (1, 1)) == 0
+
+
 @pytest.fixture
 def models(monkeypatch):
     """Return models that call every film RDS, and find perfect lungs in it."""
@@ -101,6 +129,33 @@ def test_a_wrong_picture_is_not_decided_and_keeps_its_probability(chest, models)
     found = diagnose.diagnose_film(film, models)
     assert found.decision == "not decided" and found.warnings == says_hand
     assert found.probability == plain.probability
+    assert found.doubts == says_hand and plain.doubts == ()
+
+
+def test_the_picture_says_why_a_film_is_not_decided(chest, models, monkeypatch):
+    captions = []
+    monkeypatch.setattr(
+        diagnose.overlay, "draw_overlay", lambda *layers: captions.append(layers[-1])
+    )
+    says_hand = f"{header.WRONG}the header says HAND."
+    for doubts in ((), (says_hand, header.BURNED_IN)):
+        film = radiograph.Radiograph(chest.image, 8, doubts=doubts)
+        diagnose.draw(diagnose.diagnose_film(film, models))
+    decided, open_ = captions
+    assert decided == "RDS, probability 0.88"  # of a logit of 2
+    assert open_ == f"not decided, probability 0.88\n{says_hand}"
+
+
+def test_a_films_own_ruler_tells_an_adult(chest, models):
+    # The lungs of the stand-in segmenter: 180 rows, 190 columns.
+    newborn, adult = (
+        diagnose.diagnose_film(
+            radiograph.Radiograph(chest.image, 8, pixel_mm=mm), models
+        )
+        for mm in ((0.5, 0.5), (1.3, 1.3))
+    )
+    assert newborn.decision == "RDS" and adult.decision == "not decided"
+    assert "as large as an adult's, 24 cm" in adult.doubts[0]
 
 
 def test_burned_in_text_is_a_warning_and_no_reason_to_abstain(chest, models):
