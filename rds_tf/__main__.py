@@ -12,6 +12,7 @@ BACKBONES = ("B0", "B3", "B5")
 INPUTS = ("whole", "combined", "masked")
 STARTS = ("auto", "imagenet", "phantom", "scratch")
 TUBES = "folder of drawn tubes, <case>.png"
+FINDING = "what label 1 of the cohort stands for"
 ORDERS = ("sequential", "crossover")
 STRUCTURES = ("HL", "LL", "HH", "LH")
 FOLDS = ["all", *map(str, range(config.NUM_FOLDS))]
@@ -103,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--inputs", nargs="+", choices=INPUTS, default=list(INPUTS))
     verb.add_argument("--seeds", nargs="+", type=int, default=[0])
     verb.add_argument("--tubes", type=Path, help=TUBES)
+    verb.add_argument("--finding", default=config.FINDING, help=FINDING)
     verb.add_argument("--start", choices=STARTS, default="auto")
     verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
     verb.add_argument("--steps", type=int, help="training steps, not the profile's")
@@ -154,8 +156,7 @@ def _add_study(places) -> None:
     verb.add_argument(
         "--cases", type=int, default=100, help="half of them with label 1"
     )
-    text = "what label 1 stands for, and readers are asked for"
-    verb.add_argument("--finding", default="RDS", help=text)
+    verb.add_argument("--finding", default=config.FINDING, help=FINDING)
     verb.add_argument("--order", choices=ORDERS, default="sequential")
     text = "between the sessions of a crossover"
     verb.add_argument("--washout-days", type=int, default=28, help=text)

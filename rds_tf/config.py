@@ -11,6 +11,7 @@ import numpy as np
 NOT_FOR_CLINICAL_USE = "Research and teaching only. Not for clinical use."
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAVED_MODELS = REPOSITORY / "saved_models"
+FINDING = "RDS"  # what label 1 of a cohort stands for, unless the user says
 NUM_FOLDS = 5
 NUM_EPOCHS = 10  # reports and checkpoints a run, whatever its number of steps
 
@@ -66,6 +67,19 @@ PROFILES = {
         batch_size=16,
     ),
 }
+
+
+def check_finding(word: str) -> str:
+    """Return the name of a finding as it is to be printed, such as `"pneumonia"`.
+
+    Raises:
+        ValueError: if it is not one line of 1 to 40 characters.
+    """
+    if not isinstance(word, str) or not word.strip().isprintable():
+        raise ValueError(f"A finding must be a word on one line. Received: {word!r}")
+    if not 1 <= len(word.strip()) <= 40:
+        raise ValueError(f"A finding must have 1 to 40 letters. Received: {word!r:.60}")
+    return word.strip()
 
 
 def load_profile(

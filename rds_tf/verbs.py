@@ -110,10 +110,11 @@ def compare(options) -> None:
         for backbone in options.backbones
         for name in options.inputs
     ]
+    config.check_finding(options.finding)
     profile = config.load_profile(options.profile, options.steps)
     jobs = crossval.list_jobs(options.prepared, options.out, arms, profile)
     crossval.run(jobs, options.segmenter)
-    print(comparison_page.write(jobs, options.tubes))
+    print(comparison_page.write(jobs, options.tubes, options.finding))
     print(config.NOT_FOR_CLINICAL_USE)
 
 

@@ -114,6 +114,7 @@ def test_diagnose_a_folder_with_one_bad_file(cohort, models, tmp_path, capsys):
     assert 0 <= record["probability"] <= 1
     called = "RDS" if record["probability"] >= record["threshold"] else "no RDS"
     assert record["decision"] in (called, "not decided")
+    assert record["finding"] == "RDS"
     assert 0 <= record["mask_quality"] <= 1
     assert record["mask_convention"] == "heart in"
     assert record["mask_area_px"] >= 0 and isinstance(record["warnings"], list)

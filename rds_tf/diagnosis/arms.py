@@ -5,19 +5,20 @@ from dataclasses import replace
 import numpy as np
 from scipy import special
 
-from rds_tf import comparison, metrics
+from rds_tf import comparison, config, metrics
 from rds_tf.data import prepare
 from rds_tf.diagnosis import classifier, crossval, ensemble, tubes
 
 RATIO_CALIPER = 0.02  # films are matched whose height-to-width ratios differ by less
 
 
-def compare(jobs: list[crossval.Job], regions=None) -> dict:
+def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
     """Compare the arms of a finished comparison out of fold.
 
     Args:
-        jobs: all done, see `crossval.run`.
+        jobs: list of `crossval.Job`, all done, see `crossval.run`.
         regions: folder of drawn tubes as of `tubes.read_region`, or None.
+        finding: what label 1 stands for.
 
     Returns:
         `"num_cases"`; `"arms"`, scores of every arm, of the baselines and of the
@@ -60,7 +61,7 @@ def compare(jobs: list[crossval.Job], regions=None) -> dict:
         "pairs": comparison.compare_arms(labels, arms, groups=patients),
         "matched": match_ratio(table, labels, arms, patients),
         "ensembles": ensembles,
-        "ensemble": replace(joined, members=folders).to_json(),
+        "ensemble": replace(joined, members=folders, finding=finding).to_json(),
     }
 
 

@@ -32,6 +32,7 @@ class Diagnosis:
         warnings: sentences about the film and its mask.
         single: what each classifier says alone.
         doubts: of the warnings those for which the film is not decided.
+        finding: what the models were trained to find; the decision calls it RDS.
     """
 
     image: np.ndarray
@@ -43,6 +44,12 @@ class Diagnosis:
     warnings: tuple[str, ...]
     single: tuple[float, ...]
     doubts: tuple[str, ...] = ()
+    finding: str = config.FINDING
+
+    @property
+    def verdict(self) -> str:
+        """The decision in the models' own word, such as `"no pneumonia"`."""
+        return self.decision.replace(config.FINDING, self.finding)
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,7 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
         ),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
         doubts=tuple(doubts),
+        finding=joined.finding,
     )
 
 
@@ -133,7 +141,8 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
     return {
         "file": source.name,
         "probability": found.probability,
-        "decision": found.decision,
+        "decision": found.verdict,
+        "finding": found.finding,
         "threshold": round(models.joined.threshold, 6),
         "temperature": round(models.joined.temperature, 6),
         "offset": round(models.joined.offset, 6),
@@ -181,7 +190,7 @@ def draw(found: Diagnosis) -> np.ndarray:
         cv2.resize(array, size, interpolation=cv2.INTER_AREA)
         for array in (preprocessing.stretch(found.image), found.mask, found.heatmap)
     )
-    said = f"{found.decision}, probability {found.probability:.2f}"
+    said = f"{found.verdict}, probability {found.probability:.2f}"
     caption = "\n".join([said, *found.doubts])
     return overlay.draw_overlay(image, mask, heat, caption)
 

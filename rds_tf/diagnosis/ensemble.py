@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from rds_tf import calibration, metrics, store, thresholds
+from rds_tf import calibration, config, metrics, store, thresholds
 from rds_tf.diagnosis import explain
 from rds_tf.lungs import frame, gate
 
@@ -30,6 +30,7 @@ class Ensemble:
         threshold: float in `[0, 1]`, the operating point of best accuracy.
         sensitive_threshold: float in `[0, 1]`, the one that finds 95 % of the cases.
         members: folders of its models below that of `ensemble.json`; empty: all there.
+        finding: what label 1 of the training data stands for.
     """
 
     temperature: float = 1.0
@@ -37,6 +38,7 @@ class Ensemble:
     threshold: float = 0.5
     sensitive_threshold: float = 0.5
     members: tuple[str, ...] = ()
+    finding: str = config.FINDING
 
     def predict(self, logits: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities `(N,)` from members' logits `(N, M)`."""
@@ -84,8 +86,9 @@ def load(folder: Path) -> Ensemble:
     try:
         content = store.read_json(path)
         members = tuple(map(str, content.pop("members", ())))
+        finding = config.check_finding(content.pop("finding", config.FINDING))
         numbers = {name: float(value) for name, value in content.items()}
-        found = Ensemble(**numbers, members=members)
+        found = Ensemble(**numbers, members=members, finding=finding)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise store.ModelError(f"{path}: is not an ensemble: {error}.") from error
     if not np.isfinite(list(numbers.values())).all():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from rds_tf import config
+from rds_tf import config, store
 from rds_tf.diagnosis import diagnose
 from rds_tf.pages import exhibit_page, uploads
 
@@ -34,6 +34,10 @@ def serve(models: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # films are deleted
     print(f"Loading the models in {models} ...", flush=True)
     loaded = diagnose.load_models(models)
+    if (finding := loaded.joined.finding) != config.FINDING:
+        raise store.ModelError(
+            f"{models}: finds {finding}, and the exhibition shows {config.FINDING}."
+        )
     with tempfile.TemporaryDirectory(prefix="rds_tf_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         from rds_tf.pages import site  # Gradio asks for its folder when imported

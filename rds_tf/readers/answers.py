@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from rds_tf import store
+from rds_tf import config, store
 from rds_tf.readers import design
 
 FILE = "answers.sqlite"
@@ -49,7 +49,7 @@ class Answers:
         self.pack = Path(pack)
         self.plan = read_plan(self.pack)
         self.sessions = {e["reader"]: e["sessions"] for e in self.plan["readers"]}
-        self.finding = str(self.plan.get("finding", "RDS"))
+        self.finding = str(self.plan.get("finding", config.FINDING))
         with self._connect() as connection:
             connection.executescript(SCHEMA)
 

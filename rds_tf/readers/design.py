@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from rds_tf import config
 from rds_tf.data import folds
 
 ALONE, WITH_MODEL = "alone", "with model"
@@ -31,7 +32,7 @@ class Design:
     num_cases: int = 100
     washout_days: int = 28
     seed: int = 7
-    finding: str = "RDS"
+    finding: str = config.FINDING
 
     def __post_init__(self) -> None:
         """Raise ValueError for what is no design."""

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from rds_tf import engine, plots, score_plots, store
+from rds_tf import config, engine, plots, score_plots, store
 from rds_tf.diagnosis import arms, crossval
 from rds_tf.study import report
 
@@ -30,14 +30,15 @@ WHAT = {
 }
 
 
-def write(jobs: list[crossval.Job], regions=None) -> str:
+def write(jobs: list[crossval.Job], regions=None, finding: str = config.FINDING) -> str:
     """Compare the arms of `jobs`, write `comparison.json` and `.html`, return text.
 
-    `regions` is a folder of drawn tubes: a baseline then knows who has one.
-    `ensemble.json` beside them tells `diagnose` how to join the models of the folder.
+    `regions` is a folder of drawn tubes: a baseline then knows who has one. `finding`
+    is what label 1 stands for. `ensemble.json` beside them tells `diagnose` how to join
+    the models of the folder, and what they find.
     """
     out = jobs[0].out
-    result = arms.compare(jobs, regions)
+    result = arms.compare(jobs, regions, finding)
     store.write_json(out / "comparison.json", result)
     store.write_json(out / "ensemble.json", result["ensemble"])
     tables = list_tables(result)
@@ -120,9 +121,10 @@ def draw_figures(jobs: list[crossval.Job], result: dict) -> dict:
         ),
         "Risk over coverage": score_plots.plot_risk_coverage(right),
     }
+    finding = result["ensemble"]["finding"]
     for name, scores in result["arms"].items():
         figures[f"Confusion matrix, {name}"] = plots.plot_confusion(
-            scores["confusion"], ("label 0", "label 1")
+            scores["confusion"], (f"no {finding}", finding)
         )
     return figures
 

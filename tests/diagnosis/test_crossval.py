@@ -5,7 +5,7 @@ import pytest
 
 from rds_tf import config, engine, store
 from rds_tf.data import prepare
-from rds_tf.diagnosis import arms, crossval, recipe
+from rds_tf.diagnosis import arms, crossval, ensemble, recipe
 from rds_tf.study import comparison_page
 
 
@@ -117,7 +117,9 @@ def test_the_page_of_a_comparison_needs_no_other_file(jobs):
     for word in ("B0 whole", "McNemar", "Not for clinical use", "data:image/png"):
         assert word in page
     assert 'src="http' not in page and "ensemble of all" in text
-    assert (jobs[0].out / "ensemble.json").is_file()
+    assert ensemble.load(jobs[0].out).finding == "RDS"
+    comparison_page.write(jobs, finding="pneumonia")
+    assert ensemble.load(jobs[0].out).finding == "pneumonia"
 
 
 def test_only_cases_that_differ_little_in_ratio_are_matched():

@@ -73,7 +73,7 @@ def test_cases_left_open_are_those_of_dissent_or_of_a_bad_mask():
 def test_what_was_fitted_is_read_back(tmp_path):
     assert ensemble.load(tmp_path) == ensemble.Ensemble()
     nobody = np.nextafter(1, 2)  # what `threshold_for_accuracy` may choose
-    joined = ensemble.Ensemble(1.5, -0.2, nobody, 0.1, ("seed_0/a",))
+    joined = ensemble.Ensemble(1.5, -0.2, nobody, 0.1, ("seed_0/a",), "pneumonia")
     store.write_json(tmp_path / "ensemble.json", joined.to_json())
     assert ensemble.load(tmp_path) == joined
 
@@ -82,6 +82,7 @@ def test_what_was_fitted_is_read_back(tmp_path):
     "text",
     ["[1]", '{"heat": 1}', "{", '{"temperature": 0}', "[" * 100_000]
     + ['{"threshold": NaN}', '{"threshold": 1.5}', '{"sensitive_threshold": -0.1}']
+    + ['{"finding": " "}', '{"finding": "a\\nb"}', '{"finding": 7}']
     + ['{"temperature": Infinity}', '{"offset": -Infinity}', '{"offset": "nan"}'],
 )
 def test_a_damaged_ensemble_is_refused_by_name(tmp_path, text):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -144,6 +146,15 @@ def test_the_picture_says_why_a_film_is_not_decided(chest, models, monkeypatch):
     decided, open_ = captions
     assert decided == "RDS, probability 0.88"  # of a logit of 2
     assert open_ == f"not decided, probability 0.88\n{says_hand}"
+
+
+def test_models_of_another_finding_say_its_name(chest, models):
+    film = radiograph.Radiograph(chest.image, 8)
+    for threshold, verdict in ((0.5, "pneumonia"), (0.95, "no pneumonia")):
+        joined = ensemble.Ensemble(threshold=threshold, finding="pneumonia")
+        others = dataclasses.replace(models, joined=joined)
+        found = diagnose.diagnose_film(film, others)
+        assert (found.verdict, found.finding) == (verdict, "pneumonia")
 
 
 def test_a_films_own_ruler_tells_an_adult(chest, models):

@@ -237,6 +237,8 @@ def test_a_visitor_uploads_a_film_and_a_text(visit, tmp_path):
     field = visit.locator("#upload input[type=file]")
     wait_for_new_film(visit, lambda: field.set_input_files(film))
     assert visit.get_by_text("A synthetic tube was drawn").is_visible()
+    # The field shows the name while it uploads; with the film's picture it goes.
+    visit.wait_for_function("() => !document.body.outerHTML.includes('KIM')")
     assert "KIM" not in visit.content()
     film.write_text("hello")
     visit.locator("#upload input[type=file]").set_input_files(film)
