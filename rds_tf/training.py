@@ -159,10 +159,10 @@ def refresh_batch_norm(model, images, batch_size: int = 48) -> None:
     ]
     scale = 255 if images.dtype == np.uint8 else 1
     kept = [layer.momentum for layer in layers]
-    for index, start in enumerate(range(0, len(images), batch_size)):
+    for seen in range(0, len(images), batch_size):
+        batch = images[seen : seen + batch_size].astype("float32") / scale
         for layer in layers:
-            layer.momentum = index / (index + 1)
-        batch = images[start : start + batch_size].astype("float32") / scale
+            layer.momentum = seen / (seen + len(batch))  # every image weighs the same
         model(batch, training=True)
     for layer, momentum in zip(layers, kept, strict=True):
         layer.momentum = momentum

@@ -126,3 +126,13 @@ def test_refreshed_batch_norm_holds_the_mean_and_variance_of_the_images():
     expected = halves.var(axis=1).mean()  # of the two batches
     assert norm.moving_variance.numpy()[0] == pytest.approx(expected, abs=1e-6)
     assert norm.momentum == 0.99
+
+
+def test_a_last_small_batch_weighs_no_more_than_its_images():
+    inputs = keras.Input((2, 2, 1))
+    norm = keras.layers.BatchNormalization()
+    model = keras.Model(inputs, norm(inputs))
+    images = np.zeros((5, 2, 2, 1), "float32")
+    images[4] = 1  # alone in its batch: a fifth of the images, so a fifth of the mean
+    training.refresh_batch_norm(model, images, batch_size=4)
+    assert norm.moving_mean.numpy()[0] == pytest.approx(0.2, abs=1e-6)
