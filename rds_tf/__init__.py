@@ -1,7 +1,9 @@
 """Diagnose neonatal respiratory distress syndrome from the chest X-ray alone.
 
-Five rooms in the order in which the data passes: `data`, `phantoms`, `lungs`,
-`diagnosis`, `study`. Research and teaching only, not for clinical use.
+Rooms in the order in which the data passes: `data`, `phantoms`, `lungs`, `diagnosis`,
+then `readers`, `study`, `pages` and `paper`.
+
+Research and teaching only, not for clinical use.
 """
 
 import logging

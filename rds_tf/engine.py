@@ -7,6 +7,7 @@ that file and no other, and a file on disk is either whole or not there.
 import errno
 import multiprocessing
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ from tqdm import tqdm
 
 MAX_WORKERS = 61  # what Windows can wait for
 WORKER_DIED = "Its worker process died (out of memory, or a crash in a decoder)."
+PART = re.compile(r"\..+\.[0-9]+\.part")  # what `write_whole` leaves when killed
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -71,8 +73,8 @@ def map_items(
     """
     items = list(items)
     outcomes: list[Outcome | None] = [None] * len(items)
-    num_workers = min(num_workers, len(items), MAX_WORKERS)
     run = _run_here if num_workers <= 1 else _run_in_processes
+    num_workers = min(num_workers, max(1, len(items)), MAX_WORKERS)
     with tqdm(total=len(items), desc=description, disable=None) as bar:
         for index, outcome in run(function, items, num_workers):
             outcomes[index] = outcome
@@ -98,6 +100,8 @@ def map_apart(
         futures.ThreadPoolExecutor(num_workers) as threads,
     ):
         for outcome in threads.map(partial(_try_apart, function), items):
+            if outcome.error == WORKER_DIED:
+                _check_workers(function)
             outcomes.append(outcome)
             bar.update()
     return outcomes
@@ -155,7 +159,10 @@ def claim(folder: str | Path) -> Iterator[None]:
         ) from None
     try:
         for part in folder.rglob(".*.part"):
-            part.unlink(missing_ok=True)
+            *between, _ = part.relative_to(folder).parents  # may be another run's
+            claimed = any((folder / one / ".lock").exists() for one in between)
+            if PART.fullmatch(part.name) and not claimed:
+                part.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
@@ -185,11 +192,7 @@ def _run_in_processes(
 
 
 def _feed(
-    pool: futures.Executor,
-    function: Callable,
-    waiting: deque,
-    in_flight: dict,
-    room: int,
+    pool, function: Callable, waiting: deque, in_flight: dict, room: int
 ) -> Iterator[tuple[int, Outcome]]:
     while waiting or in_flight:
         while waiting and len(in_flight) < room:

@@ -105,7 +105,10 @@ def check_keras_file(path: str | Path) -> None:
                 raise ValueError("its config.json is too large")
             content = json.loads(archive.read("config.json"))
             weights = io.BytesIO(archive.read("model.weights.h5"))
-    except (zipfile.BadZipFile, zlib.error, OSError, RecursionError) as error:
+    except (
+        *(zipfile.BadZipFile, zlib.error, OSError),
+        RuntimeError,  # encrypted, or packed by an unknown method, or too deep
+    ) as error:
         raise ValueError(f"it is no whole .keras file: {error}") from error
     check_weights(weights)
     _check_config(content)

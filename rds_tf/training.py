@@ -43,7 +43,7 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
         folder: where `history.csv` goes, and `backup.npz` until `forget` is called:
             a model that then finds no room is not trained anew.
         record: what makes the run, with its training `steps`; the backup of a run
-            with another record is not taken.
+            with another record, or of a model of other shapes, is not taken.
         callbacks: Keras callbacks, such as `ReduceLROnPlateau`.
 
     Returns:
@@ -55,7 +55,8 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     folder = Path(folder)
     steps = max(1, record["steps"] // config.NUM_EPOCHS)
     with engine.claim(folder):
-        keeper = Keeper(folder, record, callbacks)
+        shapes = {"shapes": [model.input_shape, model.count_params()]}
+        keeper = Keeper(folder, record | shapes, callbacks)
         begun = keeper.restore(model)
         history = model.fit(
             dataset.skip(begun * steps),

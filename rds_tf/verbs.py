@@ -34,6 +34,8 @@ def prepare(options) -> int:
     named = notes.str.contains("burned in", regex=False).sum()
     print(f"Films that may have text burned in, check them for names: {named}.")
     shared = done.audit["shared_patients"].sum()
+    if done.num_deleted:
+        print(f"Deleted, no longer in the table: {done.num_deleted} images.")
     print(f"Patients in more than one fold: {shared}. All in {options.out}")
     if done.num_rejected:
         print(f"Rows were rejected: {options.out / 'rejected.csv'}", file=sys.stderr)
@@ -85,9 +87,9 @@ def evaluate(options) -> None:
 
         models = classifier.load_classifiers(options.model)
         result = classifier.evaluate(options.prepared, models, options.segmenter)
+    print(report.format_scores(options.what, result, options.prepared.resolve().name))
     if options.json:
         store.write_json(options.json, result)
-    print(report.format_scores(options.what, result, options.prepared.resolve().name))
 
 
 def _read_angles(text: str) -> list[float]:
@@ -137,10 +139,10 @@ def audit(options) -> None:
     films = audit_page.choose_films([cases[i] for i in kept], probes, nuisance)
     page = audit_page.format_page(judged, nuisance.name, films)
     stem = options.out / f"audit_{options.nuisance}"
+    print(audit_page.format_text(judged, nuisance.name))
     with engine.claim(options.out):
         engine.write_whole(stem.with_suffix(".html"), page.encode())
         store.write_json(stem.with_suffix(".json"), judged)
-    print(audit_page.format_text(judged, nuisance.name))
 
 
 def diagnose(options) -> int:

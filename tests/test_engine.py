@@ -164,6 +164,22 @@ def test_a_second_run_is_kept_out_and_a_dead_one_is_not_waited_for(tmp_path):
         assert [path.name for path in folder.rglob("*.p*")] == ["b.png"]
 
 
+def test_parts_that_are_not_of_a_dead_run_stay(tmp_path):
+    stays = [".thesis.pdf.part", "train/.backup.npz.7.part", "train/deep/.a.7.part"]
+    goes = [".a.png.12.part", "images/.b.png.12.part"]
+    for name in (*stays, *goes, "train/.lock"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with engine.claim(tmp_path):
+        left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.part")}
+    assert left == set(stays)
+
+
+def test_a_lone_item_that_kills_its_worker_does_not_kill_the_caller():
+    (outcome,) = engine.map_items(operator.call, [partial(os._exit, 1)], num_workers=2)
+    assert outcome.error == engine.WORKER_DIED
+
+
 def _wait(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():

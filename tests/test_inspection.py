@@ -239,6 +239,18 @@ def test_a_file_that_is_no_archive_is_refused(whole, content):
         store.load_keras_file(whole)
 
 
+def test_an_encrypted_keras_file_is_refused_in_a_sentence(whole):
+    data = bytearray(whole.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # APPNOTE 4.4.4
+        place = data.find(mark)
+        while place >= 0:
+            data[place + flags] |= 1
+            place = data.find(mark, place + 1)
+    whole.write_bytes(data)
+    with pytest.raises(store.ModelError, match="encrypted"):
+        store.load_keras_file(whole)
+
+
 def test_an_archive_that_inflates_without_measure_is_refused(whole, monkeypatch):
     monkeypatch.setattr(inspection, "MAX_BYTES", 1000)
     with pytest.raises(store.ModelError, match="inflate without measure"):

@@ -144,7 +144,8 @@ def read_table(path: Path, required: list[str]) -> list[tuple[int, dict]]:
         raise CohortError(f"Cannot read {path}: {error.strerror}.") from error
     except (csv.Error, UnicodeError) as error:
         raise CohortError(f"{path.name} is not a table: {error}.") from error
-    twice = [n for n in required if reader.fieldnames.count(n) > 1]
+    known = dict.fromkeys([*required, *STUDY_COLUMNS, "patient_id"])
+    twice = [n for n in known if reader.fieldnames.count(n) > 1]
     if twice:
         raise CohortError(f"{path.name} has two columns {', '.join(twice)}.")
     missing = [name for name in required if name not in reader.fieldnames]
@@ -241,4 +242,9 @@ def _name_cases(paths: list[Path]) -> list[str]:
             name if count[name.casefold()] == 1 else longer(path)
             for name, path in zip(names, paths, strict=True)
         ]
-    return names
+    unique: dict[str, str] = {}
+    for name in names:  # a path can spell the name of another file
+        while name.casefold() in unique:
+            name += "_"
+        unique[name.casefold()] = name
+    return list(unique.values())

@@ -37,8 +37,10 @@ def deal_cases(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
 def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
     """Name the patient of each case: by the table, by its DICOM file, or by the case.
 
-    A DICOM PatientID on more cases than a fair fold holds ("ANONYMOUS") says nothing
-    and is ignored; not so on `num_folds` cases or fewer, which may be of one infant.
+    A DICOM PatientID on more than half of the cases ("ANONYMOUS") leaves nothing to
+    deal and is ignored; not so on `num_folds` cases or fewer. On fewer than half it is
+    kept, be it an infant with many films or a word that stands for none: a fold that is
+    too large is seen in the audit, a patient on both sides is not.
 
     Args:
         cases: one row a case with `case_id`, the `patient_id` of the table, the DICOM
@@ -49,7 +51,7 @@ def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
         The cases with `patient_id` filled, `pseudonym` "" where ignored, and a note
         where that leaves a case without a better name than its own.
     """
-    limit = max(len(cases) / num_folds, num_folds)
+    limit = max(len(cases) / 2, num_folds)
     count, table_names, named = Counter(cases["pseudonym"]), {}, []
     for given, pseudonym in zip(cases["patient_id"], cases["pseudonym"], strict=True):
         if given:  # the first of the names that the table gives one pseudonym

@@ -13,6 +13,7 @@ SMALLEST_PX = 6  # height of a letter that can still be read
 CONTRAST = 0.15  # of a stroke with what lies around it
 ONE_GREY = 0.08  # strokes of one line differ by less
 NUM_LETTERS = 4  # a line has at least so many
+MOST_STROKES = 2500  # are looked at, the tallest first: what is smaller is grain
 BORDER = 0.2  # of height or width: how far from an edge a line's middle may lie
 
 
@@ -61,6 +62,8 @@ def _find_letters(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kept &= (tall <= 0.08 * longest) & (wide <= 0.08 * longest)
     kept[0] = False  # the ground
     chosen = np.flatnonzero(kept)
+    tallest = np.argsort(-np.maximum(wide, tall)[chosen], kind="stable")[:MOST_STROKES]
+    chosen = np.sort(chosen[tallest])
     boxes = np.stack([top, top + tall, left, left + wide], 1)[chosen]
     if not len(chosen):
         return np.zeros((0, 4), int), np.zeros(0)

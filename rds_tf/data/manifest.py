@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 
@@ -103,6 +104,24 @@ def _check_cells(table: pd.DataFrame, path: Path) -> None:
         raise cohort.CohortError(f"{path}: the case {twice.iloc[0]} stands twice.")
 
 
+def delete_unlisted(folder: str | Path, table: pd.DataFrame) -> int:
+    """Delete image, mask and record of each case that is no longer in the manifest.
+
+    A patient who takes back consent leaves the table, and must not stay in the folder.
+
+    Returns:
+        How many cases were deleted; only such as have a record of `prepare`.
+    """
+    listed, count = set(table["case_id"]), 0
+    for record in sorted(Path(folder).glob("records/*.json")):
+        if record.stem not in listed:
+            for kind in ("images", "masks"):
+                (Path(folder) / kind / f"{record.stem}.png").unlink(missing_ok=True)
+            record.unlink()
+            count += 1
+    return count
+
+
 def _among(numbers: range) -> tuple[Callable[[str], bool], str]:
     texts = {str(number) for number in numbers}
     return texts.__contains__, f"{numbers[0]} to {numbers[-1]}"
@@ -137,4 +156,5 @@ _RULES = {
     "width": _among(range(1, 65_536)),
     "bits_stored": _among(range(1, 17)),
     "roi_area": (_is_area, "an area"),
+    "pixel_sha256": (re.compile("[0-9a-f]{64}").fullmatch, "a SHA-256"),
 }

@@ -25,7 +25,6 @@ from rds_tf.data import (
 )
 
 VERSION = 3  # raise it when a source gives other pixels or notes: all is done again
-MANIFEST_COLUMNS = manifest.COLUMNS
 load_manifest = manifest.load
 
 
@@ -38,6 +37,7 @@ class Summary:
         num_masks: those of them with a mask.
         num_rejected: rows of the table that were not usable.
         num_reused: images that an earlier run had already written.
+        num_deleted: images of cases that the table no longer holds.
         audit: one row a fold, see `folds.audit_folds`.
     """
 
@@ -45,6 +45,7 @@ class Summary:
     num_masks: int
     num_rejected: int
     num_reused: int
+    num_deleted: int
     audit: pd.DataFrame
 
 
@@ -67,7 +68,8 @@ def prepare(
     """Turn a cohort into PNG images, masks and fold tables.
 
     Writes `images/`, `masks/`, `manifest.csv`, `dataset_fold_0_5.csv` to
-    `dataset_fold_4_5.csv`, `rejected.csv` and `fold_audit.csv`; goes on if interrupted.
+    `dataset_fold_4_5.csv`, `rejected.csv`, `fold_audit.csv`; goes on if interrupted,
+    and deletes what it once made of cases that are gone.
 
     Args:
         cohort_path: the case table; see `cohort.load_cohort`.
@@ -80,8 +82,7 @@ def prepare(
 
     Raises:
         ValueError: `num_workers` is below 1.
-        cohort.CohortError: the table cannot be read, none of its rows is usable, or
-            five cases or more leave a fold empty.
+        cohort.CohortError: no table, no usable row, or five cases with a fold empty.
         OSError: `out` cannot be written, or another run is writing there.
     """
     if num_workers is not None and num_workers < 1:
@@ -95,8 +96,9 @@ def prepare(
             reason = next(iter(rejected["reason"]), "it has none.")
             raise cohort.CohortError(f"No row of {cohort_path} is usable: {reason}")
         table, audit = _write_tables(out, cases, records)
-    num_masks = int((table["mask"] != "").sum())
-    return Summary(len(table), num_masks, len(rejected), num_reused, audit)
+        num_deleted = manifest.delete_unlisted(out, table)
+    counts = len(rejected), num_reused, num_deleted
+    return Summary(len(table), int((table["mask"] != "").sum()), *counts, audit)
 
 
 def prepare_case(task: Task) -> dict:
@@ -225,7 +227,7 @@ def _write_tables(
     """Write the manifest, the fold tables and the audit of the prepared cases."""
     cases = cases[cases["case_id"].isin(list(records))].to_dict("records")
     rows = manifest.make_rows(cases, records, _find_alike(out, cases))
-    table = folds.deal_cases(pd.DataFrame(rows), config.NUM_FOLDS)[MANIFEST_COLUMNS]
+    table = folds.deal_cases(pd.DataFrame(rows), config.NUM_FOLDS)[manifest.COLUMNS]
     audit = folds.audit_folds(table)
     for fold in range(config.NUM_FOLDS):
         name = f"dataset_fold_{fold}_{config.NUM_FOLDS}.csv"

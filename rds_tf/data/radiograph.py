@@ -45,7 +45,7 @@ class Radiograph:
         patient_id: pseudonym made from the DICOM PatientID, "" where there is none.
         warnings: what the decoders complained of, in their words.
         doubts: what the header says against it, see `header.list_doubts`.
-        pixel_mm: lengths of a row and a column, see `header.find_pixel_mm`.
+        pixel_mm: height and width of a pixel, see `header.find_pixel_mm`.
     """
 
     image: np.ndarray

@@ -7,7 +7,7 @@ from scipy import special
 
 from rds_tf import comparison, config, metrics
 from rds_tf.data import prepare
-from rds_tf.diagnosis import classifier, crossval, ensemble, tubes
+from rds_tf.diagnosis import classifier, crossval, ensemble, kept_lungs, tubes
 
 RATIO_CALIPER = 0.02  # films are matched whose height-to-width ratios differ by less
 
@@ -33,7 +33,7 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
     table = prepare.load_manifest(jobs[0].prepared).set_index("case_id")
     table = table.loc[cases["case_id"]].reset_index()
     labels, patients = cases["rds"].to_numpy(), cases["patient_id"].to_numpy()
-    quality = crossval.load_quality(jobs[0].out, cases)
+    quality = kept_lungs.load_quality(jobs[0].out, cases)
     members = {"all": logits.to_numpy()} if logits.shape[1] > 1 else {}
     members |= {name: logits[[name]].to_numpy() for name in logits}
     ensembles = {

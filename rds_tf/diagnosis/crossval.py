@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from rds_tf import config, engine, store
-from rds_tf.data import prepare, radiograph
-from rds_tf.diagnosis import classifier, recipe
+from rds_tf.data import prepare
+from rds_tf.diagnosis import classifier, kept_lungs, recipe
 
 PREDICTIONS = "predictions.csv"
-QUALITY = "quality.csv"
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def list_jobs(prepared, out, arms: list[recipe.Arm], profile) -> list[Job]:
 
 
 def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
-    """Train what is not trained yet, each job in a fresh process, two at a time.
+    """Train what is not trained yet, each job in a fresh process.
 
     Args:
         jobs: of one comparison.
@@ -84,7 +83,7 @@ def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
 
     Raises:
         RuntimeError: if a job failed; the others are done, and a rerun does the rest.
-        ValueError: if the folder holds another comparison.
+        ValueError: if the folder holds another comparison, or other lungs.
         BlockingIOError: if another run is writing there.
     """
     with engine.claim(jobs[0].out):
@@ -94,10 +93,20 @@ def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
         if any(job.arm.input_name != "whole" for job in waiting):
             first = waiting[0]
             places = (first.prepared, first.out, Path(segmenters))
-            _check(engine.map_apart(find_lungs, [places], description="lungs"))
-        workers = max(1, (os.cpu_count() or 1) // waiting[0].num_threads)
+            if not kept_lungs.are_there(places):
+                _check(engine.map_apart(kept_lungs.find, [places], description="lungs"))
+        workers = count_workers(waiting[0].num_threads)
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
         _check(engine.map_apart(train_and_predict, waiting, workers, "trainings"))
+
+
+def count_workers(num_threads: int) -> int:
+    """Return how many trainings fit on this machine: on a GPU one, else one a core."""
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        return 1
+    return max(1, (os.cpu_count() or 1) // num_threads)
 
 
 def _check(outcomes: list[engine.Outcome]) -> None:
@@ -126,30 +135,6 @@ def is_done(job: Job) -> bool:
     return True
 
 
-def find_lungs(places: tuple[Path, Path, Path]) -> None:
-    """Write the lungs of every case into the comparison's folder `masks`.
-
-    Beside the PNG files stands `quality.csv`: what the quality gate says of each.
-    """
-    prepared, out, segmenters = places
-    table = prepare.load_manifest(prepared)
-    folder = out / "masks"
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / QUALITY).is_file():
-        return
-    lungs = classifier.find_lungs(prepared, table, segmenters)
-    for name, found in zip(table["case_id"], lungs, strict=True):
-        radiograph.write_png(folder / f"{name}.png", found.mask.astype("float32"))
-    quality = table[["case_id"]].assign(quality=[found.quality for found in lungs])
-    engine.write_whole(folder / QUALITY, quality.to_csv(index=False).encode())
-
-
-def load_masks(out: str | Path, table) -> list[np.ndarray]:
-    """Read what `find_lungs` wrote: uint8 `(H, W)` masks, one a row of `table`."""
-    paths = [Path(out) / "masks" / f"{name}.png" for name in table["case_id"]]
-    return [(radiograph.read_radiograph(path) > 0.5).astype("uint8") for path in paths]
-
-
 def train_and_predict(job: Job) -> None:
     """Train one fold of one arm and write what it says of the held-out films."""
     import tensorflow as tf
@@ -162,7 +147,7 @@ def train_and_predict(job: Job) -> None:
         table,
         job.arm.input_name,
         job.profile.classifier_px[job.arm.backbone],
-        None if whole else load_masks(job.out, table),
+        None if whole else kept_lungs.load_masks(job.out, table),
     )
     train = choose_cases(table, job.fold, job.num_cases)
     store.write_json(job.folder / "job.json", job.describe())
@@ -212,7 +197,9 @@ def load_predictions(jobs: list[Job]) -> pd.DataFrame:
         name = job.arm.name
         if len(seeds) > 1:
             name = f"{name}, seed {job.arm.seed}"
-        read = pd.read_csv(job.folder / PREDICTIONS, dtype={"case_id": str})
+        texts = {"case_id": str, "patient_id": str}  # "007" and "NA" are names too
+        path = job.folder / PREDICTIONS
+        read = pd.read_csv(path, dtype=texts, keep_default_na=False)
         parts.setdefault(name, []).append(read)
     columns = ["case_id", "patient_id", "rds", "fold"]
     joined = None
@@ -220,15 +207,6 @@ def load_predictions(jobs: list[Job]) -> pd.DataFrame:
         arm = pd.concat(folds).rename(columns={"logit": name})
         joined = arm if joined is None else joined.merge(arm, on=columns)
     return joined.sort_values("case_id", ignore_index=True)
-
-
-def load_quality(out: str | Path, cases) -> np.ndarray | None:
-    """Read the quality of the masks of `cases`, None where no arm needed masks."""
-    path = Path(out) / "masks" / QUALITY
-    if not path.is_file():
-        return None
-    quality = pd.read_csv(path, dtype={"case_id": str}).set_index("case_id")["quality"]
-    return quality.loc[cases["case_id"]].to_numpy()
 
 
 def read_start(job: Job) -> str:

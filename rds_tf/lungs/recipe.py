@@ -211,8 +211,7 @@ def fit(model, dataset, folder: Path, learning_rate: float, record: dict):
     """Compile with Dice + BCE and fit for the record's steps."""
     optimizer = training.build_optimizer(record["steps"], learning_rate)
     model.compile(optimizer, loss=unet.DiceBCE(), metrics=[unet.LungIoU()])
-    run = {**record, "parameters": model.count_params(), "input": model.input_shape}
-    return training.fit(model, dataset, folder, run)
+    return training.fit(model, dataset, folder, record)
 
 
 def save(model, folder: Path, architecture: dict, record: dict, hearts=("in",)):

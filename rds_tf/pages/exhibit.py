@@ -122,7 +122,11 @@ def show_phantom(
 
 def show_film(film: radiograph.Radiograph, models: diagnose.Models) -> Exhibit:
     """Diagnose a film, shrunk to `WORK_PX`, and again with a synthetic tube in it."""
-    film = dataclasses.replace(film, image=shrink(film.image, WORK_PX))
+    small = shrink(film.image, WORK_PX)
+    if film.pixel_mm:  # a pixel of the small film is that much larger
+        ratios = np.divide(film.image.shape, small.shape)
+        film = dataclasses.replace(film, pixel_mm=tuple(film.pixel_mm * ratios))
+    film = dataclasses.replace(film, image=small)
     found = diagnose.diagnose_film(film, models)
     drawn, _ = tubes.insert(film.image, found.mask)
     other = diagnose.diagnose_film(dataclasses.replace(film, image=drawn), models)

@@ -188,16 +188,13 @@ def write_case(case: Case) -> tuple[dict, dict]:
     name = f"case{case.index:04d}"
     write_dicom(case.folder / "dicom" / f"{name}.dcm", made.image, case)
     if case.has_annotation:
-        annotation.write_labelme(
-            case.folder / "json" / f"{name}.json",
-            polygons,
-            *case.shape,
-            f"{name}.png",
-        )
-    tube = made.device_masks.get("ett")
+        path = case.folder / "json" / f"{name}.json"
+        annotation.write_labelme(path, polygons, *case.shape, f"{name}.png")
+    tube, drawn = made.device_masks.get("ett"), case.folder / "ett" / f"{name}.png"
     if tube is not None:
-        drawn = case.folder / "ett" / f"{name}.png"
         radiograph.write_png(drawn, tube.astype("float32"))
+    else:
+        drawn.unlink(missing_ok=True)  # of an earlier cohort
     area = annotation.polygon_area(polygons) if case.has_annotation else ""
     row = {
         "filepath": f"{WINDOWS_FOLDER}{name}.dcm",

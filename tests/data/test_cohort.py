@@ -266,3 +266,17 @@ def test_missing_table_and_missing_root_are_named(tmp_path):
     (tmp_path / "cohort.csv").write_text(HEADER)
     with pytest.raises(cohort.CohortError, match="gone is not a folder"):
         cohort.load_cohort(tmp_path / "cohort.csv", tmp_path / "gone")
+
+
+def test_two_columns_of_patients_are_refused(tmp_path):
+    touch(tmp_path, "a.dcm")
+    header = f"{HEADER},patient_id,Patient_ID"
+    with pytest.raises(cohort.CohortError, match="two columns patient_id"):
+        load(tmp_path, "a.dcm,1,0,,,,p1,", header=header)
+
+
+def test_a_path_that_spells_another_files_name_gets_one_of_its_own(tmp_path):
+    touch(tmp_path, "b.dcm", "a/b.dcm", "a__b.dcm")
+    rows = ("b.dcm,1,0,,,", "a/b.dcm,1,0,,,", "a__b.dcm,1,0,,,")
+    cases, rejected = load(tmp_path, *rows)
+    assert rejected.empty and cases["case_id"].nunique() == 3

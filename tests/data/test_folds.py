@@ -154,3 +154,12 @@ def test_find_unseen_keeps_the_patients_of_identical_films_out():
         {"patient_id": list("aabc"), "pixel_sha256": [c * 64 for c in "1223"]}
     )
     assert folds.find_unseen(table, ["1" * 16]).tolist() == [False] * 3 + [True]
+
+
+def test_an_infant_with_many_films_stays_in_one_fold():
+    # 7 of 30 films are more than a fair fold holds; 16 of 30 are more than half.
+    for count, num_folds in ((7, 1), (16, 5)):
+        cases = make_table(30).assign(patient_id="", notes=[[]] * 30)
+        cases["pseudonym"] = ["P0"] * count + [f"P{i}" for i in range(1, 31 - count)]
+        dealt = folds.deal_cases(cases)
+        assert dealt["fold"][:count].nunique() == num_folds

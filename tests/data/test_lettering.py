@@ -63,3 +63,14 @@ def test_strokes_side_by_side_are_text_in_one_grey_and_none_where_each_has_anoth
     assert lettering.find_lines(beads)
     ramp = np.clip((np.arange(400, dtype="float32") - 20) / 110, 0, 0.8)
     assert lettering.find_lines(ramp + beads) == []
+
+
+def test_a_raster_of_dots_costs_no_more_than_a_film_with_text(monkeypatch):
+    raster = np.zeros((1024, 1024), "float32")
+    raster[::6, ::6] = 1
+    raster = cv2.dilate(raster, np.ones((3, 3)))  # 29,000 dots
+    name = write(np.zeros_like(raster), "KIM MINJI 0123", (20, 60), 2.0)
+    raster[:90] = name[:90]
+    boxes, _ = lettering._find_letters(raster)
+    assert len(boxes) <= lettering.MOST_STROKES
+    assert lettering.find_lines(raster)  # letters are taller than dots

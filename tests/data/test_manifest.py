@@ -9,7 +9,7 @@ ROW = {
     **{"case_id": "a", "patient_id": "p", "rds": "1", "exist_json": "1", "fold": "4"},
     **{"image": "images/a.png", "mask": "masks/a.png", "height": "6", "width": "8"},
     **{"roi_area": "12.5", "filepath": r"C:\a.dcm", "bits_stored": "12"},
-    **{"pixel_sha256": "ab", "alike": "", "notes": ""},
+    **{"pixel_sha256": "ab" * 32, "alike": "", "notes": ""},
 }
 
 
@@ -47,6 +47,8 @@ def test_whole_table_is_loaded_with_its_types(tmp_path):
         ("case_id", "..", "a file's name"),
         ("case_id", "", "a file's name"),
         ("patient_id", "", "a name"),
+        ("pixel_sha256", "", "a SHA-256"),
+        ("pixel_sha256", "x" * 64, "a SHA-256"),
     ],
 )
 def test_cell_that_prepare_never_writes_is_refused_with_its_row(

@@ -68,7 +68,7 @@ def test_whole_cohort_is_prepared(source):
 def test_manifest_holds_the_cases_and_the_folds_part_it(source):
     audit = run(source).audit
     manifest = prepare.load_manifest(source / "out")
-    assert list(manifest) == prepare.MANIFEST_COLUMNS
+    assert list(manifest) == prepare.manifest.COLUMNS
     assert manifest["case_id"].tolist() == [f"c{i}" for i in range(10)]
     assert manifest["patient_id"].nunique() == 5  # the pseudonyms of the files
     assert manifest["mask"].tolist() == [f"masks/c{i}.png" for i in range(9)] + [""]
@@ -79,7 +79,7 @@ def test_manifest_holds_the_cases_and_the_folds_part_it(source):
     names = []
     for fold in range(5):
         table = (source / f"out/dataset_fold_{fold}_5.csv").read_text().splitlines()
-        assert table[0] == ",".join(prepare.MANIFEST_COLUMNS)
+        assert table[0] == ",".join(prepare.manifest.COLUMNS)
         names += [line.split(",")[0] for line in table[1:]]
     assert sorted(names) == manifest["case_id"].tolist()
     assert audit["num_patients"].tolist() == [1] * 5
@@ -223,6 +223,18 @@ def test_constant_patient_of_the_files_does_not_fill_one_fold(source, write_dico
     assert run(source).audit["num_patients"].tolist() == [2] * 5
     notes = prepare.load_manifest(source / "out")["notes"]
     assert notes.str.contains("PatientID is ignored").all()
+
+
+def test_what_was_made_of_a_case_that_left_the_table_is_deleted(source):
+    run(source)
+    table = (source / "cohort.csv").read_text().splitlines()
+    write_table(source, *table[1:4], *table[5:])  # c3 takes back consent
+    stranger = source / "out" / "images" / "notes.txt"
+    stranger.write_text("mine")
+    assert run(source).num_deleted == 1
+    assert not [path for path in (source / "out").rglob("c3.*")]
+    assert len(prepare.load_manifest(source / "out")) == 9
+    assert stranger.read_text() == "mine" and run(source).num_deleted == 0
 
 
 def test_two_patients_of_one_id_in_their_files_are_kept_in_one_fold(

@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -5,7 +8,8 @@ import pytest
 
 from rds_tf import config, engine, store
 from rds_tf.data import prepare
-from rds_tf.diagnosis import arms, crossval, ensemble, recipe
+from rds_tf.diagnosis import arms, classifier, crossval, ensemble, kept_lungs, recipe
+from rds_tf.lungs import segmenter
 from rds_tf.study import comparison_page
 
 
@@ -50,7 +54,7 @@ def test_only_what_is_not_done_is_trained_and_each_job_apart(jobs, monkeypatch):
     monkeypatch.setattr(engine, "map_apart", record)
     crossval.run(jobs)
     (lungs, _), (train, trained) = calls
-    assert (lungs, train) == (crossval.find_lungs, crossval.train_and_predict)
+    assert (lungs, train) == (kept_lungs.find, crossval.train_and_predict)
     assert trained == jobs[7:]
 
 
@@ -70,6 +74,40 @@ def test_a_folder_of_another_comparison_is_not_taken_for_this_one(jobs):
     assert crossval.is_done(jobs[0])
     with pytest.raises(ValueError, match="name another folder"):
         crossval.is_done(other[0])
+
+
+def test_lungs_by_other_segmenters_are_not_taken_for_these(jobs, monkeypatch, tmp_path):
+    def find_lungs(prepared, table, segmenters):
+        one = segmenter.Segmentation(np.ones((8, 8), "uint8"), 0.5)
+        return [one] * len(table)
+
+    monkeypatch.setattr(classifier, "find_lungs", find_lungs)
+    shipped = jobs[0].prepared, jobs[0].out, config.SAVED_MODELS
+    assert not kept_lungs.are_there(shipped)
+    kept_lungs.find(shipped)
+    assert kept_lungs.are_there(shipped)
+    other = tmp_path / "other"
+    shutil.copytree(config.SAVED_MODELS / "lung_segmenter", other)
+    manifest = store.read_json(other / "manifest.json")
+    manifest["weights"]["sha256"] = "0" * 64
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="by other segmenters"):
+        kept_lungs.are_there((*shipped[:2], other))
+    with pytest.raises(ValueError, match="by other segmenters"):
+        crossval.run(jobs, other)
+
+
+def test_patients_called_na_or_007_keep_their_names(jobs):
+    finish(jobs)
+    for job in jobs:
+        path = job.folder / crossval.PREDICTIONS
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table["patient_id"] = ["NA", "007", "7"][: len(table)] + table["patient_id"][
+            3:
+        ].tolist()
+        table.to_csv(path, index=False)
+    names = crossval.load_predictions(jobs)["patient_id"]
+    assert {"NA", "007", "7"} <= set(names) and names.map(type).eq(str).all()
 
 
 def test_a_smaller_choice_of_training_cases_lies_in_the_larger():

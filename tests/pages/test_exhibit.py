@@ -249,3 +249,19 @@ def test_sweep_deletes_what_is_old_and_folders_left_empty(tmp_path):
         os.utime(path, (time.time() - 500,) * 2)
     assert uploads.sweep(tmp_path, age_seconds=100) == 1
     assert [path.name for path in tmp_path.rglob("*")] == ["new", "film"]
+
+
+def test_a_film_made_smaller_keeps_its_size_in_millimetres(models, monkeypatch):
+    seen = []
+    rule = diagnose.diagnose_film
+    monkeypatch.setattr(
+        diagnose,
+        "diagnose_film",
+        lambda film, models: seen.append(film) or rule(film, models),
+    )
+    image = np.random.default_rng(0).random((2 * exhibit.WORK_PX, 300), "float32")
+    exhibit.show_film(radiograph.Radiograph(image, 8, pixel_mm=(0.1, 0.2)), models)
+    height, width = seen[0].image.shape
+    assert height == exhibit.WORK_PX
+    lengths = np.multiply(seen[0].pixel_mm, (height, width))
+    np.testing.assert_allclose(lengths, (0.2 * exhibit.WORK_PX, 60))  # as before

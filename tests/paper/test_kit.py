@@ -69,12 +69,12 @@ FOLDS = """fold,num_cases,num_patients,rds_rate,shared_patients,duplicates_acros
 """
 CASES = [
     *(
-        "case0,p0,1,1,0,i/0.png,m/0.png,300,200,9,a.dcm,12,aa,",
+        f"case0,p0,1,1,0,i/0.png,m/0.png,300,200,9,a.dcm,12,{'a' * 64},",
         "case1,p0,0,0,0,i/1.png,",
     ),
-    "case2,p1,1,1,1,i/2.png,m/2.png,310,220,9,c.dcm,8,cc,",
+    f"case2,p1,1,1,1,i/2.png,m/2.png,310,220,9,c.dcm,8,{'c' * 64},",
 ]
-CASES[1] += ",280,210,,b.dcm,12,bb,"
+CASES[1] += f",280,210,,b.dcm,12,{'b' * 64},"
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def run(tmp_path):
         "models/classifier/manifest.json": MODEL,
     }.items():
         (folder / path).write_text(json.dumps(content))
-    head = ",".join(prepare.MANIFEST_COLUMNS)
+    head = ",".join(prepare.manifest.COLUMNS)
     (folder / "prepared/manifest.csv").write_text("\n".join([head, *CASES]) + "\n")
     (folder / "prepared/fold_audit.csv").write_text(FOLDS)
     (folder / "prepared/rejected.csv").write_text("file,row,reason\nx.dcm,4,bad\n")

@@ -121,3 +121,10 @@ def test_outlines_without_the_heart_enclose_the_mask_without_it(tmp_path):
             wrong = (drawn != made.mask_without_heart).sum()
             assert wrong <= 0.02 * drawn.sum()
             assert row.roi_area == pytest.approx(drawn.sum(), rel=0.05)
+
+
+def test_tubes_of_an_earlier_cohort_do_not_count_for_this_one(tmp_path):
+    for seed in (3, 7):
+        truth = dataset.write_cohort(tmp_path, 8, seed, 0.5, 64)
+    drawn = {path.stem for path in (tmp_path / "ett").glob("*.png")}
+    assert drawn == set(truth.loc[truth["ett"] == 1, "case_id"])

@@ -24,7 +24,9 @@ def make_table(num_patients=40, films_each=2):
     for patient, film in itertools.product(range(num_patients), range(films_each)):
         name = f"case{patient:02d}{film}"
         row = {"case_id": name, "patient_id": f"P{patient:02d}", "rds": patient % 2}
-        rows.append(row | {"pixel_sha256": name.encode().hex(), "pseudonym": ""})
+        rows.append(
+            row | {"pixel_sha256": name.encode().hex().rjust(64, "0"), "pseudonym": ""}
+        )
     return pd.DataFrame(rows)
 
 
@@ -109,7 +111,12 @@ def test_choice_does_not_hang_on_the_order_of_the_rows_but_on_the_seed():
 
 def test_films_that_share_a_patient_by_their_pixels_alone_are_one_patient():
     table = make_table(num_patients=4, films_each=1)
-    table.loc[:, "pixel_sha256"] = ["a", "b", "a", "c"]  # P00 and P02 are one
+    table.loc[:, "pixel_sha256"] = [
+        "a" * 64,
+        "b" * 64,
+        "a" * 64,
+        "c" * 64,
+    ]  # P00 and P02 are one
     with pytest.raises(ValueError, match="2 patients without RDS.*there are 1"):
         design.choose_cases(table, np.ones(4, bool), design.Design(num_cases=4))
 

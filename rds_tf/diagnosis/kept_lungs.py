@@ -1,0 +1,72 @@
+"""The lungs of every case of a comparison: found once, kept beside its trainings."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rds_tf import engine, store
+from rds_tf.data import prepare, radiograph
+from rds_tf.diagnosis import classifier
+
+QUALITY = "quality.csv"
+STAMP = "lungs.json"
+Places = tuple[Path, Path, Path]  # prepared folder, the comparison's, the segmenters'
+
+
+def are_there(places: Places) -> bool:
+    """Say whether the lungs were found before.
+
+    Raises:
+        ValueError: if that was done by other segmenters, or on other films.
+    """
+    kept = places[1] / "masks" / STAMP
+    if not kept.is_file():
+        return False
+    if store.read_json(kept) != _describe(places):
+        raise ValueError(
+            f"{kept.parent}: holds lungs of other films or by other segmenters; name "
+            "another folder for this comparison."
+        )
+    return True
+
+
+def find(places: Places) -> None:
+    """Write the lungs of every case into the comparison's folder `masks`.
+
+    Beside the PNG files stand `quality.csv`, what the quality gate says of each, and
+    last `lungs.json`, which films and segmenters they are of.
+    """
+    prepared, out, segmenters = places
+    table = prepare.load_manifest(prepared)
+    folder = out / "masks"
+    folder.mkdir(parents=True, exist_ok=True)
+    lungs = classifier.find_lungs(prepared, table, segmenters)
+    for name, found in zip(table["case_id"], lungs, strict=True):
+        radiograph.write_png(folder / f"{name}.png", found.mask.astype("float32"))
+    quality = table[["case_id"]].assign(quality=[found.quality for found in lungs])
+    engine.write_whole(folder / QUALITY, quality.to_csv(index=False).encode())
+    store.write_json(folder / STAMP, _describe(places))
+
+
+def load_masks(out: str | Path, table) -> list[np.ndarray]:
+    """Read what `find` wrote: uint8 `(H, W)` masks, one a row of `table`."""
+    paths = [Path(out) / "masks" / f"{name}.png" for name in table["case_id"]]
+    return [(radiograph.read_radiograph(path) > 0.5).astype("uint8") for path in paths]
+
+
+def load_quality(out: str | Path, cases) -> np.ndarray | None:
+    """Read the quality of the masks of `cases`, None where no arm needed masks."""
+    path = Path(out) / "masks" / QUALITY
+    if not path.is_file():
+        return None
+    kept = pd.read_csv(path, dtype={"case_id": str}, keep_default_na=False)
+    return kept.set_index("case_id")["quality"].loc[cases["case_id"]].to_numpy()
+
+
+def _describe(places: Places) -> dict:
+    prepared, _, segmenters = places
+    films = prepare.load_manifest(prepared)["pixel_sha256"].str[:16]
+    tools = store.find_models(segmenters, "segmenter")
+    hashes = [store.read_manifest(folder)["weights"]["sha256"] for folder in tools]
+    return {"films": films.tolist(), "segmenters": sorted(hashes)}
