@@ -187,8 +187,8 @@ for name, guess in {"truth": truth, "empty": 0 * truth, "all": 0 * truth + 1}.it
 #
 # The **quick** profile takes 150 steps of 16 images of 128 px: enough to see the method
 # work. The **full** profile takes 6,000 steps at 256 px with twice the filters. One of
-# its steps costs some sixteen times as much, so the whole training costs about 400 times
-# as much: half a day and more on 2 cores. Use a GPU for it.
+# its steps costs some sixteen times as much, so the whole training costs about 640 times
+# as much: most of a day on 2 cores. Use a GPU for it.
 
 # %%
 num_steps = run.profile.segmenter_steps

@@ -281,8 +281,8 @@ for name, values in losses.items():
 # sixty steps that still remembers the weights we started from, and films that were
 # varied. A network judged with such a memory orders the films well and yet calls nearly
 # all of them healthy, or ill. `refresh_batch_norm` takes plain means over the training
-# films instead. On real films this raised the accuracy of one of our folds from 0.80 to
-# 0.93 at the same AUROC: look at both.
+# films instead. On real films this raised the accuracy from 0.81 to 0.88, while the AUROC
+# hardly moved (docs/diagnosis.md): look at both.
 #
 # ## Save
 #

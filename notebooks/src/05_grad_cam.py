@@ -398,7 +398,7 @@ for name, logits in {"hot": hot_erased, "cold": cold_erased}.items():
 # what grey is: a film replaced by its own mean is still called RDS, because haze looks
 # like ground glass. Erasing has to erase **towards something without the disease**. With
 # the same phantom at severity 0 as the ground, the map beats random and edge maps, and a
-# plain bell over the centre of the film still does as well: `benchmarks/map_truth.py`.*
+# plain bell over the centre of the film still does better: `benchmarks/map_truth.py`.*
 
 # %% [markdown]
 # ## Questions

@@ -142,18 +142,19 @@ print("AUROC >= 0.70:", pooled["auroc"]["value"] >= 0.70)
 # ## Calibrate
 #
 # When a model says 0.9, is it right in nine of ten? Networks are mostly too sure of
-# themselves. Temperature scaling divides all logits by one number T and leaves their
-# order alone. T is fitted on the out-of-fold logits; to *measure* the result, each fold
-# gets the T of the other four.
+# themselves, and a short training leaves them leaning to one side. So one offset is taken
+# off all logits, and one temperature T divides them; their order stays. Both are fitted on
+# the out-of-fold logits; to *measure* the result, each fold gets those of the other four.
 #
 # The **expected calibration error** sorts the films into 15 groups of equal size and
 # averages the gap between what was promised and what came true. With few films a group it
-# is above zero by luck alone: on 120 films, eight a group, it may even rise. The **Brier
-# score** is the mean squared error of the probability.
+# is above zero by luck alone. The **Brier score** is the mean squared error of the
+# probability. On 120 films, eight a group, both may even rise: then the scaling has nothing
+# to mend, and two numbers fitted on so few films cost more than they bring.
 
 # %%
 found = ensemble.evaluate(table, logits[:, None], quality)
-print(f"temperature {found['temperature']:.2f}")
+print(f"offset {found['offset']:+.2f}, temperature {found['temperature']:.2f}")
 for name in ("raw", "calibrated"):
     ece, brier = found[name]["ece"]["value"], found[name]["brier"]["value"]
     print(f"{name:10} ECE {ece:.3f}  Brier {brier:.3f}")
@@ -242,9 +243,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The order matters. Rectified before averaging, a place that one model counts for RDS and
-# four count against would still glow. On how many cells of this film's map do the two
-# orders differ?
+# The order matters where members differ in the sign: rectified before averaging, a place
+# that one model counts for RDS and four count against would still glow. On how many cells
+# of this film's map do the two orders differ? None, where all five agree.
 
 # %%
 rectified_first = np.mean(np.maximum(signed, 0), axis=0)
@@ -276,11 +277,12 @@ print("member", int(np.argmax(changes)), "moves it most")
 #
 # </details>
 #
-# 2. Does temperature scaling change the AUROC? The accuracy at 0.5?
+# 2. Does the scaling change the AUROC? The accuracy at 0.5?
 # <details><summary>Answer</summary>
 #
-# Neither, if one T is used for all: order and sign of the logits stay. Fitted fold by
-# fold, the order between folds can change a little.
+# Not the AUROC, if one pair is used for all: the order stays. The temperature alone would
+# leave the accuracy too, as no logit changes its sign; the offset moves the point where
+# 0.5 lies. Fitted fold by fold, the order between folds can change a little.
 #
 # </details>
 #

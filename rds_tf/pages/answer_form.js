@@ -60,7 +60,7 @@ function speak(language) {
   tongue = language;
   localStorage.setItem('tongue', tongue);
   writeWords();
-  warn('');
+  if (!failed) warn('');
   writeRating();
 }
 
@@ -104,7 +104,7 @@ form.addEventListener('submit', (event) => {
   confirmAnswer();
 });
 form.addEventListener('change', changeAnswer);
-rating.addEventListener('pointerdown', () => rating.classList.remove('unset'));
+rating.addEventListener('pointerdown', () => setRating(rating.value));
 rating.addEventListener('input', () => setRating(rating.value));
 find('.message .main').addEventListener('click', () => ask({ do: 'next' }));
 find('.leave').addEventListener('click', () => ask({ do: 'leave' }));

@@ -81,7 +81,8 @@ class Room:
             return self._sign_in(str(message.get("code", "")), address)
         visit = self._find_visit(message.get("token"))
         if visit is None:
-            return {"screen": "sign_in", "word": "signed_out"}
+            lost = message.get("do") == "answer"
+            return {"screen": "sign_in", "word": "not_stored" if lost else "signed_out"}
         if message.get("do") == "next":
             return self._show(visit)
         if message.get("do") == "answer":

@@ -15,6 +15,8 @@ ENGLISH = {
     "wrong_code": "This code is not known. Check it and try again.",
     "slow_down": "Too many wrong tries. Wait {seconds} s, then try again.",
     "signed_out": "You are signed out. Your answers are kept: sign in to go on.",
+    "not_stored": "You were signed out: your last answer was NOT stored, all others "
+    "are. Sign in, and you will see that film again.",
     "lost": "The server does not answer. Confirmed answers are safe.",
     "film_lost": "The film could not be loaded.",
     "again": "Try again",
@@ -80,6 +82,8 @@ KOREAN = {
     "wrong_code": "등록되지 않은 코드입니다. 확인하고 다시 입력해 주세요.",
     "slow_down": "여러 번 틀렸습니다. {seconds}초 뒤에 다시 입력해 주세요.",
     "signed_out": "접속이 끝났습니다. 답은 보관되어 있으니 다시 들어와 이어 가세요.",
+    "not_stored": "접속이 끝나 마지막 답은 저장되지 않았습니다. 앞의 답은 모두 "
+    "보관되어 있습니다. 다시 들어오면 그 사진이 다시 나옵니다.",
     "lost": "서버가 응답하지 않습니다. 확정한 답은 안전하게 보관되어 있습니다.",
     "film_lost": "사진을 불러오지 못했습니다.",
     "again": "다시 시도",

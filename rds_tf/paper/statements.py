@@ -127,9 +127,8 @@ def read_readers(found: dict) -> Iterator[tuple[str, str, str]]:
     first, second = found["treatments"]
     before, after = found["auc"]
     low, high = found["ci"]
-    change = (
-        f"{found['difference']:+.3f} ({low:+.3f} to {high:+.3f}), p {found['p']:.3f}"
-    )
+    p = "< 0.001" if found["p"] < 0.001 else f"{found['p']:.3f}"
+    change = f"{found['difference']:+.3f} ({low:+.3f} to {high:+.3f}), p {p}"
     readers, cases = len(found["readers"]), found["num_cases"]
     means = f"AUROC {before:.3f} ({first}), {after:.3f} ({second})"
     yield (

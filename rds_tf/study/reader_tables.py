@@ -16,7 +16,8 @@ WHAT = {
     "the mean over pairs of readers, Fleiss' is of all readers at once, with its "
     "bootstrap interval over cases.",
     "Changes of mind and time": 'Decisions in the arm "{1}" against those of the same '
-    'reader and case in the arm "{0}", and median seconds a film.',
+    'reader and case in the arm "{0}", and median seconds a film; where a reader sees '
+    "the model after answering alone, its seconds come on top of those alone.",
 }
 
 

@@ -128,7 +128,7 @@ def draw_figures(study: readings.Study, found: dict) -> dict:
         caption = f'Decisions in the arm "{second}" against those in "{first}"'
         if "seconds" in found:
             alt += "; dots: median seconds a film in both arms"
-            caption += ", and the time that readers took"
+            caption += ", and the time that readers took, each look by itself"
         figure = reader_plots.plot_changes(
             better, worse, study.readers, found.get("seconds"), study.treatments
         )

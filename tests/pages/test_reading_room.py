@@ -125,7 +125,7 @@ def test_two_readers_read_twelve_cases_while_the_server_is_killed(browser, tmp_p
             assert count_rows(pack) == 4 * place
             server = Server(pack, server.port)
             page.locator(".alert button").click()
-            page.get_by_text("Your answers are kept").wait_for()
+            page.get_by_text("your last answer was NOT stored").wait_for()
             begin(page, CODES["R1"])
             pages["R2"].reload()
             begin(pages["R2"], CODES["R2"])
