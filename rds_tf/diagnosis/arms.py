@@ -36,8 +36,10 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
     quality = kept_lungs.load_quality(jobs[0].out, cases)
     members = {"all": logits.to_numpy()} if logits.shape[1] > 1 else {}
     members |= {name: logits[[name]].to_numpy() for name in logits}
+    looks = {name: " whole" not in name for name in logits}
+    looks["all"] = any(looks.values())  # as `diagnose`, a whole film needs no mask
     ensembles = {
-        name: ensemble.evaluate(cases, values, quality)
+        name: ensemble.evaluate(cases, values, quality if looks[name] else None)
         for name, values in members.items()
     }
     arms = predict_baselines(jobs[0].prepared, table, regions)
@@ -48,11 +50,14 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
         name: metrics.diagnosis_scores(labels, probabilities, groups=patients)
         for name, probabilities in arms.items()
     }
-    for job in jobs:
-        start = crossval.read_start(job)
-        for name in (job.arm.name, f"{job.arm.name}, seed {job.arm.seed}"):
-            if name in scores:
-                scores[name]["start"] = start
+    for name, found in scores.items():
+        begun = {
+            crossval.read_start(job)
+            for job in jobs
+            if name in (job.arm.name, f"{job.arm.name}, seed {job.arm.seed}")
+        }
+        if begun:  # where one download failed, folds began from several
+            found["start"] = " and ".join(sorted(begun))
     joined = ensemble.fit(labels, next(iter(members.values())))
     folders = tuple(job.folder.relative_to(job.out).as_posix() for job in jobs)
     return {

@@ -198,6 +198,8 @@ def judge(probes: pd.DataFrame, threshold: float = 0.0, seed: int = 0) -> dict:
         `LIMIT` with its whole interval.
     """
     labels, patients = probes["label"].to_numpy(), probes["patient_id"].to_numpy()
+    if len(set(patients)) < 2:
+        raise ValueError("An audit needs films of two patients at least.")
     change = (probes["present"] - probes["absent"]).to_numpy()
     scale = float(probes["as_taken"].std()) or 1.0
     effect = metrics.bootstrap_interval(change / scale, patients, seed=seed)
@@ -227,9 +229,8 @@ def _auroc(probes: pd.DataFrame, column: str = "as_taken") -> float | None:
 
 def _auroc_of(labels: np.ndarray, values: np.ndarray) -> float | None:
     """Return the AUROC of any values, None where there is one class only."""
-    if len(np.unique(labels)) < 2:
-        return None
-    return float(sklearn_metrics.roc_auc_score(labels, values))
+    both = len(np.unique(labels)) == 2
+    return float(sklearn_metrics.roc_auc_score(labels, values)) if both else None
 
 
 def state_verdict(result: dict, nuisance: str) -> str:

@@ -88,13 +88,12 @@ def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
     """
     with engine.claim(jobs[0].out):
         waiting = [job for job in jobs if not is_done(job)]
+        places = (jobs[0].prepared, jobs[0].out, Path(segmenters))
+        looks = any(job.arm.input_name != "whole" for job in jobs)
+        if looks and not kept_lungs.are_there(places):
+            _check(engine.map_apart(kept_lungs.find, [places], description="lungs"))
         if not waiting:
             return
-        if any(job.arm.input_name != "whole" for job in waiting):
-            first = waiting[0]
-            places = (first.prepared, first.out, Path(segmenters))
-            if not kept_lungs.are_there(places):
-                _check(engine.map_apart(kept_lungs.find, [places], description="lungs"))
         workers = count_workers(waiting[0].num_threads)
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
         _check(engine.map_apart(train_and_predict, waiting, workers, "trainings"))

@@ -223,6 +223,7 @@ def _diagnose_all(path: Path, out: Path, models: Models, hand_over: Callable | N
     done, refused = [], []
     paths = films.find_films(path, out)
     names = films.name_outputs(paths, path)
+    films.check_outputs(paths, names, out)
     for film, name in tqdm(list(zip(paths, names, strict=True)), disable=None):
         try:
             found = diagnose(film, models)

@@ -126,7 +126,10 @@ def ask(classifiers, image: np.ndarray, mask: np.ndarray):
         models = [classifiers[place].model for place in places]
         found = explain.explain(models, square)
         logits[places] = found.logits
-        heat += len(places) * window.put_back(found.mean - found.counter)
+        # A cell of a map holds its share of the logit: finer maps hold less a cell, and
+        # a smaller window more a pixel of the film.
+        density = (size / window.side) ** 2
+        heat += len(places) * density * window.put_back(found.mean - found.counter)
     heat = np.maximum(heat, 0)
     return logits, heat / max(float(heat.max()), 1e-9)
 

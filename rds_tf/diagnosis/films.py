@@ -34,11 +34,28 @@ def find_films(path: str | Path, out: str | Path) -> list[Path]:
 
 def name_outputs(films: list[Path], root: Path) -> list[str]:
     """Name outputs by the film's stem, by its path below `root` where two share it."""
-    stems = [film.stem for film in films]
-    counts = Counter(stem.casefold() for stem in stems)
-    return [
-        stem
-        if counts[stem.casefold()] == 1
-        else "__".join(film.relative_to(root).parts).replace(".", "_")
-        for film, stem in zip(films, stems, strict=True)
-    ]
+    counts = Counter(film.stem.casefold() for film in films)
+    unique: dict[str, str] = {}
+    for film in films:
+        name = film.stem
+        if counts[name.casefold()] > 1:
+            name = "__".join(film.relative_to(root).parts).replace(".", "_")
+        while name.casefold() in unique:  # a path can spell another film's stem
+            name += "_"
+        unique[name.casefold()] = name
+    return list(unique.values())
+
+
+def check_outputs(films: list[Path], names: list[str], out: Path) -> None:
+    """Refuse to write results over the films themselves.
+
+    Raises:
+        FileExistsError: if one of `<name>.png` in `out` is a film.
+    """
+    sources = {film.resolve() for film in films}
+    for name in names:
+        if (target := out / f"{name}.png").resolve() in sources:
+            raise FileExistsError(
+                f"{target}: is a film, and its results would take its place; name "
+                "another folder."
+            )

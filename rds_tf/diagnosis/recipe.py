@@ -184,7 +184,8 @@ def train_on_phantoms(
         dataset.write_cohort(cohort, num_cases, seed + 1, 0.0, 256, num_workers=2)
         prepare.prepare(cohort / "cohort.csv", prepared, cohort, num_workers=2)
         table = prepare.load_manifest(prepared)
-        masks = classifier.predict_masks(prepared, table, out)
+        lungs = store.choose_models(out, "segmenter")
+        masks = classifier.predict_masks(prepared, table, lungs)
         size = SHIPPED["image_size"]
         windows = classifier.load_frames(prepared, table, "combined", size, masks)
     config.set_seed(seed)

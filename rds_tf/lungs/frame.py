@@ -24,6 +24,12 @@ class Frame:
     angle_degrees: float
     box: tuple[int, int, int, int]
 
+    @property
+    def side(self) -> int:
+        """Side of the square that a network sees, in pixels of the film."""
+        top, bottom, left, right = self.box
+        return max(bottom - top, right - left)
+
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
         """Return network input `(size, size)` float32 from the film `(H, W)`."""
         upright = postprocess.rotate(image, -self.angle_degrees, expand=True)

@@ -1,5 +1,6 @@
 """How a segmenter is trained: on the folds of a cohort, or on phantoms alone."""
 
+import hashlib
 from pathlib import Path
 
 from rds_tf import config, store, training
@@ -108,7 +109,9 @@ def train_films(
         "steps": profile.segmenter_steps,
         "seen": sorted({*known, *table["pixel_sha256"].str[:16]}),
     }
-    fit(model, dataset, folder, LEARNING_RATE / (1 if fresh else 2), record)
+    data = hashlib.sha256(images.tobytes() + masks.tobytes())
+    made_of = record | {"films": data.hexdigest()}  # outlines may change
+    fit(model, dataset, folder, LEARNING_RATE / (1 if fresh else 2), made_of)
     return save(model, folder, profile.segmenter, record, [heart])
 
 

@@ -229,12 +229,12 @@ def segment_folder(
         parts = [(load_segmenter(models, heart), table)]
         seen = parts[0][0].manifest["training"]["seen"]
         if num_seen := int((~folds.find_unseen(table, seen)).sum()):
-            print(
-                f"{num_seen} of {len(table)} films are of patients seen in training: "
-                "their masks are better than those of new films would be."
-            )
+            seen = f"{num_seen} of {len(table)} films are of patients seen in training"
+            print(f"{seen}: their masks are better than those of new films would be.")
     else:
         parts = list(assign_unseen(table, models, heart))
+        if left := len(table) - sum(len(rows) for _, rows in parts):
+            print(f"{left} films get no mask: every one of these models saw them.")
     with engine.claim(out):
         for tool, rows in parts:
             _write_masks(tool, rows, prepared, out, steps)

@@ -2,10 +2,10 @@
 
 Gradio and not Streamlit: a Streamlit script runs again from its top at every touch,
 which leaves no place for a viewer that keeps its window and zoom nor for a clock, and
-its server serves what it likes; Gradio stands on FastAPI, so that a gate can close
-every route but those of the page (`site`), and its `HTML` component carries a viewer of
-our own. There are no Gradio events: the page asks one function, `ask`, and without the
-token that a code buys that function neither tells nor writes anything.
+its server serves what it likes; Gradio stands on FastAPI, so that a gate can close all
+routes but those of the page (`site`), and its `HTML` carries a viewer of our own. There
+are no Gradio events: the page asks one function, `ask`, and without the token that a
+code buys that function neither tells nor writes anything.
 """
 
 import secrets
@@ -81,8 +81,8 @@ class Room:
             return self._sign_in(str(message.get("code", "")), address)
         visit = self._find_visit(message.get("token"))
         if visit is None:
-            lost = message.get("do") == "answer"
-            return {"screen": "sign_in", "word": "not_stored" if lost else "signed_out"}
+            word = "not_stored" if message.get("do") == "answer" else "signed_out"
+            return {"screen": "sign_in", "word": word}
         if message.get("do") == "next":
             return self._show(visit)
         if message.get("do") == "answer":

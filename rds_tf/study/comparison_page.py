@@ -18,7 +18,9 @@ HEADINGS = {
 WHAT = {
     "pairs": "Differences between arms, paired by case: AUROC of the first minus the "
     "second with its bootstrap interval over patients; p of DeLong's test after Holm; "
-    "cases that only the one or only the other got right, and p of McNemar's test.",
+    "cases that only the one or only the other got right, and p of McNemar's test. "
+    "Both tests take cases for independent: where patients have several films, "
+    "trust the interval.",
     "matched": "Cases with and without the label, matched one to one in the film's "
     "height-to-width ratio: what an arm still knows there, and its gain in AUROC over "
     "the ratio itself.",

@@ -66,3 +66,14 @@ def test_only_the_members_that_an_ensemble_names_are_loaded(tmp_path, monkeypatc
     )
     diagnose.load_models(tmp_path)
     assert loaded == [tmp_path / member for member in members]
+
+
+def test_a_path_that_spells_another_films_name_gets_results_of_its_own(tmp_path):
+    films = [tmp_path / name for name in ("a.dcm", "s/a.dcm", "a_dcm.dcm")]
+    assert len(set(films_module.name_outputs(films, tmp_path))) == 3
+
+
+def test_results_are_not_written_over_the_films(films):
+    with pytest.raises(FileExistsError, match=r"b\.png: is a film"):
+        diagnose.diagnose_files(films / "b.png", films, None)
+    assert (films / "b.png").read_bytes() == b"x"

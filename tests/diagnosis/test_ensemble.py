@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from rds_tf import store
-from rds_tf.diagnosis import ensemble
+from rds_tf.diagnosis import classifier, ensemble
 
 
 def test_members_are_averaged_in_logit_units_and_cooled_once():
@@ -89,3 +91,25 @@ def test_a_damaged_ensemble_is_refused_by_name(tmp_path, text):
     (tmp_path / "ensemble.json").write_text(text)
     with pytest.raises(store.ModelError, match=r"ensemble\.json"):
         ensemble.load(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (128, 96)])
+def test_members_of_equal_logits_weigh_the_same_whatever_their_size(monkeypatch, shape):
+    def explain(models, square):
+        # As Grad-CAM does: the cells of a map sum to the logit, here in one half each.
+        side = square.shape[0]
+        said = np.zeros((side, side), "float32")
+        half = slice(0, side // 2) if side == 64 else slice(side // 2, side)
+        said[:, half] = 6 / (side // 32) ** 2
+        return SimpleNamespace(logits=np.full(len(models), 6.0), mean=said, counter=0)
+
+    monkeypatch.setattr(ensemble.explain, "explain", explain)
+    manifests = [
+        {"input": "whole", "architecture": {"image_size": size}} for size in (64, 128)
+    ]
+    models = [classifier.Classifier(None, one, None) for one in manifests]
+    image = np.ones(shape, "float32")
+    logits, heat = ensemble.ask(models, image, np.zeros(shape, "uint8"))
+    assert logits.tolist() == [6, 6]
+    left, right = heat[:, : shape[1] // 2 - 4], heat[:, shape[1] // 2 + 4 :]
+    assert left.mean() == pytest.approx(right.mean(), rel=0.02) and left.min() > 0.5
