@@ -5,6 +5,7 @@ Soft tissue of the chest wall has attenuation 1; air takes away, bone and device
 
 from dataclasses import dataclass, fields, replace
 
+import cv2
 import numpy as np
 
 from rds_tf.phantoms import canvas, curves
@@ -76,47 +77,70 @@ def attenuation(rng, chest, view, severity: float, age: float, look: Look):
         look: how strongly each tissue shows.
     """
     unit = view.unit_px
-    body = np.zeros(view.shape, "float32")
-    for curve, depth in chest.soft:
-        radius = (0.45 if depth == 1.0 else 0.25) * unit
-        filled = canvas.fill(view, [curve])
-        np.maximum(body, depth * canvas.thickness(filled, radius), out=body)
-    belly = canvas.blur(canvas.fill(view, [chest.abdomen]), 0.02 * unit)
-    total = body * (1 + look.marbling * canvas.noise(rng, view, 0.4))
-    total += look.belly * belly * body
+    body = _body(chest, view)
+    belly = canvas.blur(canvas.paint(view, [chest.abdomen]), 0.02 * unit, 1 / 255)
+    total = canvas.noise(rng, view, 0.4) * look.marbling
+    total += 1
+    total += look.belly * belly
+    total *= body
     lungs = canvas.fill(view, chest.lungs)
-    heart = canvas.thickness(canvas.fill(view, [chest.heart]), 0.4 * unit)
+    heart = canvas.thickness(canvas.paint(view, [chest.heart]), 0.4 * unit)
     heart = canvas.blur(heart, 0.02 * unit)
     total += look.heart * heart * (1 - belly)
-    vessels = canvas.blur(canvas.stroke(view, chest.vessels), 0.012 * unit)
+    vessels = canvas.blur(canvas.draw(view, chest.vessels), 0.012 * unit, 1 / 255)
+    vessels *= lungs
     opacity = _opacity(rng, chest, view, severity, lobes=look.lobes)
     total -= _air(rng, chest, view, (lungs, heart, opacity), look)
-    total += look.bone * _skeleton(chest, view)
-    total -= severity * _ground_glass(rng, view, vessels, lungs)
-    total += (1 - 0.8 * severity) * look.vessels * vessels * lungs
-    gas = canvas.blur(canvas.fill(view, chest.gas), 0.02 * unit)
-    total -= rng.uniform(0.1, 0.5) * gas
-    total -= 0.14 * canvas.blur(canvas.stroke(view, chest.airways), 0.015 * unit)
+    total += _skeleton(chest, view, look.bone)
+    grain = canvas.noise(rng, view, rng.uniform(0.007, 0.014))  # drawn, seen or not
+    if severity:
+        total -= severity * _ground_glass(grain, vessels, lungs)
+    total += (1 - 0.8 * severity) * look.vessels * vessels
+    total -= _gas(rng, chest, view)
     if age < 0.3:
         total += _skin_folds(rng, view)
-    total = np.maximum(total, 0) * (body > 0.01)
+    np.maximum(total, 0, out=total)
+    total *= body > 0.01
     if look.bedding:
         sheet = look.bedding * (1 + 0.3 * canvas.noise(rng, view, 0.5))
         total += np.maximum(sheet, 0) * (1 - 0.7 * body)
     return total
 
 
-def _skeleton(chest, view) -> np.ndarray:
+def _body(chest, view) -> np.ndarray:
+    """Return the thickness of the soft tissue, `(H, W)` float32 of 0 to 1."""
+    body = np.zeros(view.shape, np.float32)
+    for curve, depth in chest.soft:
+        filled = canvas.paint(view, [curve])
+        if filled.any():
+            radius = (0.45 if depth == 1.0 else 0.25) * view.unit_px
+            part = canvas.thickness(filled, radius)
+            part *= depth
+            np.maximum(body, part, out=body)
+    return body
+
+
+def _skeleton(chest, view, density: float) -> np.ndarray:
     """Return spine and long bones: dense rims around lighter cores."""
-    bone = np.zeros(view.shape, "float32")
-    for plates, density in chest.plates:
-        bone += canvas.fill(view, plates, density)
-    bone = canvas.blur(bone, 0.016 * view.unit_px)
-    for shafts, width, density in chest.bones:
-        layer = canvas.stroke(view, [(shafts, width)], density)
-        layer -= canvas.stroke(view, [(shafts, 0.55 * width)], 0.35 * density)
-        bone += canvas.blur(layer, 0.010 * view.unit_px)
+    scale = density / 255
+    plates = [(canvas.paint(view, one), scale * value) for one, value in chest.plates]
+    layers = []
+    for shafts, width, value in chest.bones:
+        layers.append((canvas.draw(view, [(shafts, width)]), scale * value))
+        core = canvas.draw(view, [(shafts, 0.55 * width)])
+        layers.append((core, -0.35 * scale * value))
+    # A blur of a sum is the sum of the blurs.
+    bone = canvas.blur(_add(plates), 0.016 * view.unit_px)
+    bone += canvas.blur(_add(layers), 0.010 * view.unit_px)
     return bone
+
+
+def _add(layers: list[tuple[np.ndarray, float]]) -> np.ndarray:
+    """Return the sum of uint8 layers, each times its weight, `(H, W)` float32."""
+    total = np.zeros(layers[0][0].shape, np.float32)
+    for layer, weight in layers:
+        cv2.addWeighted(total, 1, layer, weight, 0, total, cv2.CV_32F)
+    return total
 
 
 def _air(rng, chest, view, layers, look: Look) -> np.ndarray:
@@ -129,32 +153,49 @@ def _air(rng, chest, view, layers, look: Look) -> np.ndarray:
     unit = view.unit_px
     reach = rng.uniform(0.1, 0.5)
     behind = [lung + (0, reach) for lung in chest.lungs]
-    whole = canvas.fill(view, [*chest.lungs, *behind])
+    whole = canvas.paint(view, [*chest.lungs, *behind])
     depth = canvas.thickness(whole, rng.uniform(0.15, 0.5) * unit)
     depth *= look.recess + (1 - look.recess) * lungs
-    depth = canvas.blur(depth, rng.uniform(0.005, 0.03) * unit)
+    depth = canvas.blur(depth, rng.uniform(0.005, 0.03) * unit, look.air)
     depth *= 1 - rng.uniform(0.55, 0.9) * heart
-    return look.air * depth * (1 - opacity)
+    if opacity is not None:
+        depth *= 1 - opacity
+    return depth
 
 
-def _ground_glass(rng, view, vessels, lungs) -> np.ndarray:
+def _ground_glass(grain, vessels, lungs) -> np.ndarray:
     """Return the grain of RDS and the airways that stay open in it (bronchograms)."""
-    grain = canvas.noise(rng, view, rng.uniform(0.007, 0.014))
-    return (0.06 * grain + 0.10 * vessels) * lungs
+    return 0.06 * grain * lungs + 0.10 * vessels
 
 
-def _opacity(rng, chest, view, severity: float, *, lobes: bool) -> np.ndarray:
-    """Return the share of the air that fluid replaced, `(H, W)` in `[0, 1]`."""
+def _gas(rng, chest, view) -> np.ndarray:
+    """Return the air that stomach, bowel, trachea and bronchi take away."""
+    unit = view.unit_px
+    depth = rng.uniform(0.1, 0.5)
+    airways = canvas.draw(view, chest.airways)
+    air = canvas.blur(airways, 0.015 * unit, 0.14 / 255)
+    if chest.gas:
+        air += canvas.blur(canvas.paint(view, chest.gas), 0.02 * unit, depth / 255)
+    return air
+
+
+def _opacity(
+    rng, chest, view, severity: float, *, lobes: bool
+) -> np.ndarray | None:
+    """Return the share of the air that fluid replaced, `(H, W)` in `[0, 1]`.
+
+    None stands for no fluid anywhere.
+    """
     opacity = _consolidation(rng, chest, view, lobes=lobes)
     if severity == 0:
         return opacity
     uneven = np.clip(1 + 0.25 * canvas.noise(rng, view, 0.3), 0.4, 1.6)
     haze = np.clip(severity * rng.uniform(0.75, 0.95) * uneven, 0, 0.95)
-    return np.maximum(opacity, haze)
+    return haze if opacity is None else np.maximum(opacity, haze)
 
 
-def _consolidation(rng, chest, view, *, lobes: bool) -> np.ndarray:
-    """Return opacity in `[0, 1]`: none in most films, else of one common kind."""
+def _consolidation(rng, chest, view, *, lobes: bool) -> np.ndarray | None:
+    """Return opacity in `[0, 1]`: None in most films, else of one common kind."""
     kind, unit = rng.random(), view.unit_px
     if kind < 0.08:  # one white lung
         lung = canvas.fill(view, [chest.lungs[rng.integers(2)]])
@@ -171,7 +212,7 @@ def _consolidation(rng, chest, view, *, lobes: bool) -> np.ndarray:
         corners = [3 * across, 3 * (across + away), 3 * (away - across), -3 * across]
         part = canvas.fill(view, [centre + corners]) * canvas.fill(view, [lung])
         return rng.uniform(0.4, 0.95) * canvas.blur(part, rng.uniform(0.02, 0.1) * unit)
-    return np.zeros(view.shape, "float32")
+    return None
 
 
 def _skin_folds(rng, view) -> np.ndarray:
