@@ -198,11 +198,13 @@ def _consolidation(rng, chest, view, *, lobes: bool) -> np.ndarray | None:
     """Return opacity in `[0, 1]`: None in most films, else of one common kind."""
     kind, unit = rng.random(), view.unit_px
     if kind < 0.08:  # one white lung
-        lung = canvas.fill(view, [chest.lungs[rng.integers(2)]])
-        return rng.uniform(0.6, 0.97) * canvas.blur(lung, 0.05 * unit)
+        lung = canvas.paint(view, [chest.lungs[rng.integers(2)]])
+        return canvas.blur(lung, 0.05 * unit, rng.uniform(0.6, 0.97) / 255)
     if kind < 0.20:  # patches
         field = canvas.noise(rng, view, rng.uniform(0.10, 0.25))
-        return rng.uniform(0.3, 0.8) / (1 + np.exp(-4 * (field - 1.0)))
+        field = cv2.exp(-4 * (field - 1))
+        field += 1
+        return np.divide(rng.uniform(0.3, 0.8), field, out=field)
     if lobes and kind < 0.34:  # a lobe: everything beyond a slanting line, in one lung
         lung = chest.lungs[rng.integers(2)]
         centre = lung.mean(0) + rng.normal(0, 0.25, 2)
@@ -211,18 +213,21 @@ def _consolidation(rng, chest, view, *, lobes: bool) -> np.ndarray | None:
         across = np.array([-away[1], away[0]])
         corners = [3 * across, 3 * (across + away), 3 * (away - across), -3 * across]
         part = canvas.fill(view, [centre + corners]) * canvas.fill(view, [lung])
-        return rng.uniform(0.4, 0.95) * canvas.blur(part, rng.uniform(0.02, 0.1) * unit)
+        density = rng.uniform(0.4, 0.95)
+        return canvas.blur(part, rng.uniform(0.02, 0.1) * unit, density)
     return None
 
 
-def _skin_folds(rng, view) -> np.ndarray:
+def _skin_folds(rng, view) -> np.ndarray | float:
     """Return the long faint edges that folds of a newborn's skin leave."""
     folds = []
     for _ in range(rng.integers(0, 3)):
         x = rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)
         curve = [(x, -0.3), (x + rng.normal(0, 0.1), 0.4), (x, 1.2)]
         folds.append((curves.smooth_curve(curve, closed=False), 0.03))
-    return canvas.blur(canvas.stroke(view, folds, 0.08), 0.012 * view.unit_px)
+    if not folds:
+        return 0.0
+    return canvas.blur(canvas.draw(view, folds), 0.012 * view.unit_px, 0.08 / 255)
 
 
 def shadow(device, view) -> tuple[np.ndarray, np.ndarray]:
@@ -233,17 +238,22 @@ def shadow(device, view) -> tuple[np.ndarray, np.ndarray]:
 
     discs = [np.array([(x, y), (x + 1e-3, y)]) for x, y in device.pads]
     pads = [(disc, 0.13) for disc in discs]
-    shadow = canvas.stroke(view, lines(1.0), device.density)
+    solid = np.zeros(view.shape, np.uint8)
+    layers = []
+    if device.lines:
+        layers.append((canvas.draw(view, lines(1.0)), device.density / 255))
+        at_least = max(device.width, 1 / view.unit_px)  # a pixel
+        solid = canvas.draw(view, [(line, at_least) for line in device.lines] + pads)
     if device.hollow:
-        shadow -= canvas.stroke(view, lines(0.6), 0.85 * device.density)
-        shadow += canvas.stroke(view, lines(0.2), 0.9 * device.density)
-    shadow += canvas.stroke(view, pads, 0.10)
-    shadow += canvas.stroke(view, [(disc, 0.045) for disc in discs], 0.5)
-    at_least = max(device.width, 1 / view.unit_px)  # a pixel
-    whole = [(line, at_least) for line in device.lines]
-    solid = canvas.stroke(view, whole + pads)
+        layers.append((canvas.draw(view, lines(0.6)), -0.85 * device.density / 255))
+        layers.append((canvas.draw(view, lines(0.2)), 0.9 * device.density / 255))
+    if pads:
+        layers.append((canvas.draw(view, pads), 0.10 / 255))
+        knobs = [(disc, 0.045) for disc in discs]
+        layers.append((canvas.draw(view, knobs), 0.5 / 255))
     if device.sheets:
-        sheets = canvas.fill(view, device.sheets)
-        shadow += 0.5 * device.density * sheets
+        sheets = canvas.paint(view, device.sheets)
+        layers.append((sheets, 0.5 * device.density / 255))
         solid = np.maximum(solid, sheets)
-    return canvas.blur(shadow, 0.006 * view.unit_px), (solid > 0.5).astype("uint8")
+    shadow = canvas.blur(_add(layers), 0.006 * view.unit_px)
+    return shadow, (solid > 127).view(np.uint8)
