@@ -129,7 +129,7 @@ def thickness(filled: np.ndarray, radius_px: float) -> np.ndarray:
         radius_px: float.
     """
     factor = 2 if radius_px > 12 else 1  # a smooth body needs no fine grid
-    half = 0.5 if filled.dtype == np.float32 else 127
+    half = 0.5 if filled.dtype.kind == "f" else 127
     inside = (filled[::factor, ::factor] > half).view(np.uint8)
     inside = cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     rim = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
@@ -140,8 +140,7 @@ def thickness(filled: np.ndarray, radius_px: float) -> np.ndarray:
     if factor == 1:
         return depth
     depth = cv2.resize(depth, filled.shape[::-1])
-    depth *= filled > 0
-    return depth
+    return cv2.copyTo(depth, (filled > 0).view(np.uint8))  # and 0 elsewhere
 
 
 def noise(rng: np.random.Generator, view: View, sigma: float) -> np.ndarray:

@@ -100,7 +100,7 @@ def attenuation(rng, chest, view, severity: float, age: float, look: Look):
     if age < 0.3:
         total += _skin_folds(rng, view)
     np.maximum(total, 0, out=total)
-    total *= body > 0.01
+    total = cv2.copyTo(total, (body > 0.01).view(np.uint8))  # and 0 elsewhere
     if look.bedding:
         sheet = look.bedding * (1 + 0.3 * canvas.noise(rng, view, 0.5))
         total += np.maximum(sheet, 0) * (1 - 0.7 * body)
