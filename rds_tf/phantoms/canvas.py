@@ -106,7 +106,10 @@ def blur(image: np.ndarray, sigma_px: float, scale: float = 1.0) -> np.ndarray:
     factor = 1 if sigma_px < 3 else 2 if sigma_px < 8 else 4
     factor = min(factor, max(1, min(image.shape) // 8))
     if factor == 1:
-        return _convolve(image, max(sigma_px, 0.3), scale)
+        sigma_px = max(sigma_px, 0.3)
+        if image.dtype == np.uint8:
+            return _convolve_part(image, sigma_px, scale)
+        return _convolve(image, sigma_px, scale)
     size = (image.shape[1] // factor, image.shape[0] // factor)
     image = image.astype(np.float32, copy=False)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -116,9 +119,27 @@ def blur(image: np.ndarray, sigma_px: float, scale: float = 1.0) -> np.ndarray:
 
 def _convolve(image: np.ndarray, sigma_px: float, scale: float = 1.0) -> np.ndarray:
     """Blur as `cv2.GaussianBlur` does a float32 image; an uint8 one without a copy."""
-    taps = round(8 * sigma_px + 1) | 1
-    kernel = cv2.getGaussianKernel(taps, sigma_px, cv2.CV_32F)
+    kernel = cv2.getGaussianKernel(_taps(sigma_px), sigma_px, cv2.CV_32F)
     return cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel * np.float32(scale))
+
+
+def _convolve_part(image: np.ndarray, sigma_px: float, scale: float) -> np.ndarray:
+    """Blur only where something is painted and as far as its blur reaches."""
+    left, top, width, height = cv2.boundingRect(image)
+    reach = _taps(sigma_px) + 1  # a margin of zeros, beyond it nothing is seen
+    part = (
+        slice(max(top - reach, 0), top + height + reach),
+        slice(max(left - reach, 0), left + width + reach),
+    )
+    blurred = np.zeros(image.shape, np.float32)
+    if width:
+        blurred[part] = _convolve(image[part], sigma_px, scale)
+    return blurred
+
+
+def _taps(sigma_px: float) -> int:
+    """Return the length of the kernel: four standard deviations to either side."""
+    return round(8 * sigma_px + 1) | 1
 
 
 def thickness(filled: np.ndarray, radius_px: float) -> np.ndarray:

@@ -7,6 +7,7 @@ scatter, contrast, noise and the maker's image processing.
 import cv2
 import numpy as np
 
+from rds_tf.data import preprocessing
 from rds_tf.phantoms import canvas
 
 
@@ -35,10 +36,10 @@ def expose(rng, attenuation: np.ndarray, view, *, wild: bool = False) -> np.ndar
     white = rng.uniform(75, 99.5) if wild else rng.uniform(93, 99.5)
     sample = dose[::3, ::3]
     sample = sample[sample > 0.05]
-    high = np.percentile(sample, white) if sample.size else 1
+    high = preprocessing.percentiles(sample, white)[0] if sample.size else 1
     high = max(high * rng.uniform(0.95, 1.25) + 0.05, low + 0.1)
     dose -= low
-    dose *= 1 / (high - low)
+    dose *= np.float32(1 / (high - low))
     film = np.clip(dose, 0, 1, out=dose)
     film = cv2.pow(film, 2 ** rng.uniform(-0.8, 0.6))
     return _spoil(rng, film) if wild else film

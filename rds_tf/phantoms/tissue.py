@@ -179,9 +179,7 @@ def _gas(rng, chest, view) -> np.ndarray:
     return air
 
 
-def _opacity(
-    rng, chest, view, severity: float, *, lobes: bool
-) -> np.ndarray | None:
+def _opacity(rng, chest, view, severity: float, *, lobes: bool) -> np.ndarray | None:
     """Return the share of the air that fluid replaced, `(H, W)` in `[0, 1]`.
 
     None stands for no fluid anywhere.
