@@ -56,7 +56,8 @@ def _spoil(rng, film: np.ndarray) -> np.ndarray:
     if rng.random() < 0.1:
         turns = rng.uniform(0.15, 0.45) * np.array([width, height])
         turns *= rng.permutation([1.0, rng.uniform(0, 0.1)])
-        across, along = np.pi * turns[0] * x, np.pi * turns[1] * y
+        across, along = [np.pi * float(turn) for turn in turns]
+        across, along = across * x, along * y
         # sin(a + b), from sines of a row and a column
         lines = np.sin(across) * np.cos(along) + np.cos(across) * np.sin(along)
         film = film + rng.uniform(0.01, 0.04) * lines
