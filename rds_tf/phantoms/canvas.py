@@ -92,6 +92,14 @@ def stroke(view: View, lines, value: float = 1.0) -> np.ndarray:
     return draw(view, lines) * np.float32(value / 255)
 
 
+def add(layers: list[tuple[np.ndarray, float]]) -> np.ndarray:
+    """Return the sum of uint8 layers, each times its weight, `(H, W)` float32."""
+    total = np.zeros(layers[0][0].shape, np.float32)
+    for layer, weight in layers:
+        cv2.addWeighted(total, 1, layer, weight, 0, total, cv2.CV_32F)
+    return total
+
+
 def blur(image: np.ndarray, sigma_px: float, scale: float = 1.0) -> np.ndarray:
     """Blur by a Gaussian; wide ones on a reduced copy.
 

@@ -130,17 +130,9 @@ def _skeleton(chest, view, density: float) -> np.ndarray:
         core = canvas.draw(view, [(shafts, 0.55 * width)])
         layers.append((core, -0.35 * scale * value))
     # A blur of a sum is the sum of the blurs.
-    bone = canvas.blur(_add(plates), 0.016 * view.unit_px)
-    bone += canvas.blur(_add(layers), 0.010 * view.unit_px)
+    bone = canvas.blur(canvas.add(plates), 0.016 * view.unit_px)
+    bone += canvas.blur(canvas.add(layers), 0.010 * view.unit_px)
     return bone
-
-
-def _add(layers: list[tuple[np.ndarray, float]]) -> np.ndarray:
-    """Return the sum of uint8 layers, each times its weight, `(H, W)` float32."""
-    total = np.zeros(layers[0][0].shape, np.float32)
-    for layer, weight in layers:
-        cv2.addWeighted(total, 1, layer, weight, 0, total, cv2.CV_32F)
-    return total
 
 
 def _air(rng, chest, view, layers, look: Look) -> np.ndarray:
@@ -253,5 +245,5 @@ def shadow(device, view) -> tuple[np.ndarray, np.ndarray]:
         sheets = canvas.paint(view, device.sheets)
         layers.append((sheets, 0.5 * device.density / 255))
         solid = np.maximum(solid, sheets)
-    shadow = canvas.blur(_add(layers), 0.006 * view.unit_px)
+    shadow = canvas.blur(canvas.add(layers), 0.006 * view.unit_px)
     return shadow, (solid > 127).view(np.uint8)

@@ -93,3 +93,9 @@ def test_depth_is_the_same_of_a_drawing_and_of_its_floats(view):
         np.testing.assert_array_equal(
             canvas.thickness(drawn, radius), canvas.thickness(filled, radius)
         )
+
+
+def test_layers_add_up_by_their_weights():
+    one, two = np.array([[0, 255]], "uint8"), np.array([[10, 100]], "uint8")
+    total = canvas.add([(one, 0.1), (two, -0.5)])
+    np.testing.assert_allclose(total, [[-5, -24.5]], rtol=1e-6)
