@@ -215,10 +215,16 @@ def _fill(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     (x0, y0), (dx, dy) = start[edge].T, (end - start)[edge].T
     crossing = x0 + (row + 0.5 - y0) * dx / dy
     column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)
+    mask = np.zeros((height, width), np.uint8)
+    if not len(row):
+        return mask
     # Every crossing turns the pixels right of it from outside to inside or back.
-    cells = row * (width + 1) + column
-    turns = np.bincount(cells, minlength=height * (width + 1)).reshape(height, -1)
-    return np.bitwise_xor.accumulate((turns[:, :width] & 1).astype(np.uint8), axis=1)
+    top, left = row.min(), column.min()
+    turns = np.zeros((row.max() + 1 - top, column.max() + 1 - left), np.uint8)
+    np.bitwise_xor.at(turns, (row - top, column - left), np.uint8(1))
+    inside = np.bitwise_xor.accumulate(turns[:, :-1], axis=1)
+    mask[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return mask
 
 
 def _labelme_shape(polygon: np.ndarray) -> dict[str, Any]:

@@ -78,11 +78,13 @@ def find_alike(names: list[str], looks: np.ndarray) -> list[str]:
         return place
 
     for start in range(0, len(names), BLOCK):
-        likeness = levels[start : start + BLOCK] @ levels[start:].T
-        for one, other in np.argwhere(np.triu(likeness, 1) >= MIN_CORRELATION):
-            pair = lead(start + one), lead(start + other)
-            first, second = sorted(pair, key=names.__getitem__)
-            leader[second] = first
+        for stop in range(start, len(names), BLOCK):  # one block of memory, not a row
+            likeness = levels[start : start + BLOCK] @ levels[stop : stop + BLOCK].T
+            for one, other in np.argwhere(likeness >= MIN_CORRELATION):
+                if start + one < stop + other:
+                    pair = lead(start + one), lead(stop + other)
+                    first, second = sorted(pair, key=names.__getitem__)
+                    leader[second] = first
     leaders = [names[lead(place)] for place in range(len(names))]
     joined = {name for name, own in zip(leaders, names, strict=True) if name != own}
     return [name if name in joined else "" for name in leaders]

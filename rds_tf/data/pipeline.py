@@ -1,12 +1,17 @@
 """tf.data for segmentation and classification, image and mask augmented together."""
 
+import mmap
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from rds_tf import engine
 from rds_tf.data import augment, preprocessing, radiograph
+
+MOST_IN_MEMORY = 2**27  # bytes; larger arrays of films stay on disk
 
 
 def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +27,10 @@ def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
 def load_arrays(
     prepared: str | Path, table: pd.DataFrame, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read cases into memory, `(N, size, size, 1)` uint8 images and masks.
+    """Read cases, `(N, size, size, 1)` uint8 images and masks.
+
+    Above `MOST_IN_MEMORY` they lie in the system's folder of temporary files, and go
+    with the arrays: memory does not grow with the number of cases.
 
     Args:
         prepared: folder written by `prepare`.
@@ -30,15 +38,37 @@ def load_arrays(
         size: int, side in pixels.
 
     Returns:
-        Images 0 to 255, and masks of {0, 1}, empty where a case has none.
+        Images 0 to 255, and masks of {0, 1}, empty where a case has none; read-only
+        where they lie on disk.
+
+    Raises:
+        engine.DiskFullError: no space is left for them.
     """
-    images = np.zeros((len(table), size, size, 1), "uint8")
-    masks = np.zeros_like(images)
-    for index, row in enumerate(table.itertuples()):
-        image, mask = read_pair(Path(prepared), row, size)
-        images[index, ..., 0] = np.round(255 * image)
-        masks[index, ..., 0] = mask
-    return images, masks
+    shape = (len(table), size, size, 1)
+    with tempfile.TemporaryFile() as images, tempfile.TemporaryFile() as masks:
+        try:
+            for row in table.itertuples():
+                image, mask = read_pair(Path(prepared), row, size)
+                images.write(np.round(255 * image).astype("uint8").tobytes())
+                masks.write(mask.tobytes())
+            images.flush()
+            masks.flush()
+        except OSError as error:
+            if error.errno not in engine.FULL:
+                raise
+            raise engine.DiskFullError(
+                f"{tempfile.gettempdir()}: no space is left for {len(table)} films of "
+                f"{size} px; set TMPDIR to a folder that has it."
+            ) from error
+        return _open_array(images, shape), _open_array(masks, shape)
+
+
+def _open_array(file, shape: tuple[int, ...]) -> np.ndarray:
+    """Open a file of bytes as an array, a small one in memory."""
+    if np.prod(shape) > MOST_IN_MEMORY:
+        return np.memmap(file, "uint8", "r", shape=shape)
+    file.seek(0)
+    return np.frombuffer(bytearray(file.read()), "uint8").reshape(shape)
 
 
 def segmentation_dataset(
@@ -68,10 +98,12 @@ def segmentation_dataset(
         image, mask = augment.vary_geometry(image, mask, seed, geometry)
         return augment.vary_intensity(image, seed + [0, 1000]), mask
 
-    dataset = tf.data.Dataset.from_tensor_slices((images, masks))
+    places = tf.data.Dataset.range(len(images))
     if not training:
-        return dataset.batch(batch_size).map(finish).prefetch(tf.data.AUTOTUNE)
-    dataset = dataset.shuffle(len(images), seed=0).repeat().batch(batch_size)
+        dataset = _take(places.batch(batch_size), images, masks)
+        return dataset.map(finish).prefetch(tf.data.AUTOTUNE)
+    places = places.shuffle(len(images), seed=0).repeat().batch(batch_size)
+    dataset = _take(places, images, masks)
     return _number(dataset).map(vary, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
@@ -101,18 +133,43 @@ def classification_dataset(
         return augment.vary_intensity(image, seed + [0, 1000]), label
 
     if not training:
-        dataset = tf.data.Dataset.from_tensor_slices((images, labels))
-        return dataset.batch(batch_size).map(finish).prefetch(tf.data.AUTOTUNE)
+        places = tf.data.Dataset.range(len(images)).batch(batch_size)
+        dataset = _take(places, images, labels)
+        return dataset.map(finish).prefetch(tf.data.AUTOTUNE)
     if len(np.unique(labels)) < 2:
         raise ValueError("Training needs films of both classes, there is only one.")
     classes = []
     for value in (0, 1):
-        chosen = labels[:, 0] == value
-        part = tf.data.Dataset.from_tensor_slices((images[chosen], labels[chosen]))
-        classes.append(part.shuffle(int(chosen.sum()), seed=value).repeat())
-    dataset = tf.data.Dataset.sample_from_datasets(classes, [0.5, 0.5], seed=0)
-    dataset = _number(dataset.batch(batch_size))
+        chosen = np.flatnonzero(labels[:, 0] == value)
+        part = tf.data.Dataset.from_tensor_slices(chosen)
+        classes.append(part.shuffle(len(chosen), seed=value).repeat())
+    places = tf.data.Dataset.sample_from_datasets(classes, [0.5, 0.5], seed=0)
+    dataset = _number(_take(places.batch(batch_size), images, labels))
     return dataset.map(vary, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _take(places: tf.data.Dataset, *arrays) -> tf.data.Dataset:
+    """Turn batches of places into batches of what lies there in each array.
+
+    The places are shuffled, not the films: no film is held twice.
+    """
+    arrays = [np.asanyarray(array) for array in arrays]
+    kinds = [tf.as_dtype(array.dtype) for array in arrays]
+
+    def read(chosen):
+        rows = [np.asarray(array[chosen]) for array in arrays]
+        for array in arrays:
+            if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+                array._mmap.madvise(mmap.MADV_DONTNEED)  # the system keeps a cache
+        return rows
+
+    def gather(chosen):
+        rows = tf.numpy_function(read, [chosen], kinds, stateful=False)
+        for row, array in zip(rows, arrays, strict=True):
+            row.set_shape((None, *array.shape[1:]))
+        return tuple(rows)
+
+    return places.map(gather)
 
 
 def _number(batches: tf.data.Dataset) -> tf.data.Dataset:

@@ -39,8 +39,31 @@ def stretch(image: np.ndarray) -> np.ndarray:
     exposed = image[image > 0.004 * image.max()]
     if exposed.size < 16:
         return np.zeros_like(image, "float32")
-    low, high = np.percentile(exposed, (1, 99))
+    low, high = percentiles(exposed, 1, 99)
     return np.clip((image - low) / max(high - low, 1e-3), 0, 1).astype("float32")
+
+
+def percentiles(values: np.ndarray, *percents: float) -> list[np.float64]:
+    """Return `np.percentile` of float32 values, bit for bit, in half the time.
+
+    NumPy looks for the smallest and largest value too, to find a NaN.
+
+    Args:
+        values: 1-D float32, at least one, none NaN.
+        percents: each in [0, 100].
+    """
+    last = len(values) - 1
+    places = [last * (percent / 100) for percent in percents]
+    below = [int(place) for place in places]
+    ranks = sorted({rank for low in below for rank in (low, min(low + 1, last))})
+    ordered = np.partition(values, ranks)
+    found = []
+    for place, low in zip(places, below, strict=True):
+        left, right = ordered[low], ordered[min(low + 1, last)]
+        rise, share = right - left, np.float64(place - low)
+        near_right = right - rise * (1 - share)
+        found.append(near_right if share >= 0.5 else left + rise * share)
+    return found
 
 
 def preprocess(image: np.ndarray, size: int) -> np.ndarray:

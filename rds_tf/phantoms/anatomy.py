@@ -160,25 +160,33 @@ def _vessels(
     rng, side: int, height: float, turn: float
 ) -> list[tuple[np.ndarray, float]]:
     """Return nine branching vessels from the hilum outwards, `(9, 2, 2)` a level."""
-    start = np.tile((side * 0.24 + turn, rng.normal(-0.02, 0.02) * height), (9, 1))
-    heading = np.deg2rad(np.linspace(-75, 80, 9) + rng.normal(0, 8, 9))
+    start = np.array([(side * 0.24 + turn, rng.normal(-0.02, 0.02) * height)])
+    heading = FAN + np.deg2rad(rng.normal(0, 8, 9))
     width = rng.uniform(0.03, 0.05)
     tree = []
     for _ in range(3):
         heading = heading + rng.normal(0, 0.2, 9)
-        step = rng.uniform(0.14, 0.26, (9, 1))
-        end = start + _point(side, heading) * step
-        fork = heading + rng.choice([-1, 1], 9) * rng.uniform(0.4, 0.8, 9)
-        twig = end + 0.8 * step * _point(side, fork)
-        tree.append((np.stack([start, end], 1), width))
-        tree.append((np.stack([end, twig], 1), 0.55 * width))
-        start, width = end, 0.7 * width
+        step = rng.uniform(0.14, 0.26, 9)
+        level = np.empty((2, 9, 2, 2))  # branch or twig, number, from or to, x or y
+        level[0, :, 0] = start
+        start = start + _point(side, heading, step)
+        fork = heading + SIDES[rng.integers(0, 2, 9)] * rng.uniform(0.4, 0.8, 9)
+        level[0, :, 1] = level[1, :, 0] = start
+        level[1, :, 1] = start + _point(side, fork, 0.8 * step)
+        tree += [(level[0], width), (level[1], 0.55 * width)]
+        width = 0.7 * width
     return tree
 
 
-def _point(side: int, heading: np.ndarray) -> np.ndarray:
-    """Return unit vectors `(N, 2)` away from the spine."""
-    return np.stack([side * np.cos(heading), np.sin(heading)], 1)
+FAN = np.deg2rad(np.linspace(-75, 80, 9))
+SIDES = np.array([-1, 1])
+
+
+def _point(side: int, heading: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return steps `(N, 2)` away from the spine."""
+    step = np.empty((len(heading), 2))
+    step[:, 0], step[:, 1] = side * np.cos(heading), np.sin(heading)
+    return step * length[:, None]
 
 
 def _gas(rng, height: float) -> list[curves.Curve]:
@@ -189,6 +197,8 @@ def _gas(rng, height: float) -> list[curves.Curve]:
         if index == 0:
             centre = (rng.uniform(0.35, 0.6), 0.56 * height)
         radii = rng.uniform(0.08, 0.24, 2)
-        loop = curves.ring((0, 0), radii, 10) * rng.uniform(0.85, 1.15, (10, 1))
-        loops.append(curves.smooth_curve(loop + centre, closed=True))
-    return loops
+        loops.append(LOOP * radii * rng.uniform(0.85, 1.15, (10, 1)) + centre)
+    return list(curves.smooth_curve(loops, closed=True)) if loops else []
+
+
+LOOP = curves.ring((0, 0), 1, 10)

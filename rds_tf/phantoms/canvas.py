@@ -22,13 +22,31 @@ class View:
         """Length of one thorax unit in pixels."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix))))
 
+    @cached_property
+    def _fixed(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.matrix.T * (1 << SHIFT), self.centre * (1 << SHIFT)
+
     def to_px(self, curve) -> np.ndarray:
         """Map `(..., 2)` thorax units to `(..., 2)` pixels."""
         return np.asarray(curve) @ self.matrix.T + self.centre
 
     def to_fixed(self, curve) -> np.ndarray:
         """Map thorax units to the fixed-point pixels of OpenCV's drawing."""
-        return np.rint(self.to_px(curve) * (1 << SHIFT)).astype("int32")
+        matrix, centre = self._fixed
+        fixed = np.reshape(curve, (-1, 2)) @ matrix
+        fixed += centre
+        return np.rint(fixed, out=fixed).astype(np.int32).reshape(np.shape(curve))
+
+
+def paint(view: View, outlines) -> np.ndarray:
+    """Paint closed curves as `fill` does, `(H, W)` uint8 of 0 to 255."""
+    canvas = np.zeros(view.shape, np.uint8)
+    if isinstance(outlines, np.ndarray) and outlines.ndim == 3:
+        cv2.fillPoly(canvas, list(view.to_fixed(outlines)), 255, cv2.LINE_AA, SHIFT)
+        outlines = []
+    for outline in outlines:
+        cv2.fillPoly(canvas, [view.to_fixed(outline)], 255, cv2.LINE_AA, SHIFT)
+    return canvas
 
 
 def fill(view: View, outlines, value: float = 1.0) -> np.ndarray:
@@ -40,25 +58,12 @@ def fill(view: View, outlines, value: float = 1.0) -> np.ndarray:
             is faster.
         value: float, the layer's maximum.
     """
-    canvas = np.zeros(view.shape, "uint8")
-    if isinstance(outlines, np.ndarray) and outlines.ndim == 3:
-        cv2.fillPoly(canvas, list(view.to_fixed(outlines)), 255, cv2.LINE_AA, SHIFT)
-        outlines = []
-    for outline in outlines:
-        cv2.fillPoly(canvas, [view.to_fixed(outline)], 255, cv2.LINE_AA, SHIFT)
-    return canvas * np.float32(value / 255)
+    return paint(view, outlines) * np.float32(value / 255)
 
 
-def stroke(view: View, lines, value: float = 1.0) -> np.ndarray:
-    """Paint open curves into one layer as `fill` does.
-
-    Args:
-        view: where they fall.
-        lines: pairs of a curve `(N, 2)`, or several `(K, N, 2)`, and its width. A
-            line thinner than a pixel is drawn a pixel wide and fainter.
-        value: float, the layer's maximum.
-    """
-    canvas = np.zeros(view.shape, "uint8")
+def draw(view: View, lines) -> np.ndarray:
+    """Paint open curves as `stroke` does, `(H, W)` uint8 of 0 to 255."""
+    canvas = np.zeros(view.shape, np.uint8)
     for curve, width in lines:
         thick = width * view.unit_px
         shade = int(255 * min(1.0, thick))
@@ -72,33 +77,99 @@ def stroke(view: View, lines, value: float = 1.0) -> np.ndarray:
             cv2.LINE_AA,
             SHIFT,
         )
-    return canvas * np.float32(value / 255)
+    return canvas
 
 
-def blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Blur by a Gaussian; wide ones on a reduced copy."""
+def stroke(view: View, lines, value: float = 1.0) -> np.ndarray:
+    """Paint open curves into one layer as `fill` does.
+
+    Args:
+        view: where they fall.
+        lines: pairs of a curve `(N, 2)`, or several `(K, N, 2)`, and its width. A
+            line thinner than a pixel is drawn a pixel wide and fainter.
+        value: float, the layer's maximum.
+    """
+    return draw(view, lines) * np.float32(value / 255)
+
+
+def add(layers: list[tuple[np.ndarray, float]]) -> np.ndarray:
+    """Return the sum of uint8 layers, each times its weight, `(H, W)` float32."""
+    total = np.zeros(layers[0][0].shape, np.float32)
+    for layer, weight in layers:
+        cv2.addWeighted(total, 1, layer, weight, 0, total, cv2.CV_32F)
+    return total
+
+
+def blur(image: np.ndarray, sigma_px: float, scale: float = 1.0) -> np.ndarray:
+    """Blur by a Gaussian; wide ones on a reduced copy.
+
+    Args:
+        image: `(H, W)` float32 or uint8.
+        sigma_px: float, standard deviation in pixels.
+        scale: float, factor on the result.
+
+    Returns:
+        `(H, W)` float32.
+    """
     factor = 1 if sigma_px < 3 else 2 if sigma_px < 8 else 4
     factor = min(factor, max(1, min(image.shape) // 8))
     if factor == 1:
-        return cv2.GaussianBlur(image, (0, 0), max(sigma_px, 0.3))
+        sigma_px = max(sigma_px, 0.3)
+        if image.dtype == np.uint8:
+            return _convolve_part(image, sigma_px, scale)
+        return _convolve(image, sigma_px, scale)
     size = (image.shape[1] // factor, image.shape[0] // factor)
+    image = image.astype(np.float32, copy=False)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma_px / factor)
+    small = _convolve(small, sigma_px / factor, scale)
     return cv2.resize(small, image.shape[::-1])
 
 
+def _convolve(image: np.ndarray, sigma_px: float, scale: float = 1.0) -> np.ndarray:
+    """Blur as `cv2.GaussianBlur` does a float32 image; an uint8 one without a copy."""
+    kernel = cv2.getGaussianKernel(_taps(sigma_px), sigma_px, cv2.CV_32F)
+    return cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel * np.float32(scale))
+
+
+def _convolve_part(image: np.ndarray, sigma_px: float, scale: float) -> np.ndarray:
+    """Blur only where something is painted and as far as its blur reaches."""
+    left, top, width, height = cv2.boundingRect(image)
+    reach = _taps(sigma_px) + 1  # a margin of zeros, beyond it nothing is seen
+    part = (
+        slice(max(top - reach, 0), top + height + reach),
+        slice(max(left - reach, 0), left + width + reach),
+    )
+    blurred = np.zeros(image.shape, np.float32)
+    if width:
+        blurred[part] = _convolve(image[part], sigma_px, scale)
+    return blurred
+
+
+def _taps(sigma_px: float) -> int:
+    """Return the length of the kernel: four standard deviations to either side."""
+    return round(8 * sigma_px + 1) | 1
+
+
 def thickness(filled: np.ndarray, radius_px: float) -> np.ndarray:
-    """Return the depth of a rounded body, 0 at its rim and 1 from `radius_px` on."""
-    inside = (filled > 0.5).astype("uint8")
+    """Return the depth of a rounded body, 0 at its rim and 1 from `radius_px` on.
+
+    Args:
+        filled: `(H, W)`, the body as `fill` or `paint` made it.
+        radius_px: float.
+    """
     factor = 2 if radius_px > 12 else 1  # a smooth body needs no fine grid
-    inside = inside[::factor, ::factor]
+    half = 0.5 if filled.dtype.kind == "f" else 127
+    inside = (filled[::factor, ::factor] > half).view(np.uint8)
     inside = cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    distance = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
-    rim = 1 - np.minimum(distance * np.float32(factor / max(radius_px, 1.0)), 1)
-    depth = cv2.sqrt(1 - rim * rim)
+    rim = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    rim = np.minimum(rim * np.float32(factor / max(radius_px, 1.0)), 1)
+    np.subtract(1, rim, out=rim)
+    rim *= rim
+    depth = cv2.sqrt(np.subtract(1, rim, out=rim))
     if factor == 1:
         return depth
-    return cv2.resize(depth, filled.shape[::-1]) * (filled > 0)
+    depth = cv2.resize(depth, filled.shape[::-1])
+    return cv2.copyTo(depth, (filled > 0).view(np.uint8))  # and 0 elsewhere
 
 
 def noise(rng: np.random.Generator, view: View, sigma: float) -> np.ndarray:
@@ -107,8 +178,14 @@ def noise(rng: np.random.Generator, view: View, sigma: float) -> np.ndarray:
     step = max(1, int(sigma_px / 1.5))
     coarse = [side // step + 3 for side in view.shape]
     field = rng.standard_normal(coarse, dtype="float32")
-    field = cv2.GaussianBlur(field, (0, 0), sigma_px / step)
-    field *= 1 / max(float(field.std()), 1e-6)
+    field = _convolve(field, sigma_px / step)
+    field *= 1 / max(_spread(field), 1e-6)
     if step == 1:
         return field[: view.shape[0], : view.shape[1]]
     return cv2.resize(field, view.shape[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def _spread(field: np.ndarray) -> float:
+    """Return the standard deviation, in half the time that NumPy takes."""
+    square = cv2.norm(field) ** 2 / field.size - cv2.mean(field)[0] ** 2
+    return max(square, 0.0) ** 0.5

@@ -26,37 +26,27 @@ def smooth_curve(points, *, closed: bool, steps: int = 6) -> Curve:
         `(..., N * steps, 2)` if closed, `(..., (N - 1) * steps + 1, 2)` if open.
     """
     points = np.asarray(points, "float64")
+    first, last = points[..., :1, :], points[..., -1:, :]
     if closed:
-        around = np.concatenate(
-            [points[..., -1:, :], points, points[..., :2, :]], axis=-2
-        )
+        around = np.concatenate([last, points, points[..., :2, :]], axis=-2)
     else:  # the ends go on straight
-        before = 2 * points[..., :1, :] - points[..., 1:2, :]
-        after = 2 * points[..., -1:, :] - points[..., -2:-1, :]
+        before = 2 * first - points[..., 1:2, :]
+        after = 2 * last - points[..., -2:-1, :]
         around = np.concatenate([before, points, after], axis=-2)
-    chords = np.diff(around, axis=-2)
-    lengths = np.einsum("...i,...i", chords, chords)[..., None] ** 0.25
+    chords = around[..., 1:, :] - around[..., :-1, :]
+    lengths = np.sqrt(np.sqrt((chords * chords).sum(-1, keepdims=True)))
     lengths = np.maximum(lengths, 1e-6)
-    slopes = chords / lengths
     left, right = lengths[..., :-1, :], lengths[..., 1:, :]
-    tangents = (right * slopes[..., :-1, :] + left * slopes[..., 1:, :]) / (
-        left + right
-    )
+    slopes = chords / lengths
+    tangents = right * slopes[..., :-1, :] + left * slopes[..., 1:, :]
+    tangents /= left + right
     span = lengths[..., 1:-1, :]
-    parts = np.stack(
-        [
-            around[..., 1:-2, :],
-            around[..., 2:-1, :],
-            span * tangents[..., :-1, :],
-            span * tangents[..., 1:, :],
-        ],
-        axis=-2,
-    )
-    curve = _hermite(steps) @ parts
-    curve = curve.reshape(*curve.shape[:-3], -1, 2)
-    if closed:
-        return curve
-    return np.concatenate([curve, points[..., -1:, :]], axis=-2)
+    parts = np.empty((4, *span.shape[:-1], 2))
+    parts[0], parts[1] = around[..., 1:-2, :], around[..., 2:-1, :]
+    parts[2], parts[3] = span * tangents[..., :-1, :], span * tangents[..., 1:, :]
+    curve = (_hermite(steps) @ parts.reshape(4, -1)).reshape(steps, *parts.shape[1:])
+    curve = np.moveaxis(curve, 0, -2).reshape(*points.shape[:-2], -1, 2)
+    return curve if closed else np.concatenate([curve, last], axis=-2)
 
 
 @lru_cache

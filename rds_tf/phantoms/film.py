@@ -7,6 +7,7 @@ scatter, contrast, noise and the maker's image processing.
 import cv2
 import numpy as np
 
+from rds_tf.data import preprocessing
 from rds_tf.phantoms import canvas
 
 
@@ -22,40 +23,58 @@ def expose(rng, attenuation: np.ndarray, view, *, wild: bool = False) -> np.ndar
     unit = view.unit_px
     scatter = rng.uniform(0.05, 0.35)
     blurred = canvas.blur(attenuation, rng.uniform(0.15, 0.4) * unit)
-    dose = (1 - scatter) * attenuation + scatter * blurred
     sharpen = rng.uniform(0.0, 0.8) * (rng.random() < 0.6)  # multi-scale processing
-    dose += sharpen * (dose - blurred)
-    quanta = rng.uniform(0.004, 0.022) * np.exp(0.5 * np.clip(dose, 0, 3))
-    dose += quanta * rng.standard_normal(view.shape, dtype="float32")
+    # What scatters is blurred; sharpening lifts what differs from its blur.
+    own = (1 - scatter) * (1 + sharpen)
+    dose = cv2.addWeighted(attenuation, own, blurred, 1 - own, 0)
+    quanta = cv2.exp(0.5 * np.clip(dose, 0, 3))
+    quanta *= rng.uniform(0.004, 0.022)
+    quanta *= rng.standard_normal(view.shape, dtype="float32")
+    dose += quanta
     dose = canvas.blur(dose, rng.uniform(0.3, 0.8))
     low = rng.uniform(0.0, 0.25)
     white = rng.uniform(75, 99.5) if wild else rng.uniform(93, 99.5)
     sample = dose[::3, ::3]
-    high = np.percentile(sample[sample > 0.05], white) if (sample > 0.05).any() else 1
+    sample = sample[sample > 0.05]
+    high = preprocessing.percentiles(sample, white)[0] if sample.size else 1
     high = max(high * rng.uniform(0.95, 1.25) + 0.05, low + 0.1)
-    film = np.clip((dose - low) / (high - low), 0, 1)
-    film = film ** (2 ** rng.uniform(-0.8, 0.6))
+    dose -= low
+    dose *= np.float32(1 / (high - low))
+    film = np.clip(dose, 0, 1, out=dose)
+    film = cv2.pow(film, 2 ** rng.uniform(-0.8, 0.6))
     return _spoil(rng, film) if wild else film
 
 
 def _spoil(rng, film: np.ndarray) -> np.ndarray:
     """Add what goes wrong: uneven beam, grid lines, odd curves, inversion."""
     height, width = film.shape
-    x, y = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
+    x = np.linspace(-1, 1, width, dtype="float32")
+    y = np.linspace(-1, 1, height, dtype="float32")[:, None]
     if rng.random() < 0.3:
-        tilt = rng.normal(0, 0.08, 2)
-        film = film + (film > 0.02) * (tilt[0] * x + tilt[1] * y).astype("float32")
+        tilt = rng.normal(0, 0.08, 2).astype("float32")
+        film = film + (film > 0.02) * (tilt[0] * x + tilt[1] * y)
     if rng.random() < 0.1:
         turns = rng.uniform(0.15, 0.45) * np.array([width, height])
         turns *= rng.permutation([1.0, rng.uniform(0, 0.1)])
-        lines = np.sin(np.pi * (turns[0] * x + turns[1] * y))
-        film = film + rng.uniform(0.01, 0.04) * lines.astype("float32")
+        across, along = [np.pi * float(turn) for turn in turns]
+        across, along = across * x, along * y
+        # sin(a + b), from sines of a row and a column
+        lines = np.sin(across) * np.cos(along) + np.cos(across) * np.sin(along)
+        film = film + rng.uniform(0.01, 0.04) * lines
     if rng.random() < 0.3:  # an odd characteristic curve, still rising
-        knots = np.sort(rng.uniform(0, 1, 3))
-        film = np.interp(film, np.linspace(0, 1, 5), [0, *knots, 1])
+        film = _bend(film, np.sort(rng.uniform(0, 1, 3)))
     if rng.random() < 0.06:
         film = 1 - film
-    return np.clip(film, 0, 1).astype("float32")
+    return np.clip(film, 0, 1)
+
+
+def _bend(film: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """Return the film by a curve from 0 by three evenly spaced knots to 1."""
+    quarters = 4 * film
+    bent = np.zeros_like(film)
+    for index, rise in enumerate(np.diff([0, *knots, 1]).astype("float32")):
+        bent += rise * np.clip(quarters - index, 0, 1)
+    return bent
 
 
 def finish(rng, film: np.ndarray, beam: np.ndarray, *, wild: bool = False):
@@ -67,9 +86,13 @@ def finish(rng, film: np.ndarray, beam: np.ndarray, *, wild: bool = False):
         beam: `(4, 2)` corners from `collimate`.
         wild: bool, write more and anything.
     """
-    film = rng.uniform(0, 0.06) + film * rng.uniform(0.86, 0.94)
+    fog = rng.uniform(0, 0.06)
+    film = film * rng.uniform(0.86, 0.94)
+    film += fog
     frame = draw_beam(beam, film.shape)
-    film = np.where(frame, film, rng.choice([0, 0.02, 0.9], p=[0.5, 0.4, 0.1]))
+    plain = rng.choice([0, 0.02, 0.9], p=[0.5, 0.4, 0.1])
+    if not frame.all():
+        film[frame == 0] = plain
     letters = np.zeros(film.shape, "uint8")
     for _ in range(rng.integers(0, 4) if wild else rng.random() < 0.6):
         text = rng.choice(["R", "L", "AP", "KV70", "17:13:03", "A-P", "SUPINE"])
@@ -79,8 +102,9 @@ def finish(rng, film: np.ndarray, beam: np.ndarray, *, wild: bool = False):
         at, size = (int(width * 0.7), int(height * 0.97)), max(film.shape) / 1280
         number = f"{rng.integers(1e6)} AP"
         cv2.putText(letters, number, at, 0, size, 220, 1, cv2.LINE_AA)
-    film = np.maximum(film, letters * np.float32(1 / 255))
-    return np.clip(film, 0, 1).astype("float32")
+    if letters.any():
+        np.maximum(film, letters * np.float32(1 / 255), out=film)
+    return np.clip(film, 0, 1, out=film)
 
 
 def collimate(rng, shape: tuple[int, int], *, wild: bool = False) -> np.ndarray:

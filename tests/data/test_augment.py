@@ -1,8 +1,13 @@
+import errno
+import io
+
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
-from rds_tf.data import augment, pipeline
+from rds_tf import engine
+from rds_tf.data import augment, pipeline, radiograph
 
 
 @pytest.fixture
@@ -78,3 +83,49 @@ def test_one_class_alone_cannot_be_trained_on():
         pipeline.classification_dataset(
             np.zeros((3, 8, 8, 1), "uint8"), [1, 1, 1], 2, training=True
         )
+
+
+def test_training_holds_no_second_copy_of_its_films():
+    images = np.zeros((6, 8, 8, 1), "uint8")
+    dataset = pipeline.segmentation_dataset(images, images, 3, training=False)
+    images[:] = 255  # seen, for the dataset reads the array itself
+    assert all((x.numpy() == 1).all() for x, _ in dataset)
+
+
+def test_a_training_batch_goes_through_all_films_before_one_comes_twice():
+    images = np.arange(12, dtype="uint8").reshape(12, 1, 1, 1)
+    places = tf.data.Dataset.range(12).shuffle(12, seed=0).batch(4)
+    drawn = [x.numpy() for x, _ in pipeline._take(places, images, images)]
+    assert sorted(np.concatenate(drawn).ravel()) == list(range(12))
+
+
+def test_films_beyond_the_limit_lie_on_disk_and_are_the_same(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        film = rng.random((20, 30), dtype="float32")
+        radiograph.write_png(tmp_path / f"{index}.png", film)
+        radiograph.write_png(tmp_path / f"m{index}.png", (film > 0.5).astype("float32"))
+    names = [(f"{index}.png", f"m{index}.png" * (index > 0)) for index in range(3)]
+    table = pd.DataFrame(names, columns=["image", "mask"])
+    small = pipeline.load_arrays(tmp_path, table, 16)
+    monkeypatch.setattr(pipeline, "MOST_IN_MEMORY", 0)
+    large = pipeline.load_arrays(tmp_path, table, 16)
+    for one, two in zip(small, large, strict=True):
+        assert isinstance(two, np.memmap) and not isinstance(one, np.memmap)
+        np.testing.assert_array_equal(one, two)
+    batches = pipeline.segmentation_dataset(*large, 2, training=False)
+    read = np.concatenate([y.numpy() for _, y in batches])
+    np.testing.assert_array_equal(read, small[1])
+    assert not read[0].any() and read[1].any()
+
+
+def test_no_space_for_films_is_one_sentence(tmp_path, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    radiograph.write_png(tmp_path / "a.png", np.eye(8, dtype="float32"))
+    monkeypatch.setattr(pipeline.tempfile, "TemporaryFile", Full)
+    table = pd.DataFrame([("a.png", "")], columns=["image", "mask"])
+    with pytest.raises(engine.DiskFullError, match="no space is left for 1 films"):
+        pipeline.load_arrays(tmp_path, table, 8)

@@ -81,3 +81,15 @@ def test_blank_films_are_like_no_other_and_no_film_is_no_trouble():
     blank = likeness.describe_look(np.zeros((5, 5), "float32"))
     assert find_alike(["a", "b"], [blank, blank]) == ["", ""]
     assert likeness.find_alike([], np.zeros((0, 256), "uint8")) == []
+
+
+def test_films_alike_are_found_across_blocks(monkeypatch):
+    rng = np.random.default_rng(0)
+    looks = rng.integers(0, 256, (11, 256)).astype("uint8")
+    looks[9], looks[4] = looks[2], looks[3]
+    names = [f"case{index:02d}" for index in range(11)]
+    whole = likeness.find_alike(names, looks)
+    monkeypatch.setattr(likeness, "BLOCK", 4)
+    assert likeness.find_alike(names, looks) == whole
+    found = {index: name for index, name in enumerate(whole) if name}
+    assert found == {2: "case02", 9: "case02", 3: "case03", 4: "case03"}

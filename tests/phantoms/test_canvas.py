@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -64,3 +65,37 @@ def test_noise_has_mean_zero_and_variance_one(view):
     assert field.shape == (300, 300)
     assert field.mean() == pytest.approx(0, abs=0.05)
     assert field.std() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("sigma", [0.7, 2.4, 5])
+def test_a_blur_of_a_drawing_is_that_of_opencv_on_its_floats(view, sigma):
+    drawn = canvas.draw(view, [(np.array([(-1, 1), (2, 2)]), 0.2)])
+    floats = drawn.astype("float32") / 255
+    expected = 0.3 * canvas.blur(floats, sigma)
+    np.testing.assert_allclose(
+        canvas.blur(drawn, sigma, 0.3 / 255), expected, atol=1e-6
+    )
+    if sigma < 3:
+        expected = 0.3 * cv2.GaussianBlur(floats, (0, 0), sigma)
+        np.testing.assert_allclose(
+            canvas.blur(drawn, sigma, 0.3 / 255), expected, atol=1e-6
+        )
+
+
+def test_nothing_drawn_is_blurred_to_nothing(view):
+    assert not canvas.blur(np.zeros(view.shape, "uint8"), 1.5).any()
+
+
+def test_depth_is_the_same_of_a_drawing_and_of_its_floats(view):
+    curve = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    drawn, filled = canvas.paint(view, [curve]), canvas.fill(view, [curve])
+    for radius in (5, 20):
+        np.testing.assert_array_equal(
+            canvas.thickness(drawn, radius), canvas.thickness(filled, radius)
+        )
+
+
+def test_layers_add_up_by_their_weights():
+    one, two = np.array([[0, 255]], "uint8"), np.array([[10, 100]], "uint8")
+    total = canvas.add([(one, 0.1), (two, -0.5)])
+    np.testing.assert_allclose(total, [[-5, -24.5]], rtol=1e-6)
