@@ -3,9 +3,9 @@
 Gradio and not Streamlit: a Streamlit script runs again from its top at every touch,
 which leaves no place for a viewer that keeps its window and zoom nor for a clock, and
 its server serves what it likes; Gradio stands on FastAPI, so that a gate can close all
-routes but those of the page (`site`), and its `HTML` carries a viewer of our own. There
-are no Gradio events: the page asks one function, `ask`, and without the token that a
-code buys that function neither tells nor writes anything.
+routes but the page's (`site`), and its `HTML` carries a viewer of our own. There are no
+Gradio events: the page asks one function, `ask`, and without the token that a code buys
+it neither tells nor writes anything.
 """
 
 import secrets
