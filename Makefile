@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint audit notebooks
+.PHONY: help install demo test lint audit bench notebooks
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: $(STAMP)  ## check style, format, and the installed packages against the l
 
 audit: $(STAMP)  ## the same for the packages; a known hole, or no look-up, fails
 	$(BIN)/python .ci/packages.py --strict
+
+bench: $(STAMP)  ## every claim of speed, 30 minutes; writes docs/performance.md
+	$(BIN)/python benchmarks/bench.py
 
 notebooks: $(STAMP)  ## rebuild the executed notebooks from notebooks/src
 	$(BIN)/python notebooks/build.py

@@ -6,8 +6,6 @@ import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 NOT_FOR_CLINICAL_USE = "Research and teaching only. Not for clinical use."
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAVED_MODELS = REPOSITORY / "saved_models"
@@ -178,6 +176,7 @@ def load_run(profile: str = "quick", cohort: str | Path = "phantom") -> Run:
 def set_seed(seed: int = 0) -> None:
     """Seed Python, NumPy and Keras, and make TensorFlow deterministic."""
     import keras
+    import numpy as np
     import tensorflow as tf
 
     random.seed(seed)

@@ -43,9 +43,33 @@ def apply_grey(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     padded = _is_padding(codes, dataset)
     table = np.where(padded, 0, grey).astype(np.float32)
     indices = stored.view(f"u{stored.itemsize}")
-    if ((values != codes) & ~padded)[indices].any():
+    if _any_of((values != codes) & ~padded, indices):
         warnings.warn("Bits above BitsStored are set and were dropped", stacklevel=2)
-    return table[indices]
+    return table.take(indices)
+
+
+def quantize(image: np.ndarray, dtype: type) -> np.ndarray:
+    """Round grey to whole levels, a few rows at a time: they stay in the cache.
+
+    Args:
+        image: float (H, W) in [0, 1].
+        dtype: `np.uint8` or `np.uint16`; 1 becomes its greatest number.
+
+    Returns:
+        `dtype` (H, W).
+    """
+    levels = np.empty(image.shape, dtype)
+    step = max(1, 2**17 // image.shape[1])
+    for row in range(0, len(image), step):
+        rows = image[row : row + step].astype(np.float64)
+        levels[row : row + step] = np.rint(rows * np.iinfo(dtype).max)
+    return levels
+
+
+def _any_of(marked: np.ndarray, indices: np.ndarray) -> bool:
+    """Say whether any index hits a mark, by the least and the greatest if they tell."""
+    between = marked[indices.min() : int(indices.max()) + 1]
+    return bool(between.any() and (between.all() or marked[indices].any()))
 
 
 def _as_stored(

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import PIL.Image
 import pydicom
-from pydicom import filereader, pixels, uid
+from pydicom import filereader, uid
 
 from rds_tf import engine
-from rds_tf.data import codestream, grey, header, sources, telling, trial
+from rds_tf.data import codestream, decoder, grey, header, sources, telling, trial
 
 # Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
 MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
@@ -117,21 +117,20 @@ def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None
     Raises:
         OSError: the file cannot be written.
     """
-    dtype = np.uint8 if bits_stored <= 8 else np.uint16
-    levels = np.rint(np.asarray(image, np.float64) * np.iinfo(dtype).max)
-    written, png = cv2.imencode(".png", levels.astype(dtype))
+    levels = grey.quantize(image, np.uint8 if bits_stored <= 8 else np.uint16)
+    written, png = cv2.imencode(".png", levels)
     if not written:
         raise OSError(f"Cannot write {path}: OpenCV could not encode it.")
-    engine.write_whole(path, png.tobytes())
+    engine.write_whole(path, png.data)
 
 
 def _read_dicom(path: Path, data: bytes) -> Radiograph:
     dataset = _parse_dicom(data)
     _check_header(dataset)
-    if fault := codestream.find_fault(dataset) or trial.find_fault(path, dataset):
+    if fault := codestream.find_fault(dataset):
         raise RadiographError(fault)
     return Radiograph(
-        grey.apply_grey(decode(path, dataset), dataset),
+        grey.apply_grey(_decode(path, dataset), dataset),
         int(dataset.BitsStored),
         telling.make_pseudonym(dataset),
         doubts=tuple(header.list_doubts(dataset)),
@@ -221,25 +220,14 @@ def _check_size(num_bytes: int) -> None:
         raise RadiographError(f"it would take more than {MAX_BYTES} bytes decoded")
 
 
-def decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
-    """Decode the stored values of one frame as (H, W)."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax == uid.JPEGExtended12Bit and dataset.BitsAllocated == 16:
-        return _decode_jpeg_12_bit(path, dataset.Rows, dataset.Columns)
-    stored = pixels.pixel_array(dataset, index=0)
+def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
+    """Decode the stored values as (H, W), apart where a decoder could crash."""
+    stored, fault = trial.decode_apart(path, dataset)
+    if fault:
+        raise RadiographError(fault)
+    if stored is None:
+        stored = decoder.decode(path, dataset)
     return _drop_colour(stored) if stored.ndim == 3 else stored
-
-
-def _decode_jpeg_12_bit(path: Path, num_rows: int, num_columns: int) -> np.ndarray:
-    """Decode what GDCM can but pydicom's use of it refuses."""
-    import gdcm  # clashes with zlib when it is the first to load, so not at the top
-
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(path))
-    if not (text := reader.Read() and reader.GetImage().GetBuffer()):
-        raise RadiographError("GDCM cannot decode its 12-bit JPEG")
-    frame = text.encode("utf-8", "surrogateescape")
-    return np.frombuffer(frame, np.uint16).reshape(num_rows, num_columns)
 
 
 def _drop_colour(rgb: np.ndarray) -> np.ndarray:

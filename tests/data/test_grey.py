@@ -135,8 +135,9 @@ def test_windows_agree_with_those_of_pydicom(make_dicom, function, center, width
     np.testing.assert_allclose(image, expected, atol=1e-6)
 
 
-def test_bits_above_the_stored_ones_are_dropped_and_reported(make_dicom):
-    stored = u16(0x8000, 0x0FFF)
+@pytest.mark.parametrize("value", [0x1000, 0x8000])  # the least above 12 bits is 0
+def test_bits_above_the_stored_ones_are_dropped_and_reported(make_dicom, value):
+    stored = u16(value, 0x0FFF)
     with pytest.warns(UserWarning, match="Bits above BitsStored"):
         image = grey.apply_grey(stored, make_dicom(stored, BitsStored=12))
     np.testing.assert_array_equal(image, [[0, 1]])
@@ -214,3 +215,12 @@ def test_numbers_that_are_none_are_refused(make_dicom, tags):
     dataset = make_dicom(u8(1, 2), **tags)
     with pytest.raises(ValueError, match="its rescale or window is no number"):
         grey.apply_grey(u8(1, 2), dataset)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_quantized_grey_is_the_nearest_level_in_every_row(dtype, most):
+    image = np.random.default_rng(7).random((300, 1000), dtype=np.float32)
+    image[:, :2] = 0, 1
+    levels = grey.quantize(image, dtype)
+    assert levels.dtype == dtype and levels[:, :2].tolist() == [[0, most]] * 300
+    assert np.abs(levels - image.astype(float) * most).max() <= 0.5

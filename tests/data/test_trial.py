@@ -6,7 +6,15 @@ import pydicom
 import pytest
 from pydicom import uid
 
-from rds_tf.data import radiograph, trial
+from rds_tf.data import decoder, radiograph, trial
+
+
+@pytest.fixture(autouse=True)
+def fresh_process():
+    """Let a test begin and end without a process that another one left."""
+    trial.end_idle()
+    yield
+    trial.end_idle()
 
 
 @pytest.fixture
@@ -39,7 +47,33 @@ def test_film_whose_decoder_does_not_return_is_refused(film, monkeypatch):
         radiograph.read_radiograph(film())
 
 
+def test_one_process_decodes_film_after_film_and_gives_the_decoders_pixels(film):
+    path, processes = film(), []
+    for _ in range(3):
+        stored, fault = trial.decode_apart(path, pydicom.dcmread(path))
+        (process,) = trial._idle
+        processes.append(process.pid)
+        here = decoder.decode(path, pydicom.dcmread(path))
+        np.testing.assert_array_equal(stored, here, strict=True)
+        assert fault == ""
+    assert len(set(processes)) == 1
+
+
+def test_process_that_an_earlier_film_ended_is_not_held_against_this_one(film):
+    radiograph.read_radiograph(film())
+    (process,) = trial._idle
+    process.kill()
+    assert radiograph.read_radiograph(film()).shape == (48, 64)
+    assert trial._idle and trial._idle != [process]
+
+
+def test_decoder_that_raises_apart_is_left_to_the_caller(film):
+    dataset = pydicom.dcmread(film())
+    dataset.PixelData = pydicom.encaps.encapsulate([b"no frame"])
+    assert trial.decode_apart("a.dcm", dataset) == (None, "")
+
+
 def test_uncompressed_film_has_no_trial(make_dicom, monkeypatch):
-    monkeypatch.setattr(trial.subprocess, "run", None)
+    monkeypatch.setattr(trial, "_start", None)
     dataset = make_dicom(np.zeros((4, 4), np.uint8))
-    assert trial.find_fault("a.dcm", dataset) == ""
+    assert trial.decode_apart("a.dcm", dataset) == (None, "")
