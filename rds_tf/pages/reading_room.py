@@ -120,9 +120,8 @@ class Room:
         due = self.answers.find_due(reader)
         if not isinstance(due, design.Due):
             return {"token": token, **self._show(self.visits[token])}
-        order = self.answers.plan["order"]
-        welcome = {"screen": "welcome", "token": token, "order": order}
-        return welcome | self._place(reader, due)
+        welcome = {"screen": "welcome", "order": self.answers.plan["order"]}
+        return welcome | {"token": token} | self._place(reader, due)
 
     def _find_visit(self, token) -> Visit | None:
         visit = self.visits.get(token) if isinstance(token, str) else None
