@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,11 +90,13 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
 
 def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     """Diagnose a film that was read or drawn; all else is as for `diagnose`."""
-    lungs = segmenter.segment_steps(
-        models.segmenter.model, [film.image], ("median+rotate",)
-    )
-    (found,) = lungs["median+rotate"]
-    logits, heat = ensemble.ask(models.classifiers, film.image, found.mask)
+    with futures.ThreadPoolExecutor(1) as aside:  # while the networks run
+        letters = aside.submit(lettering.describe, film.image)
+        lungs = segmenter.segment_steps(
+            models.segmenter.model, [film.image], ("median+rotate",)
+        )
+        (found,) = lungs["median+rotate"]
+        logits, heat = ensemble.ask(models.classifiers, film.image, found.mask)
     joined = models.joined
     # Rounded before the decision, so that the two agree wherever they are written.
     probability = round(float(joined.predict(logits[None])[0]), 6)
@@ -103,7 +106,7 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     if decision == "no RDS":
         heat[:] = 0
     wrong = wrong_picture.find_doubts(film.image, found.mask, found.quality)
-    about = [*film.doubts, *wrong, *lettering.describe(film.image)]
+    about = [*film.doubts, *wrong, *letters.result()]
     doubts += [one for one in about if one.startswith(header.WRONG)]
     about = [one for one in about if not one.startswith(header.WRONG)]
     return Diagnosis(

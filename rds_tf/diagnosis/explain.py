@@ -1,6 +1,7 @@
 """Show where classifiers look: one map from one model, or from many."""
 
 import dataclasses
+import weakref
 
 import keras
 import numpy as np
@@ -83,12 +84,11 @@ def explain(
     models = _check_models(models)
     image = tf.constant(_check_image(image))
     members = [(model, activation.find_layer(model, layer)) for model in models]
-    passes = []
-    for member in members:
-        inputs = activation.fit_image(image, member[0])
-        spec = tf.TensorSpec.from_tensor(inputs)
-        run = activation.find_trace(_trace_member, *member, spec, class_index)
-        passes.append(run(inputs))
+    inputs = tuple(activation.fit_image(image, model) for model in models)
+    specs = tuple(tf.TensorSpec.from_tensor(each) for each in inputs)
+    others = tuple(tuple(map(weakref.ref, member)) for member in members[1:])
+    run = activation.find_trace(_trace_members, *members[0], specs, others, class_index)
+    passes = run(inputs)  # all in one call, so that small networks run side by side
     size = tf.constant(image.shape[1:3])  # a tensor, so that no size is compiled anew
     *maps, logits = [
         each.numpy() for each in _combine(size, *zip(*passes, strict=True))
@@ -163,23 +163,33 @@ def _trace_batch(model, layer, class_index):
     return run
 
 
-def _trace_member(model, layer, class_index):
-    """Return the pass (1, H, W, C) -> (raw map, that of the other class, logit)."""
+def _trace_members(model, layer, others, class_index):
+    """Return the pass of all members, [(1, H, W, C)] -> [what `_pass_member` gives]."""
+    members = (model, layer), *others
 
-    def run(image):
-        features, logits = activation.forward(model(), layer(), image)
-        if logits.shape[-1] != 2:
-            raise ValueError(
-                f"Expected models with 1 or 2 outputs. Received: `{model().name}` "
-                f"{logits.shape}"
-            )
-        return (
-            activation.weigh(features, logits, class_index),  # (1, h, w)
-            activation.weigh(features, logits, 1 - class_index),
-            tf.cast(logits[:, class_index], tf.float32),  # (1,)
-        )
+    def run(images):
+        pairs = zip(members, images, strict=True)
+        return [
+            _pass_member(model(), layer(), image, class_index)
+            for (model, layer), image in pairs
+        ]
 
     return run
+
+
+def _pass_member(model, layer, image, class_index):
+    """Pass an image on to a raw map, that of the other class, and the logit."""
+    features, logits = activation.forward(model, layer, image)
+    if logits.shape[-1] != 2:
+        raise ValueError(
+            f"Expected models with 1 or 2 outputs. Received: `{model.name}` "
+            f"{logits.shape}"
+        )
+    return (
+        activation.weigh(features, logits, class_index),  # (1, h, w)
+        activation.weigh(features, logits, 1 - class_index),
+        tf.cast(logits[:, class_index], tf.float32),  # (1,)
+    )
 
 
 @tf.function(autograph=False)
