@@ -12,8 +12,8 @@ on films of the quick profile's size, and the same weights at the full profile's
 (256 and 224 px) on films of its size; a third, as shipped on films of 1657 px as the
 study's, shows what the film's own size costs.
 
-Then the first answer of a cold process, the shipped sizes: importing TensorFlow, and all
-that comes after it up to the first diagnosis.
+Then the first answer of a cold process at shipped sizes: importing TensorFlow, and
+all that comes after it up to the first diagnosis.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def main():
 
 
 def write_case(case: Case, folder: Path, num_films: int):
-    """Write films and five classifiers with a segmenter; return films, models' folder."""
+    """Write films, a segmenter and five classifiers; return films, models' folder."""
     dataset.write_cohort(folder / "cohort", num_films, longest_px=case.film)
     models = folder / "models"
     for kind, build, size, copies in (

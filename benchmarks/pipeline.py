@@ -11,7 +11,7 @@ process, medians over the rounds:
   layers for rotation, zoom, shift and mirror on film and mask together, contrast,
   brightness and noise on the film. It draws no gamma, blur or rectangle: it does less;
 - albumentations 2.0.8 (MIT), the same changes as ours, in a `keras.utils.PyDataset`
-  of two workers. It is no requirement of this project: where it is missing, that is said;
+  of two workers. It is no requirement here: where it is missing, that is said;
 - the limit: the cached arrays cut into batches, with no change at all.
 
 What a training step eats is measured in the same run: `train_on_batch` of the U-Net on

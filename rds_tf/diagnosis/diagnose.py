@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from rds_tf import config, engine, overlay, store
 from rds_tf.data import header, lettering, preprocessing, radiograph
-from rds_tf.diagnosis import classifier, ensemble, films, wrong_picture
+from rds_tf.diagnosis import classifier, efficientnet, ensemble, films, wrong_picture
 from rds_tf.lungs import gate, segmenter
 
 LONGEST_OVERLAY_PX = 1024
@@ -65,9 +65,11 @@ def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
     lungs = segmenter.load_segmenter(store.choose_models(path, "segmenter"))
     joined = ensemble.load(Path(path))
     folders = [Path(path) / member for member in joined.members] or [path]
+    build = efficientnet.make_builder()
+    loaded = [classifier.load_classifiers(folder, build) for folder in folders]
     return Models(
         lungs,
-        [one for folder in folders for one in classifier.load_classifiers(folder)],
+        [one for several in loaded for one in several],
         joined,
     )
 

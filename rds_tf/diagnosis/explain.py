@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rds_tf.diagnosis import activation, other_cams
+from rds_tf.diagnosis import activation, members, other_cams
 
 OTHER_METHODS = other_cams.METHODS
 other_cam = other_cams.draw
@@ -83,18 +83,20 @@ def explain(
         raise ValueError(f"Expected no options of `grad_cam`. Received: {options}")
     models = _check_models(models)
     image = tf.constant(_check_image(image))
-    members = [(model, activation.find_layer(model, layer)) for model in models]
+    pairs = [(model, activation.find_layer(model, layer)) for model in models]
     inputs = tuple(activation.fit_image(image, model) for model in models)
     specs = tuple(tf.TensorSpec.from_tensor(each) for each in inputs)
-    others = tuple(tuple(map(weakref.ref, member)) for member in members[1:])
-    run = activation.find_trace(_trace_members, *members[0], specs, others, class_index)
+    others = tuple(tuple(map(weakref.ref, pair)) for pair in pairs[1:])
+    run = activation.find_trace(
+        members.trace_members, *pairs[0], specs, others, class_index
+    )
     passes = run(inputs)  # all in one call, so that small networks run side by side
     size = tf.constant(image.shape[1:3])  # a tensor, so that no size is compiled anew
     *maps, logits = [
         each.numpy() for each in _combine(size, *zip(*passes, strict=True))
     ]
     if method != "grad_cam":
-        maps = other_cams.fuse(method, members, image, class_index, options)
+        maps = other_cams.fuse(method, pairs, image, class_index, options)
     return Explanation(*maps, float(logits.mean()), logits)
 
 
@@ -161,35 +163,6 @@ def _trace_batch(model, layer, class_index):
         return raw, activation.normalize(resized)
 
     return run
-
-
-def _trace_members(model, layer, others, class_index):
-    """Return the pass of all members, [(1, H, W, C)] -> [what `_pass_member` gives]."""
-    members = (model, layer), *others
-
-    def run(images):
-        pairs = zip(members, images, strict=True)
-        return [
-            _pass_member(model(), layer(), image, class_index)
-            for (model, layer), image in pairs
-        ]
-
-    return run
-
-
-def _pass_member(model, layer, image, class_index):
-    """Pass an image on to a raw map, that of the other class, and the logit."""
-    features, logits = activation.forward(model, layer, image)
-    if logits.shape[-1] != 2:
-        raise ValueError(
-            f"Expected models with 1 or 2 outputs. Received: `{model.name}` "
-            f"{logits.shape}"
-        )
-    return (
-        activation.weigh(features, logits, class_index),  # (1, h, w)
-        activation.weigh(features, logits, 1 - class_index),
-        tf.cast(logits[:, class_index], tf.float32),  # (1,)
-    )
 
 
 @tf.function(autograph=False)
