@@ -106,9 +106,13 @@ def blend_heat(image: np.ndarray, heatmap: np.ndarray | None) -> np.ndarray:
     grey = np.clip(image, 0, 1).astype("float32")[..., None].repeat(3, axis=2)
     if heatmap is None:
         return grey
-    heat = np.clip(heatmap, 0, 1)
-    alpha = 0.65 * heat[..., None]
-    return (1 - alpha) * grey + alpha * matplotlib.colormaps["inferno"](heat)[..., :3]
+    warm = heatmap > 0  # elsewhere the film shows as it is
+    blended = grey.astype("float64")
+    heat = np.clip(heatmap[warm], 0, 1)
+    alpha = 0.65 * heat[:, None]
+    colours = matplotlib.colormaps["inferno"](heat)[:, :3]
+    blended[warm] = (1 - alpha) * grey[warm] + alpha * colours
+    return blended
 
 
 def find_outlines(mask: np.ndarray) -> list[np.ndarray]:

@@ -17,8 +17,8 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "phantoms": "curves canvas skeleton anatomy devices tissue film phantom stack "
     "dataset",
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
-    "diagnosis": "efficientnet activation other_cams explain imputation map_controls "
-    "faithfulness classifier recipe kept_lungs crossval ensemble tubes arms audit "
+    "diagnosis": "efficientnet activation members other_cams explain imputation "
+    "map_controls faithfulness classifier recipe kept_lungs crossval ensemble tubes arms audit "
     "auditor films wrong_picture diagnose",
     "readers": "readings mrmc decisions roe_metz power sizes codes design pack answers",
     "study": "report comparison_page audit_page reader_plots reader_tables "

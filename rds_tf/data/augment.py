@@ -116,7 +116,8 @@ def vary_intensity(images, seed):
     gamma = each(tf.exp(draw.uniform(np.log(0.6), np.log(1.6))))
     inverted = each(draw.uniform(0, 1) < 0.3)
     images = tf.clip_by_value(images, 0.0, 1.0)
-    images = tf.where(inverted, 1 - (1 - images) ** gamma, images**gamma)
+    images = tf.where(inverted, 1 - images, images) ** gamma
+    images = tf.where(inverted, 1 - images, images)
     contrast, lift = draw.uniform(0.7, 1.3), draw.uniform(-0.12, 0.12)
     images = (images - 0.5) * each(contrast) + 0.5 + each(lift)
     soft = tf.image.resize(tf.image.resize(images, shape[1:3] // 2), shape[1:3])

@@ -49,11 +49,11 @@ def find_trace(build, model, layer, spec, *options):
     """Return the compiled pass of a model, compiled at the first call.
 
     Args:
-        build: function (model, layer, *options) -> function of one tensor, where
-            model and layer are weak references.
+        build: function (model, layer, *options) -> function of one tensor, or of a
+            tuple of them, where model and layer are weak references.
         model: a Keras model. Its passes are forgotten with it.
         layer: one of its layers.
-        spec: `tf.TensorSpec` of the images.
+        spec: `tf.TensorSpec` of the images, or a tuple of them.
         *options: hashable, handed to `build`.
 
     Returns:

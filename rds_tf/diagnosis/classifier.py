@@ -33,17 +33,21 @@ class Classifier:
         return f"{self.manifest['architecture']['backbone']} {self.manifest['input']}"
 
 
-def load_classifiers(path: str | Path = config.SAVED_MODELS) -> list[Classifier]:
+def load_classifiers(
+    path: str | Path = config.SAVED_MODELS, build=None
+) -> list[Classifier]:
     """Load every classifier at `path`, a model folder or a folder of them.
+
+    Args:
+        path: a model folder, or a folder of model folders.
+        build: from `efficientnet.make_builder`, to share it between calls.
 
     Raises:
         store.ModelError: if there is none, or one is damaged.
     """
-    found = []
+    found, build = [], build or efficientnet.make_builder()
     for folder in store.find_models(path, "classifier"):
-        model, manifest = store.load_model(
-            folder, "classifier", efficientnet.build_classifier
-        )
+        model, manifest = store.load_model(folder, "classifier", build)
         preprocessing.check_manifest(manifest, folder)
         found.append(Classifier(model, manifest, folder))
     return found

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from rds_tf import config, engine, overlay, store
 from rds_tf.data import header, lettering, preprocessing, radiograph
-from rds_tf.diagnosis import classifier, ensemble, films, wrong_picture
+from rds_tf.diagnosis import classifier, efficientnet, ensemble, films, wrong_picture
 from rds_tf.lungs import gate, segmenter
 
 LONGEST_OVERLAY_PX = 1024
@@ -73,9 +74,11 @@ def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
     lungs = segmenter.load_segmenter(store.choose_models(path, "segmenter"))
     joined = ensemble.load(Path(path))
     folders = [Path(path) / member for member in joined.members] or [path]
+    build = efficientnet.make_builder()
+    loaded = [classifier.load_classifiers(folder, build) for folder in folders]
     return Models(
         lungs,
-        [one for folder in folders for one in classifier.load_classifiers(folder)],
+        [one for several in loaded for one in several],
         joined,
     )
 
@@ -98,11 +101,13 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
 
 def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     """Diagnose a film that was read or drawn; all else is as for `diagnose`."""
-    lungs = segmenter.segment_steps(
-        models.segmenter.model, [film.image], ("median+rotate",)
-    )
-    (found,) = lungs["median+rotate"]
-    logits, heat = ensemble.ask(models.classifiers, film.image, found.mask)
+    with futures.ThreadPoolExecutor(1) as aside:  # while the networks run
+        letters = aside.submit(lettering.describe, film.image)
+        lungs = segmenter.segment_steps(
+            models.segmenter.model, [film.image], ("median+rotate",)
+        )
+        (found,) = lungs["median+rotate"]
+        logits, heat = ensemble.ask(models.classifiers, film.image, found.mask)
     joined = models.joined
     # Rounded before the decision, so that the two agree wherever they are written.
     probability = round(float(joined.predict(logits[None])[0]), 6)
@@ -114,7 +119,7 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     wrong = wrong_picture.find_doubts(
         film.image, found.mask, found.quality, film.pixel_mm
     )
-    about = [*film.doubts, *wrong, *lettering.describe(film.image)]
+    about = [*film.doubts, *wrong, *letters.result()]
     doubts += [one for one in about if one.startswith(header.WRONG)]
     about = [one for one in about if not one.startswith(header.WRONG)]
     return Diagnosis(

@@ -1,12 +1,13 @@
 """Show where classifiers look: one map from one model, or from many."""
 
 import dataclasses
+import weakref
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from rds_tf.diagnosis import activation, other_cams
+from rds_tf.diagnosis import activation, members, other_cams
 
 OTHER_METHODS = other_cams.METHODS
 other_cam = other_cams.draw
@@ -82,19 +83,20 @@ def explain(
         raise ValueError(f"Expected no options of `grad_cam`. Received: {options}")
     models = _check_models(models)
     image = tf.constant(_check_image(image))
-    members = [(model, activation.find_layer(model, layer)) for model in models]
-    passes = []
-    for member in members:
-        inputs = activation.fit_image(image, member[0])
-        spec = tf.TensorSpec.from_tensor(inputs)
-        run = activation.find_trace(_trace_member, *member, spec, class_index)
-        passes.append(run(inputs))
+    pairs = [(model, activation.find_layer(model, layer)) for model in models]
+    inputs = tuple(activation.fit_image(image, model) for model in models)
+    specs = tuple(tf.TensorSpec.from_tensor(each) for each in inputs)
+    others = tuple(tuple(map(weakref.ref, pair)) for pair in pairs[1:])
+    run = activation.find_trace(
+        members.trace_members, *pairs[0], specs, others, class_index
+    )
+    passes = run(inputs)  # all in one call, so that small networks run side by side
     size = tf.constant(image.shape[1:3])  # a tensor, so that no size is compiled anew
     *maps, logits = [
         each.numpy() for each in _combine(size, *zip(*passes, strict=True))
     ]
     if method != "grad_cam":
-        maps = other_cams.fuse(method, members, image, class_index, options)
+        maps = other_cams.fuse(method, pairs, image, class_index, options)
     return Explanation(*maps, float(logits.mean()), logits)
 
 
@@ -159,25 +161,6 @@ def _trace_batch(model, layer, class_index):
         raw = activation.weigh(features, logits, class_index)  # (B, h, w)
         resized = activation.resize(tf.nn.relu(raw), *images.shape[1:3])
         return raw, activation.normalize(resized)
-
-    return run
-
-
-def _trace_member(model, layer, class_index):
-    """Return the pass (1, H, W, C) -> (raw map, that of the other class, logit)."""
-
-    def run(image):
-        features, logits = activation.forward(model(), layer(), image)
-        if logits.shape[-1] != 2:
-            raise ValueError(
-                f"Expected models with 1 or 2 outputs. Received: `{model().name}` "
-                f"{logits.shape}"
-            )
-        return (
-            activation.weigh(features, logits, class_index),  # (1, h, w)
-            activation.weigh(features, logits, 1 - class_index),
-            tf.cast(logits[:, class_index], tf.float32),  # (1,)
-        )
 
     return run
 

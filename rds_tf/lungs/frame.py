@@ -48,9 +48,8 @@ class Frame:
     def put_back(self, square: np.ndarray) -> np.ndarray:
         """Lay a map `(size, size)` of the window onto the film, 0 outside."""
         top, bottom, left, right = self.box
-        upright = postprocess.rotate(
-            np.zeros(self.shape, "float32"), -self.angle_degrees, expand=True
-        )
+        shape = postprocess.turned_shape(self.shape, -self.angle_degrees)
+        upright = np.zeros(shape, "float32")
         window = preprocessing.unletterbox(square, (bottom - top, right - left))
         upright[top:bottom, left:right] = window
         return postprocess.rotate_back(upright, -self.angle_degrees, self.shape)

@@ -151,3 +151,21 @@ def test_refuses_an_unknown_backbone():
 def test_refuses_unknown_weights():
     with pytest.raises(ValueError, match="Received: 'imagenet21k'"):
         efficientnet.build_classifier(weights="imagenet21k")
+
+
+def test_a_builder_copies_an_architecture_that_it_has_built_before(monkeypatch):
+    asked = []
+
+    def build(units):
+        asked.append(units)
+        inputs = keras.Input((3,))
+        return keras.Model(inputs, keras.layers.Dense(units, name="logit")(inputs))
+
+    monkeypatch.setattr(efficientnet, "build_classifier", build)
+    make = efficientnet.make_builder()
+    first, second, other = make(units=2), make(units=2), make(units=1)
+    assert asked == [2, 1] and other.output_shape == (None, 1)
+    before = weights_of(first)
+    second.set_weights([np.ones((3, 2)), np.zeros(2)])
+    assert all((a == b).all() for a, b in zip(before, weights_of(first), strict=True))
+    assert second(np.ones((1, 3))).numpy().tolist() == [[3, 3]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tf_keras_vis import gradcam
 
-from rds_tf.diagnosis import activation, explain
+from rds_tf.diagnosis import activation, explain, members
 
 LAYERS = keras.layers
 IMAGE = np.array([[[1, 0], [0, 1]], [[0, 3], [2, 0]]], np.float32)
@@ -279,12 +279,13 @@ def test_options_reach_the_other_method():
 
 
 def test_members_are_compiled_once_for_images_of_every_size():
-    members = two_models()
-    explain.explain(members, IMAGE)
-    traces = [list(activation._TRACES[each].values()) for each in members]
-    found = explain.explain(members, np.zeros((5, 7, 2)))
+    models = two_models()
+    explain.explain(models, IMAGE)
+    traces = list(activation._TRACES[models[0]].values())
+    assert len(traces) == 1
+    found = explain.explain(models, np.zeros((5, 7, 2)))
     assert found.mean.shape == (5, 7)
-    assert [list(activation._TRACES[each].values()) for each in members] == traces
+    assert list(activation._TRACES[models[0]].values()) == traces
 
 
 @pytest.mark.parametrize("method", ["grad_cam", "layer_cam"])
@@ -353,3 +354,19 @@ def test_refuses_a_model_of_three_classes():
 def test_refuses_other_choices(choice, message):
     with pytest.raises(ValueError, match=message):
         explain.explain(two_models(), IMAGE, **choice)
+
+
+def test_members_built_alike_are_traced_once_and_keep_their_own_weights(monkeypatch):
+    first = arrange("flat")
+    models = [keras.models.clone_model(first) for _ in range(3)]
+    image = random_image()
+    alone = [explain.explain(model, image) for model in models]
+    built = []
+    build = members._build_pass
+    monkeypatch.setattr(members, "_build_pass", lambda *a: built.append(a) or build(*a))
+    together = explain.explain(models, image)
+    assert len(built) == 1
+    assert together.logits.tolist() == [one.logit for one in alone]
+    assert len(set(together.logits.tolist())) == 3
+    expected = np.mean([one.mean - one.counter for one in alone], axis=0)
+    close(together.mean - together.counter, expected)

@@ -64,6 +64,17 @@ def test_a_band_of_rows_over_and_over_is_told(chest):
     assert "rows repeat" in causes(banded, chest.mask)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.2, 1.0])
+def test_repeated_rows_are_told_as_the_plain_formula_does(share):
+    rng = np.random.default_rng(0)
+    band, noise = rng.random((12, 40)), rng.random((96, 40))
+    film = (np.tile(band, (8, 1)) + share * noise).astype("float32")
+    spread = np.abs(film - film.mean(0)).mean()
+    apart = [np.abs(film[lag:] - film[:-lag]).mean() for lag in range(3, 48)]
+    expected = min(apart) < wrong_picture.SAME_ROWS * spread
+    assert wrong_picture.repeats_rows(film) == expected == (share < 0.1)
+
+
 def test_two_lungs_that_run_together_below_a_notch_are_still_a_chest():
     mask = np.zeros((200, 200), "uint8")
     mask[20:180, 20:80] = mask[20:180, 120:180] = 1

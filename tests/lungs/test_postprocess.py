@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from rds_tf.lungs import postprocess
 
@@ -122,3 +123,30 @@ def test_both_ways_to_turn_agree_on_masks(monkeypatch):
     one = postprocess.rotate(mask, 33, expand=False)
     monkeypatch.setattr(postprocess, "IS_WARP_EXACT", False)
     np.testing.assert_array_equal(postprocess.rotate(mask, 33, expand=False), one)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_components_and_centres_are_those_of_scipy(seed):
+    mask = (np.random.default_rng(seed).random((60, 90)) < 0.55).astype("uint8")
+    labels, areas = postprocess._label(mask)
+    expected, count = ndimage.label(mask)
+    assert (labels == expected).all() and count > 10
+    assert areas.tolist() == np.bincount(expected.ravel())[1:].tolist()
+    for index in range(1, count + 1):
+        centre = ndimage.center_of_mass(mask, expected, index)[::-1]
+        assert postprocess._find_centre(labels == index).tolist() == list(centre)
+
+
+@pytest.mark.parametrize("angle", [0, 70, 180, 250])
+def test_a_large_mask_lies_as_its_small_copy_does(angle):
+    small = postprocess.rotate(two_lungs(), angle, expand=True)
+    large = np.kron(small, np.ones((5, 5), "uint8"))
+    apart = postprocess.upright_angle(large) - postprocess.upright_angle(small)
+    assert abs((apart + 180) % 360 - 180) < 0.01
+
+
+@pytest.mark.parametrize("angle", [0, 90, 180, -90, 33.3, 200])
+def test_the_shape_of_a_turned_film_is_known_before(angle):
+    film = np.zeros((30, 50), "float32")
+    expected = postprocess.rotate(film, angle, expand=True).shape
+    assert postprocess.turned_shape(film.shape, angle) == expected

@@ -1,0 +1,110 @@
+"""Time a training as the recipes run it beside a bare `fit` on arrays in memory.
+
+    python benchmarks/training_step.py [--rounds 5] [--json FILE]
+
+Ours is `fit` of the recipes, with all that goes with it: augmented batches of tf.data,
+progress bar, history, and the backup after an epoch. The peer is the same network,
+compiled alike, in a bare `keras.Model.fit` on float32 arrays of the same number of
+batches, silent, with no callback. Batches of 16, 128 and 256 px, in turns in one
+process, medians over the rounds of the seconds of a whole call.
+
+One call is one epoch of the few steps in `CASES`, no more than the quick profile's, so
+that a backup comes at least as often as in any recipe.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from unittest import mock
+
+import claims
+import keras
+import numpy as np
+
+from rds_tf import config, training
+from rds_tf.data import pipeline
+from rds_tf.diagnosis import efficientnet
+from rds_tf.diagnosis import recipe as classifier_recipe
+from rds_tf.lungs import recipe as segmenter_recipe
+from rds_tf.lungs import unet
+
+BATCH = 16
+CASES = (("U-Net", 128, 8), ("U-Net", 256, 3), ("B0", 128, 6), ("B0", 256, 4))
+
+
+def main():
+    """Time every network at every size, print a row each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="file for the rows")
+    options = parser.parse_args()
+    rows = []
+    for name, size, steps in CASES:
+        config.set_seed(0)
+        ours, bare = measure(build_arms(name, size, steps), options.rounds)
+        rows.append(
+            claims.make_row(
+                f"training {name}, {size} px, beside a bare fit",
+                ours=BATCH * steps / ours,
+                unit="films a second",
+                ratio=bare / ours,
+                must=">= 0.95",
+                peer=BATCH * steps / bare,
+            )
+        )
+        print(f"{name} {size} px: {bare / ours:.3f}", file=sys.stderr)
+    claims.publish(rows, options.json)
+
+
+def build_arms(name: str, size: int, steps: int) -> tuple:
+    """Return the two trainings of one network, each of `steps` steps a call."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (BATCH * steps, size, size, 1), "uint8")
+    if name == "U-Net":
+        answers = (images > 128).astype("uint8")
+        batches = pipeline.segmentation_dataset(images, answers, BATCH, training=True)
+        recipe, build = segmenter_recipe, unet.build_unet
+    else:
+        answers = np.arange(len(images)) % 2
+        batches = pipeline.classification_dataset(images, answers, BATCH, training=True)
+        recipe, build = classifier_recipe, efficientnet.build_classifier
+    record = {"steps": steps}
+    ours, bare = build(image_size=size), build(image_size=size)
+    with tempfile.TemporaryDirectory() as scratch, mock.patch.object(training, "fit"):
+        for model in (ours, bare):  # compiled as the recipe does, not yet fitted
+            recipe.fit(model, batches, Path(scratch), 1e-3, record)
+    films, answers = images.astype("float32") / 255, answers.astype("float32")
+
+    def run_ours():
+        # Progress bar and one epoch a call; every call trains anew.
+        with tempfile.TemporaryDirectory() as scratch:
+            training.fit(ours, batches, scratch, record)
+
+    def run_bare():
+        bare.fit(films, answers, batch_size=BATCH, verbose=0)
+
+    return run_ours, run_bare
+
+
+def measure(arms, rounds: int) -> list[float]:
+    """Return the median seconds of a call of each arm, in turns, warmed up once."""
+    seconds = [[] for _ in arms]
+    with (
+        mock.patch.object(config, "NUM_EPOCHS", 1),
+        mock.patch.object(sys.stderr, "isatty", lambda: True),  # a progress bar
+    ):
+        for turn in range(rounds + 1):
+            for run, kept in zip(arms, seconds, strict=True):
+                start = time.perf_counter()
+                run()
+                if turn:
+                    kept.append(time.perf_counter() - start)
+    keras.backend.clear_session()
+    return [statistics.median(each) for each in seconds]
+
+
+if __name__ == "__main__":
+    main()
