@@ -100,6 +100,17 @@ def test_rows_of_all_scripts_stand_between_the_markers_and_the_rest_stays(
     assert "old" not in page
 
 
+def test_some_claims_alone_are_printed_and_not_written(
+    bench, scripts, monkeypatch, capsys
+):
+    before = scripts.page.read_text()
+    scripts("one", WRITE.format("first"))
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--only", "one"])
+    bench.main()
+    assert "| first |" in capsys.readouterr().out
+    assert scripts.page.read_text() == before
+
+
 @pytest.mark.parametrize(
     ("source", "told"), [("raise SystemExit(3)", "status 3"), ("", "wrote no rows")]
 )
