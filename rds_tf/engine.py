@@ -103,6 +103,11 @@ def map_apart(
     return outcomes
 
 
+def count_cores() -> int:
+    """Count the cores of this machine."""
+    return os.cpu_count() or 1
+
+
 def write_whole(path: str | Path, data: bytes) -> None:
     """Write a file that is never seen half written, whatever happens meanwhile.
 
@@ -161,11 +166,9 @@ def claim(folder: str | Path) -> Iterator[None]:
         lock.release()
 
 
-def _run_here(
-    function: Callable, items: list, num_workers: int
-) -> Iterator[tuple[int, Outcome]]:
+def _run_here(function, items: list, num_workers) -> Iterator[tuple[int, Outcome]]:
     for index, item in enumerate(items):
-        yield index, _try(function, item)
+        yield index, attempt(function, item)
 
 
 def _run_in_processes(
@@ -185,15 +188,11 @@ def _run_in_processes(
 
 
 def _feed(
-    pool: futures.Executor,
-    function: Callable,
-    waiting: deque,
-    in_flight: dict,
-    room: int,
+    pool: futures.Executor, function, waiting: deque, in_flight: dict, room: int
 ) -> Iterator[tuple[int, Outcome]]:
     while waiting or in_flight:
         while waiting and len(in_flight) < room:
-            in_flight[pool.submit(_try, function, waiting[0][1])] = waiting[0]
+            in_flight[pool.submit(attempt, function, waiting[0][1])] = waiting[0]
             waiting.popleft()
         done, _ = futures.wait(in_flight, return_when=futures.FIRST_COMPLETED)
         for future in done:
@@ -202,7 +201,8 @@ def _feed(
             yield index, outcome
 
 
-def _try(function: Callable, item: Any) -> Outcome:
+def attempt(function: Callable, item: Any) -> Outcome:
+    """Apply a function to one item here, as `map_items` does."""
     try:
         return Outcome(item, value=function(item))
     except DiskFullError:
@@ -214,7 +214,7 @@ def _try(function: Callable, item: Any) -> Outcome:
 def _try_apart(function: Callable, item: Any) -> Outcome:
     try:
         with _open_pool(1) as pool:
-            return pool.submit(_try, function, item).result()
+            return pool.submit(attempt, function, item).result()
     except BrokenProcessPool:
         return Outcome(item, error=WORKER_DIED)
 

@@ -1,10 +1,13 @@
 """What every training run shares: optimizer, epochs of fixed steps, callbacks."""
 
+import contextlib
 import io
 import json
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -14,6 +17,81 @@ import pandas as pd
 from rds_tf import config, engine
 
 BACKUP = "backup.npz"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The training of one fold, as work for another machine; see `errand`.
+
+    Attributes:
+        train: `train_fold` of a recipe, called with what follows.
+        prepared: folder written by `prepare`.
+        out: folder for the models.
+        rest: tuple, its arguments after the fold.
+        fold: int, held out.
+    """
+
+    train: Callable
+    prepared: Path
+    out: Path
+    rest: tuple
+    fold: int = 0
+
+    @property
+    def reads(self) -> list[Path]:
+        """Stands for the prepared folder."""
+        return [self.prepared / "manifest.csv"]
+
+
+def train_fold(fold: Fold) -> str:
+    """Train one fold and return the name of the model's folder below `out`."""
+    return fold.train(fold.prepared, fold.out, fold.fold, *fold.rest).name
+
+
+def train_folds(work: Fold, folds, machines=engine) -> Iterator[tuple[int, str]]:
+    """Train folds one after the other here, or at the same time on a cluster.
+
+    Args:
+        work: one of them.
+        folds: ints, held out one at a time.
+        machines: `engine`, or what `cluster.choose` returns.
+
+    Yields:
+        `(fold, name)`: what is held out, and the name of its model's folder.
+
+    Raises:
+        RuntimeError: trainings of a cluster failed; the others' models are home.
+    """
+    work = [replace(work, fold=fold) for fold in folds]
+    if machines is engine:
+        yield from ((one.fold, train_fold(one)) for one in work)
+        return
+    cores = machines.count_cores()
+    outcomes = machines.map_apart(train_fold, work, cores, "trainings")
+    failed = [f"fold {one.item.fold}: {one.error}" for one in outcomes if one.error]
+    yield from ((one.item.fold, one.value) for one in outcomes if not one.error)
+    if failed:
+        raise RuntimeError(" ".join(failed))
+
+
+def spread(devices: list[str] | None = None):
+    """Return the context in which a model is built, so that all GPUs share a batch.
+
+    With one GPU or none it does nothing. With more, each holds a copy of the model and
+    takes its share of every batch (`tf.distribute.MirroredStrategy`); gradients are
+    summed in another order then, so weights differ in their last digits.
+
+    Args:
+        devices: names such as `"GPU:0"`, default all GPUs that TensorFlow sees.
+    """
+    import tensorflow as tf
+
+    if devices is None:
+        gpus = tf.config.list_physical_devices("GPU")
+        devices = [f"GPU:{index}" for index in range(len(gpus))]
+    if len(devices) < 2 or keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    return tf.distribute.MirroredStrategy(devices).scope()
 
 
 def build_optimizer(num_steps: int, learning_rate: float = 1e-3):

@@ -14,6 +14,8 @@ from pathlib import Path
 import pydicom
 from pydicom import uid
 
+from rds_tf import errand
+
 MOST_SECONDS = 60
 CHILD = """
 import pickle, sys
@@ -29,7 +31,7 @@ def find_fault(path: Path, dataset: pydicom.Dataset) -> str:
     """Say whether the decoder of a film crashes or hangs at it; "" where it does not.
 
     Uncompressed and RLE films are decoded by Python and need no trial. A worker of
-    `engine` needs none either: its death costs that film alone.
+    `engine` or of a cluster needs none either: its death costs that film alone.
 
     Args:
         path: file of the film.
@@ -37,7 +39,7 @@ def find_fault(path: Path, dataset: pydicom.Dataset) -> str:
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     safe = not syntax.is_encapsulated or syntax == uid.RLELossless
-    if safe or multiprocessing.parent_process():
+    if safe or _is_expendable():
         return ""
     try:
         done = subprocess.run(
@@ -52,3 +54,7 @@ def find_fault(path: Path, dataset: pydicom.Dataset) -> str:
     if done.returncode == 0:
         return ""
     return f"its decoder crashes at it (exit status {done.returncode})"
+
+
+def _is_expendable() -> bool:
+    return multiprocessing.parent_process() is not None or errand.is_worker()

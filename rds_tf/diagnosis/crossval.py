@@ -4,8 +4,7 @@ What a fold says of the films that it held out goes to disk with its model, so t
 the comparison of the arms reads tables and no network.
 """
 
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +30,7 @@ class Job:
         profile: sizes of the run.
         num_cases: int, training cases at most, or None for all of them.
         num_threads: int, cores of its process.
+        segmenters: folder of those that find the lungs.
     """
 
     prepared: Path
@@ -40,6 +40,18 @@ class Job:
     profile: config.Profile
     num_cases: int | None = None
     num_threads: int = 1
+    segmenters: Path = config.SAVED_MODELS
+
+    @property
+    def reads(self) -> list[Path]:
+        """Stands for the prepared folder, see `errand`."""
+        return [self.prepared / "manifest.csv"]
+
+    @property
+    def takes(self) -> list[Path]:
+        """The masks that its input is cut with."""
+        whole = self.arm.input_name == "whole"
+        return [] if whole else sorted((self.out / "masks").glob("*.png"))
 
     @property
     def folder(self) -> Path:
@@ -74,13 +86,16 @@ def list_jobs(prepared, out, arms: list[recipe.Arm], profile) -> list[Job]:
     ]
 
 
-def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
-    """Train what is not trained yet, each job in a fresh process, two at a time.
+def run(
+    jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS, machines=engine
+) -> None:
+    """Train what is not trained yet, each job in a fresh process, one a core.
 
     Args:
         jobs: of one comparison.
         segmenters: where the segmenters lie that find the lungs, each case's by one
             that did not see it.
+        machines: `engine`, or what `cluster.choose` returns.
 
     Raises:
         RuntimeError: if a job failed; the others are done, and a rerun does the rest.
@@ -93,11 +108,12 @@ def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
             return
         if any(job.arm.input_name != "whole" for job in waiting):
             first = waiting[0]
-            places = (first.prepared, first.out, Path(segmenters))
-            _check(engine.map_apart(find_lungs, [places], description="lungs"))
-        workers = max(1, (os.cpu_count() or 1) // waiting[0].num_threads)
+            if not (first.out / "masks" / QUALITY).is_file():
+                first = replace(first, segmenters=Path(segmenters))
+                _check(machines.map_apart(find_lungs, [first], description="lungs"))
+        workers = max(1, machines.count_cores() // waiting[0].num_threads)
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
-        _check(engine.map_apart(train_and_predict, waiting, workers, "trainings"))
+        _check(machines.map_apart(train_and_predict, waiting, workers, "trainings"))
 
 
 def _check(outcomes: list[engine.Outcome]) -> None:
@@ -126,21 +142,18 @@ def is_done(job: Job) -> bool:
     return True
 
 
-def find_lungs(places: tuple[Path, Path, Path]) -> None:
+def find_lungs(job: Job) -> None:
     """Write the lungs of every case into the comparison's folder `masks`.
 
     Beside the PNG files stands `quality.csv`: what the quality gate says of each.
     """
-    prepared, out, segmenters = places
-    table = prepare.load_manifest(prepared)
-    folder = out / "masks"
+    table = prepare.load_manifest(job.prepared)
+    folder = job.out / "masks"
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / QUALITY).is_file():
-        return
-    lungs = classifier.find_lungs(prepared, table, segmenters)
-    for name, found in zip(table["case_id"], lungs, strict=True):
-        radiograph.write_png(folder / f"{name}.png", found.mask.astype("float32"))
-    quality = table[["case_id"]].assign(quality=[found.quality for found in lungs])
+    found = classifier.find_lungs(job.prepared, table, job.segmenters)
+    for name, one in zip(table["case_id"], found, strict=True):
+        radiograph.write_png(folder / f"{name}.png", one.mask.astype("float32"))
+    quality = table[["case_id"]].assign(quality=[one.quality for one in found])
     engine.write_whole(folder / QUALITY, quality.to_csv(index=False).encode())
 
 

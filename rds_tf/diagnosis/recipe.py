@@ -96,7 +96,8 @@ def train_windows(
     """
     config.set_seed(config.NUM_FOLDS * arm.seed + fold)
     architecture = {"backbone": arm.backbone, "image_size": windows.shape[1]}
-    model = efficientnet.build_classifier(**architecture)
+    with training.spread():
+        model = efficientnet.build_classifier(**architecture)
     begun = load_start(model, architecture, arm.start)
     batches = pipeline.classification_dataset(
         windows, table["rds"], profile.batch_size, training=True

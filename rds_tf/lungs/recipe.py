@@ -84,7 +84,8 @@ def train_films(
     config.set_seed(fold)
     size = profile.segmenter["image_size"]
     images, masks = pipeline.load_arrays(prepared, table, size)
-    model = unet.build_unet(**profile.segmenter)
+    with training.spread():
+        model = unet.build_unet(**profile.segmenter)
     begun, known = "scratch", []
     if start != "scratch":
         source = None if start in STARTS else start
