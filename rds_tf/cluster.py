@@ -5,8 +5,9 @@ local process would have written, byte for byte, on machines of the same kind.
 """
 
 import hashlib
-import importlib
+import importlib.util
 import os
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ from rds_tf import engine, errand
 
 NAMES = ("local", "ray")
 MAX_SHARD = 16  # items a task: their files wait in memory until they are home
+MOST_SECONDS = 10  # until a cluster answers
 TRIES = 3  # of an item whose worker or machine dies
 
 
@@ -42,15 +44,32 @@ def choose(name: str, address: str | None = None):
         return engine
     ray = _import_ray()
     if not ray.is_initialized():
-        quiet = {"log_to_driver": False, "logging_level": "error"}
-        try:
-            ray.init(address, include_dashboard=None if address else False, **quiet)
-        except Exception as error:  # Ray raises bare ones where a start times out
-            cause = " ".join(str(error.__cause__ or error).split())[-200:]
-            place = address or "this machine"
-            raise ConnectionError(f"No Ray cluster on {place}: {cause}") from error
+        _connect(ray, address)
     _check_machines(ray)
     return sys.modules[__name__]
+
+
+def _connect(ray, address: str | None) -> None:
+    if address:
+        _check_address(address)  # Ray itself would try for minutes
+    try:
+        quiet = {"log_to_driver": False, "logging_level": "error"}
+        ray.init(address, include_dashboard=None if address else False, **quiet)
+    except Exception as error:  # Ray raises bare ones where a start times out
+        cause = " ".join(str(error.__cause__ or error).split())[:200]
+        place = address or "this machine"
+        raise ConnectionError(f"No Ray cluster on {place}: {cause}") from error
+
+
+def _check_address(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):
+        raise ValueError(f"`--address` must be HOST:PORT. Received: {address!r}")
+    try:
+        socket.create_connection((host, int(port)), MOST_SECONDS).close()
+    except OSError as error:
+        cause = error.strerror or error
+        raise ConnectionError(f"No Ray cluster on {address}: {cause}.") from error
 
 
 def count_cores() -> int:
@@ -99,13 +118,13 @@ def map_apart(
 
 def _import_ray():
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody outside
-    try:
-        return importlib.import_module("ray")
-    except ImportError as error:
+    found = importlib.util.find_spec("ray")
+    if found is None or found.origin is None:  # or a folder of that name lies here
         raise ImportError(
             "`--engine ray` needs Ray, which is not installed: run "
             "pip install -c constraints-ray.txt '.[ray]' in the project's folder."
-        ) from error
+        )
+    return importlib.import_module("ray")
 
 
 def _check_machines(ray) -> None:
