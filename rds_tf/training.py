@@ -25,10 +25,8 @@ class Fold:
 
     Attributes:
         train: `train_fold` of a recipe, called with what follows.
-        prepared: folder written by `prepare`.
-        out: folder for the models.
+        prepared, out, fold: its first arguments.
         rest: tuple, its arguments after the fold.
-        fold: int, held out.
     """
 
     train: Callable
@@ -77,9 +75,8 @@ def train_folds(work: Fold, folds, machines=engine) -> Iterator[tuple[int, str]]
 def spread(devices: list[str] | None = None):
     """Return the context in which a model is built, so that all GPUs share a batch.
 
-    With one GPU or none it does nothing. With more, each holds a copy of the model and
-    takes its share of every batch (`tf.distribute.MirroredStrategy`); gradients are
-    summed in another order then, so weights differ in their last digits.
+    With one GPU or none it does nothing. With more, each takes its share of every batch
+    (`tf.distribute.MirroredStrategy`); sums in another order move weights a little.
 
     Args:
         devices: names such as `"GPU:0"`, default all GPUs that TensorFlow sees.
@@ -92,6 +89,13 @@ def spread(devices: list[str] | None = None):
     if len(devices) < 2 or keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext()
     return tf.distribute.MirroredStrategy(devices).scope()
+
+
+def beside(model):
+    """Return the context of `spread` once more, for the model's optimizer."""
+    strategy = getattr(model, "distribute_strategy", None)
+    several = getattr(strategy, "num_replicas_in_sync", 1) > 1
+    return strategy.scope() if several else contextlib.nullcontext()
 
 
 def build_optimizer(num_steps: int, learning_rate: float = 1e-3):

@@ -203,11 +203,12 @@ def train_on_phantoms(
 
 def fit(model, batches, folder: Path, learning_rate: float, record: dict):
     """Compile with binary cross-entropy and fit for the record's steps."""
-    model.compile(
-        training.build_optimizer(record["steps"], learning_rate),
-        loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
-        metrics=["accuracy"],
-    )
+    with training.beside(model):
+        model.compile(
+            training.build_optimizer(record["steps"], learning_rate),
+            loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
+            metrics=["accuracy"],
+        )
     return training.fit(model, batches, folder, record)
 
 

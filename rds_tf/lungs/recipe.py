@@ -210,8 +210,9 @@ def train_on_phantoms(
 
 def fit(model, dataset, folder: Path, learning_rate: float, record: dict):
     """Compile with Dice + BCE and fit for the record's steps."""
-    optimizer = training.build_optimizer(record["steps"], learning_rate)
-    model.compile(optimizer, loss=unet.DiceBCE(), metrics=[unet.LungIoU()])
+    with training.beside(model):
+        optimizer = training.build_optimizer(record["steps"], learning_rate)
+        model.compile(optimizer, loss=unet.DiceBCE(), metrics=[unet.LungIoU()])
     run = {**record, "parameters": model.count_params(), "input": model.input_shape}
     return training.fit(model, dataset, folder, run)
 
