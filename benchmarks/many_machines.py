@@ -235,7 +235,7 @@ def show_kills(options, machines) -> None:
     stop = threading.Event()
 
     def kill_now_and_then():
-        while not stop.wait(random.uniform(0.5, 1.5)) and len(killed) < 10:
+        while not stop.wait(random.uniform(2, 6)) and len(killed) < 10:
             if busy := machines.find("ray::_run_shard"):
                 victim = random.choice(busy)
                 victim.kill()
