@@ -136,7 +136,7 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     """
     folder = Path(folder)
     steps = max(1, record["steps"] // config.NUM_EPOCHS)
-    with engine.claim(folder):
+    with engine.claim(folder), beside(model):
         keeper = Keeper(folder, record, callbacks)
         begun = keeper.restore(model)
         history = model.fit(
