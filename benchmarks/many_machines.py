@@ -289,9 +289,11 @@ def show_trainings(options, machines) -> None:
     site = options.out / "site"
     short = "--start", "scratch", "--steps", 20
     small = "train", "segmenter", site / "prepared"
-    more = *short, "--size", 32, "--fold", "all"
-    verb(options.out, *small, site / "train_local", *more)
-    verb(options.out, *small, site / "train_afar", *more, address=machines.address)
+    more = *short, "--size", 32, "--fold"
+    for fold in range(5):  # Keras numbers the models of a process, in their files too
+        verb(options.out, *small, site / "train_local", *more, fold)
+    every = *small, site / "train_afar", *more, "all"
+    verb(options.out, *every, address=machines.address)
     print(f"train: {compare(site / 'train_local', site / 'train_afar')}")
     both = "compare", site / "prepared"
     arm = *short, "--inputs", "combined"

@@ -39,7 +39,11 @@ def is_worker() -> bool:
 
 
 def bring_home(item, result, home: Home | None) -> engine.Outcome:
-    """Write the files of an item, in the order in which its worker wrote them."""
+    """Write the files of an item, in the order in which its worker wrote them.
+
+    So what says that the item is done comes last: its record, its predictions. Their
+    names come last too, for files that one tick of the clock saw written.
+    """
     if result is None:
         return engine.Outcome(item, error=engine.WORKER_DIED)
     value, error, files = result
