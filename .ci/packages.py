@@ -4,7 +4,8 @@
 
 First, without network: what is installed beside this program must be what
 constraints.txt pins, no more, no less and in no other version, and every file that a
-package brought must have the SHA-256 that its RECORD lists. Any difference fails.
+package brought must have the SHA-256 that its RECORD lists. Any difference fails. What
+constraints-ray.txt pins, for the extra `ray`, may be there or not.
 
 Then, where the advisory database (OSV) can be reached, pip-audit looks the lock up in
 it. A hole that is found is printed but fails only with `--strict`: an advisory may
@@ -30,6 +31,7 @@ from packaging import requirements, utils
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "constraints.txt"
+EXTRA = ROOT / "constraints-ray.txt"
 AUDIT = ROOT / ".audit"  # pip-audit has its own environment: it is not of the set
 DATABASE = "https://api.osv.dev/v1/query"
 OLD = {"version": "2.4.1", "package": {"name": "jinja2", "ecosystem": "PyPI"}}  # holed
@@ -42,7 +44,10 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", help="advisories fail too")
     strict = parser.parse_args().strict
     installed = [one for one in metadata.distributions() if name_of(one) not in OURS]
-    faults = compare(read_lock(LOCK.read_text()), installed)
+    names = {name_of(one) for one in installed}
+    extra = read_lock(EXTRA.read_text()).items()
+    lock = read_lock(LOCK.read_text()) | {n: v for n, v in extra if n in names}
+    faults = compare(lock, installed)
     with futures.ThreadPoolExecutor(os.cpu_count()) as threads:
         for damaged in threads.map(find_damage, installed):
             faults += damaged

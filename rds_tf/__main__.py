@@ -59,7 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("cohort", type=Path, help="the case table")
     verb.add_argument("out", type=Path, help="folder to write")
     verb.add_argument("--root", type=Path, help="where the files lie")
-    verb.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    verb.add_argument("--workers", type=int, help="processes, default one a core")
+    _add_engine(verb)
 
     verb = _add(places, "train", "train a segmenter or a classifier on folds")
     verb.add_argument("what", choices=("segmenter", "classifier"))
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--size", type=int, help="image size of a segmenter in px")
     _add_heart(verb, "in")
     _add_profile(verb)
+    _add_engine(verb)
 
     verb = _add(places, "segment", "write lung masks as PNG")
     verb.add_argument("prepared", type=Path, help="folder written by prepare")
@@ -109,6 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--segmenter", type=Path, default=config.SAVED_MODELS)
     verb.add_argument("--steps", type=int, help="training steps, not the profile's")
     _add_profile(verb)
+    _add_engine(verb)
 
     verb = _add(places, "audit", "does a classifier lean on the tube, or on the film?")
     verb.add_argument("prepared", type=Path, help="folder written by prepare")
@@ -221,6 +224,13 @@ def _add_place(verb) -> None:
 
 def _add_profile(verb) -> None:
     verb.add_argument("--profile", choices=sorted(config.PROFILES), default="quick")
+
+
+def _add_engine(verb) -> None:
+    text = "processes of this machine, or the machines of a Ray cluster"
+    verb.add_argument("--engine", choices=("local", "ray"), default="local", help=text)
+    text = "HOST:PORT of the Ray cluster, default one of this machine"
+    verb.add_argument("--address", help=text)
 
 
 def _add_heart(verb, default: str | None = None) -> None:

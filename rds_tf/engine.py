@@ -25,6 +25,7 @@ from tqdm import tqdm
 MAX_WORKERS = 61  # what Windows can wait for
 WORKER_DIED = "Its worker process died (out of memory, or a crash in a decoder)."
 PART = re.compile(r"\..+\.[0-9]+\.part")  # what `write_whole` leaves when killed
+Numbered = Iterator[tuple[int, "Outcome"]]  # an item's place, and what became of it
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -107,6 +108,11 @@ def map_apart(
     return outcomes
 
 
+def count_cores() -> int:
+    """Count the cores of this machine."""
+    return os.cpu_count() or 1
+
+
 def write_whole(path: str | Path, data: bytes) -> None:
     """Write a file that is never seen half written, whatever happens meanwhile.
 
@@ -154,8 +160,7 @@ def claim(folder: str | Path) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise BlockingIOError(
-            f"{folder}: another run is writing there; wait for it or name another "
-            "folder."
+            f"{folder}: another run is writing there; wait, or name another folder."
         ) from None
     try:
         for part in folder.rglob(".*.part"):
@@ -168,16 +173,12 @@ def claim(folder: str | Path) -> Iterator[None]:
         lock.release()
 
 
-def _run_here(
-    function: Callable, items: list, num_workers: int
-) -> Iterator[tuple[int, Outcome]]:
+def _run_here(function, items: list, num_workers: int) -> Numbered:
     for index, item in enumerate(items):
-        yield index, _try(function, item)
+        yield index, attempt(function, item)
 
 
-def _run_in_processes(
-    function: Callable, items: list, num_workers: int
-) -> Iterator[tuple[int, Outcome]]:
+def _run_in_processes(function, items: list, num_workers: int) -> Numbered:
     """Feed a pool; when a worker dies, try what was in flight apart and go on."""
     waiting = deque(enumerate(items))
     while waiting:
@@ -191,12 +192,10 @@ def _run_in_processes(
                 yield index, _try_apart(function, item)
 
 
-def _feed(
-    pool, function: Callable, waiting: deque, in_flight: dict, room: int
-) -> Iterator[tuple[int, Outcome]]:
+def _feed(pool, function, waiting: deque, in_flight: dict, room: int) -> Numbered:
     while waiting or in_flight:
         while waiting and len(in_flight) < room:
-            in_flight[pool.submit(_try, function, waiting[0][1])] = waiting[0]
+            in_flight[pool.submit(attempt, function, waiting[0][1])] = waiting[0]
             waiting.popleft()
         done, _ = futures.wait(in_flight, return_when=futures.FIRST_COMPLETED)
         for future in done:
@@ -205,7 +204,8 @@ def _feed(
             yield index, outcome
 
 
-def _try(function: Callable, item: Any) -> Outcome:
+def attempt(function: Callable, item: Any) -> Outcome:
+    """Apply a function to one item here, as `map_items` does."""
     try:
         return Outcome(item, value=function(item))
     except DiskFullError:
@@ -217,7 +217,7 @@ def _try(function: Callable, item: Any) -> Outcome:
 def _try_apart(function: Callable, item: Any) -> Outcome:
     try:
         with _open_pool(1) as pool:
-            return pool.submit(_try, function, item).result()
+            return pool.submit(attempt, function, item).result()
     except BrokenProcessPool:
         return Outcome(item, error=WORKER_DIED)
 

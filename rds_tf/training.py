@@ -1,10 +1,13 @@
 """What every training run shares: optimizer, epochs of fixed steps, callbacks."""
 
+import contextlib
 import io
 import json
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -14,6 +17,85 @@ import pandas as pd
 from rds_tf import config, engine
 
 BACKUP = "backup.npz"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The training of one fold, as work for another machine; see `errand`.
+
+    Attributes:
+        train: `train_fold` of a recipe, called with what follows.
+        prepared, out, fold: its first arguments.
+        rest: tuple, its arguments after the fold.
+    """
+
+    train: Callable
+    prepared: Path
+    out: Path
+    rest: tuple
+    fold: int = 0
+
+    @property
+    def reads(self) -> list[Path]:
+        """Stands for the prepared folder."""
+        return [self.prepared / "manifest.csv"]
+
+
+def train_fold(fold: Fold) -> str:
+    """Train one fold and return the name of the model's folder below `out`."""
+    return fold.train(fold.prepared, fold.out, fold.fold, *fold.rest).name
+
+
+def train_folds(work: Fold, folds, machines=engine) -> Iterator[tuple[int, str]]:
+    """Train folds one after the other here, or at the same time on a cluster.
+
+    Args:
+        work: one of them.
+        folds: ints, held out one at a time.
+        machines: `engine`, or what `cluster.choose` returns.
+
+    Yields:
+        `(fold, name)`: what is held out, and the name of its model's folder.
+
+    Raises:
+        RuntimeError: trainings of a cluster failed; the others' models are home.
+    """
+    work = [replace(work, fold=fold) for fold in folds]
+    if machines is engine:
+        yield from ((one.fold, train_fold(one)) for one in work)
+        return
+    cores = machines.count_cores()
+    outcomes = machines.map_apart(train_fold, work, cores, "trainings")
+    failed = [f"fold {one.item.fold}: {one.error}" for one in outcomes if one.error]
+    yield from ((one.item.fold, one.value) for one in outcomes if not one.error)
+    if failed:
+        raise RuntimeError(" ".join(failed))
+
+
+def spread(devices: list[str] | None = None):
+    """Return the context in which a model is built, so that all GPUs share a batch.
+
+    With one GPU or none it does nothing. With more, each takes its share of every batch
+    (`tf.distribute.MirroredStrategy`); sums in another order move weights a little.
+
+    Args:
+        devices: names such as `"GPU:0"`, default all GPUs that TensorFlow sees.
+    """
+    import tensorflow as tf
+
+    if devices is None:
+        gpus = tf.config.list_physical_devices("GPU")
+        devices = [f"GPU:{index}" for index in range(len(gpus))]
+    if len(devices) < 2 or keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    return tf.distribute.MirroredStrategy(devices).scope()
+
+
+def beside(model):
+    """Return the context of `spread` once more, for the model's optimizer."""
+    strategy = getattr(model, "distribute_strategy", None)
+    several = getattr(strategy, "num_replicas_in_sync", 1) > 1
+    return strategy.scope() if several else contextlib.nullcontext()
 
 
 def build_optimizer(num_steps: int, learning_rate: float = 1e-3):
@@ -54,7 +136,7 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     """
     folder = Path(folder)
     steps = max(1, record["steps"] // config.NUM_EPOCHS)
-    with engine.claim(folder):
+    with engine.claim(folder), beside(model):
         shapes = {"shapes": [model.input_shape, model.count_params()]}
         keeper = Keeper(folder, record | shapes, callbacks)
         begun = keeper.restore(model)
@@ -153,11 +235,8 @@ def refresh_batch_norm(model, images, batch_size: int = 48) -> None:
             mixed order; uint8 is scaled from 0 to 255 to `[0, 1]`.
         batch_size: int.
     """
-    layers = [
-        layer
-        for layer in model.layers
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    norm = keras.layers.BatchNormalization
+    layers = [layer for layer in model.layers if isinstance(layer, norm)]
     scale = 255 if images.dtype == np.uint8 else 1
     kept = [layer.momentum for layer in layers]
     for seen in range(0, len(images), batch_size):

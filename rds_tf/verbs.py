@@ -2,7 +2,7 @@
 
 import sys
 
-from rds_tf import config
+from rds_tf import cluster, config
 
 
 def phantom(options) -> None:
@@ -25,7 +25,9 @@ def prepare(options) -> int:
     """Prepare a cohort; 1 if a row was rejected."""
     from rds_tf.data import prepare
 
-    done = prepare.prepare(options.cohort, options.out, options.root, options.workers)
+    machines = cluster.choose(options.engine, options.address)
+    run = options.cohort, options.out, options.root, options.workers, machines
+    done = prepare.prepare(*run)
     images = f"{done.num_images} images ({done.num_reused} of them done before)"
     print(f"{images}, {done.num_masks} masks, {done.num_rejected} rows rejected.\n")
     print(done.audit.round(3).to_string(index=False))
@@ -33,10 +35,9 @@ def prepare(options) -> int:
     print(f"\nCases with a note in the manifest: {(notes != '').sum()}.")
     named = notes.str.contains("burned in", regex=False).sum()
     print(f"Films that may have text burned in, check them for names: {named}.")
-    shared = done.audit["shared_patients"].sum()
     if done.num_deleted:
         print(f"Deleted, no longer in the table: {done.num_deleted} images.")
-    print(f"Patients in more than one fold: {shared}. All in {options.out}")
+    print(f"No patient is in two folds. All in {options.out}")
     if done.num_rejected:
         print(f"Rows were rejected: {options.out / 'rejected.csv'}", file=sys.stderr)
     return 1 if done.num_rejected else 0
@@ -44,30 +45,30 @@ def prepare(options) -> int:
 
 def train(options) -> None:
     """Train on one fold or on all."""
+    from rds_tf import training
     from rds_tf.diagnosis import recipe as diagnosis_recipe
     from rds_tf.lungs import recipe as lungs_recipe
 
+    machines = cluster.choose(options.engine, options.address)
     profile = config.load_profile(options.profile, options.steps, options.size)
-    every = range(config.NUM_FOLDS)
-    for fold in every if options.fold == "all" else [int(options.fold)]:
-        run = options.prepared, options.out, fold, profile
-        if options.what == "segmenter":
-            folder = lungs_recipe.train_fold(*run, options.start, options.heart)
-        else:
-            arm = diagnosis_recipe.Arm(
-                options.backbone, options.input, options.start, options.seed
-            )
-            folder = diagnosis_recipe.train_fold(*run, arm, options.segmenter)
-        print(f"fold {fold} held out: {folder}")
+    if options.what == "segmenter":
+        train, rest = lungs_recipe.train_fold, (options.start, options.heart)
+    else:
+        named = options.backbone, options.input, options.start, options.seed
+        rest = diagnosis_recipe.Arm(*named), options.segmenter.absolute()
+        train = diagnosis_recipe.train_fold
+    chosen = range(config.NUM_FOLDS) if options.fold == "all" else [int(options.fold)]
+    work = training.Fold(train, options.prepared, options.out, (profile, *rest))
+    for fold, name in training.train_folds(work, chosen, machines):
+        print(f"fold {fold} held out: {options.out / name}")
 
 
 def segment(options) -> None:
     """Write a mask for every prepared film."""
     from rds_tf.lungs import segmenter
 
-    count = segmenter.segment_folder(
-        options.model, options.prepared, options.out, options.steps, options.heart
-    )
+    run = options.model, options.prepared, options.out, options.steps
+    count = segmenter.segment_folder(*run, options.heart)
     print(f"{count} masks in {options.out}")
 
 
@@ -106,6 +107,8 @@ def compare(options) -> None:
     from rds_tf.diagnosis import crossval, recipe
     from rds_tf.study import comparison_page
 
+    machines = cluster.choose(options.engine, options.address)
+
     arms = [
         recipe.Arm(backbone, name, options.start, seed)
         for seed in options.seeds
@@ -115,7 +118,7 @@ def compare(options) -> None:
     config.check_finding(options.finding)
     profile = config.load_profile(options.profile, options.steps)
     jobs = crossval.list_jobs(options.prepared, options.out, arms, profile)
-    crossval.run(jobs, options.segmenter)
+    crossval.run(jobs, options.segmenter, machines)
     print(comparison_page.write(jobs, options.tubes, options.finding))
     print(config.NOT_FOR_CLINICAL_USE)
 
@@ -202,9 +205,8 @@ def study_analyse(options) -> None:
     """Analyse readings; print the table, write page and figures."""
     from rds_tf.study import readers_page
 
-    print(
-        readers_page.analyse(options.readings, options.key, options.out, options.json)
-    )
+    run = options.readings, options.key, options.out, options.json
+    print(readers_page.analyse(*run))
 
 
 def serve_study(options) -> None:

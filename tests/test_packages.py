@@ -96,6 +96,22 @@ def test_the_lock_stops_a_class_and_an_advisory_does_not(
     assert ("LOCK: " in told) == (pin == "1.1")
 
 
+@pytest.mark.parametrize(
+    ("pin", "code"), [("some-thing==1.0", 0), ("other==2", 1), ("some-thing==2", 1)]
+)
+def test_an_extra_may_be_installed_in_its_locked_version_and_need_not(
+    installed, tmp_path, monkeypatch, pin, code
+):
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name, text in {"LOCK": "", "EXTRA": f"{pin}\nnever==3\n"}.items():
+        (tmp_path / name).write_text(text)
+        monkeypatch.setattr(packages, name, tmp_path / name)
+    monkeypatch.setattr(packages.metadata, "distributions", lambda: [installed])
+    monkeypatch.setattr(packages, "is_reached", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["packages.py"])
+    assert packages.main() == code
+
+
 def test_a_package_that_was_not_looked_up_is_not_called_clean():
     hole = {"id": "GHSA-1", "fix_versions": ["2.1", "3.0"]}
     report = {

@@ -1,4 +1,6 @@
 import csv
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -136,3 +138,51 @@ def test_a_last_small_batch_weighs_no_more_than_its_images():
     images[4] = 1  # alone in its batch: a fifth of the images, so a fifth of the mean
     training.refresh_batch_norm(model, images, batch_size=4)
     assert norm.moving_mean.numpy()[0] == pytest.approx(0.2, abs=1e-6)
+
+
+@pytest.mark.parametrize("devices", [[], ["GPU:0"]])
+def test_one_gpu_or_none_builds_a_model_as_ever(devices):
+    with training.spread(devices):
+        assert not tf.distribute.has_strategy()
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    with training.beside(model):
+        assert not tf.distribute.has_strategy()
+
+
+TWO_DEVICES = """
+import sys
+import keras, numpy as np, tensorflow as tf
+from rds_tf import config, training
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(*tf.config.list_physical_devices(), halves)
+pair = np.random.default_rng(0).normal(size=(2, 40, 1)).astype("float32")
+data = tf.data.Dataset.from_tensor_slices(tuple(pair)).repeat().batch(8)
+class Stop(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 4:
+            raise KeyboardInterrupt
+def train(folder, devices, callbacks=()):
+    config.set_seed(3)
+    with training.spread(devices):
+        layers = [keras.layers.Dense(4), keras.layers.BatchNormalization()]
+        model = keras.Sequential([keras.Input((1,)), *layers, keras.layers.Dense(1)])
+    with training.beside(model):
+        model.compile(training.build_optimizer(20), loss="mse")
+    training.fit(model, data, folder, {"steps": 20}, callbacks)
+    return np.concatenate([np.ravel(part) for part in model.get_weights()])
+out, two = sys.argv[1], ["CPU:0", "CPU:1"]
+whole = train(f"{out}/whole", two)
+try:
+    train(f"{out}/torn", two, [Stop()])
+except KeyboardInterrupt:
+    np.testing.assert_array_equal(train(f"{out}/torn", two), whole)
+    print(abs(whole - train(f"{out}/one", ["CPU:0"])).max())
+"""
+
+
+def test_a_batch_shared_by_two_devices_trains_on_and_goes_on_when_killed(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, tmp_path], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    assert 0 < float(done.stdout.splitlines()[-1]) < 0.1  # batch norm sees half a batch

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 import pandas as pd
 
 from rds_tf import config
-from rds_tf.data import cohort, folds, sources
+from rds_tf.data import cohort, folds, likeness, sources
 
 COLUMNS = [
     *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
@@ -158,3 +158,16 @@ _RULES = {
     "roi_area": (_is_area, "an area"),
     "pixel_sha256": (re.compile("[0-9a-f]{64}").fullmatch, "a SHA-256"),
 }
+
+
+def is_whole(record: dict) -> bool:
+    """Say whether each part of a record of `prepare` is of its kind."""
+    texts = ("image", "mask", "pixel_sha256", "look", "patient_id")
+    kinds = dict.fromkeys(texts, str)
+    kinds |= dict.fromkeys(("height", "width", "bits_stored"), int)
+    kinds |= {"notes": list, "roi_area": int | float | None}
+    return (
+        all(isinstance(record[name], kind) for name, kind in kinds.items())
+        and all(isinstance(note, str) for note in record["notes"])
+        and likeness.is_look(record["look"])
+    )

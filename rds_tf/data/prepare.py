@@ -6,7 +6,6 @@ a case whose record still holds is not done again.
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +57,18 @@ class Task:
     annotation: Path | None
     out: Path
 
+    @property
+    def reads(self) -> list[Path]:  # see `errand`
+        """Its files."""
+        return [path for path in (self.source, self.annotation) if path]
+
 
 def prepare(
     cohort_path: str | Path,
     out: str | Path,
     root: str | Path | None = None,
     num_workers: int | None = None,
+    machines=engine,
 ) -> Summary:
     """Turn a cohort into PNG images, masks and fold tables.
 
@@ -75,7 +80,8 @@ def prepare(
         cohort_path: the case table; see `cohort.load_cohort`.
         out: folder to write to, made if need be.
         root: folder of the radiographs, default the folder of the table.
-        num_workers: local processes, default one a core.
+        num_workers: processes, default one a core.
+        machines: `engine`, or what `cluster.choose` returns.
 
     Returns:
         Counts and the audit of the folds.
@@ -90,7 +96,7 @@ def prepare(
     out = Path(out)
     cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
     with engine.claim(out):
-        records, errors, num_reused = _prepare_cases(cases, out, num_workers)
+        records, errors, num_reused = _prepare_cases(cases, out, num_workers, machines)
         rejected = _write_rejected(out, rejected, cases, errors)
         if not records:
             reason = next(iter(rejected["reason"]), "it has none.")
@@ -136,7 +142,7 @@ def prepare_case(task: Task) -> dict:
     return record
 
 
-def _prepare_cases(cases, out: Path, num_workers: int | None):
+def _prepare_cases(cases, out: Path, num_workers: int | None, machines):
     """Do what is not done: records and errors by case, and how many were done."""
     for folder in cohort.PREPARED_FOLDERS:
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -144,8 +150,8 @@ def _prepare_cases(cases, out: Path, num_workers: int | None):
     tasks = [Task(*names, out) for names in named]
     done = {t.case_id: record for t in tasks if (record := _find_record(t))}
     pending = [task for task in tasks if task.case_id not in done]
-    num_workers = num_workers or os.cpu_count() or 1
-    outcomes = engine.map_items(prepare_case, pending, num_workers, "Preparing")
+    num_workers = num_workers or machines.count_cores()
+    outcomes = machines.map_items(prepare_case, pending, num_workers, "Preparing")
     errors = {o.item.case_id: o.error for o in outcomes if o.error}
     new = {o.item.case_id: o.value for o in outcomes if not o.error}
     return done | new, errors, len(done)
@@ -175,7 +181,7 @@ def _find_record(task: Task) -> dict | None:
     """Find the record of an earlier run, if its sources and results still stand."""
     try:
         record = json.loads(_record_path(task).read_bytes())
-        if record["stamp"] != _stamp(task) or not _is_whole(record):
+        if record["stamp"] != _stamp(task) or not manifest.is_whole(record):
             return None
     except (OSError, ValueError, KeyError, TypeError):  # none, damaged, no source
         return None
@@ -184,23 +190,10 @@ def _find_record(task: Task) -> dict | None:
     return record if all(path.is_file() for path in written) else None
 
 
-def _is_whole(record: dict) -> bool:
-    """Say whether each part of a record is of its kind."""
-    texts = ("image", "mask", "pixel_sha256", "look", "patient_id")
-    kinds = dict.fromkeys(texts, str)
-    kinds |= dict.fromkeys(("height", "width", "bits_stored"), int)
-    kinds |= {"notes": list, "roi_area": int | float | None}
-    return (
-        all(isinstance(record[name], kind) for name, kind in kinds.items())
-        and all(isinstance(note, str) for note in record["notes"])
-        and likeness.is_look(record["look"])
-    )
-
-
 def _stamp(task: Task) -> list:
     """Describe the sources, by hashed paths: folders may be called after patients."""
-    sources = [path for path in (task.source, task.annotation) if path]
-    facts = [(hashlib.sha256(str(p).encode()).hexdigest(), p.stat()) for p in sources]
+    paths = task.reads
+    facts = [(hashlib.sha256(str(p).encode()).hexdigest(), p.stat()) for p in paths]
     return [VERSION, *([name, s.st_size, s.st_mtime_ns] for name, s in facts)]
 
 

@@ -21,6 +21,8 @@ import numpy as np
 import pydicom
 from pydicom import uid
 
+from rds_tf import errand
+
 MOST_SECONDS = 60
 CHILD = """
 import io, os, pickle, struct, sys, warnings
@@ -50,7 +52,7 @@ def decode_apart(path: Path, dataset: pydicom.Dataset) -> tuple[np.ndarray | Non
     """Decode a film apart, if its decoder could crash or hang at it.
 
     Uncompressed and RLE films are decoded by Python and need no trial. A worker of
-    `engine` needs none either: its death costs that film alone.
+    `engine` or of a cluster needs none either: its death costs that film alone.
 
     Args:
         path: file of the film.
@@ -63,7 +65,7 @@ def decode_apart(path: Path, dataset: pydicom.Dataset) -> tuple[np.ndarray | Non
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     safe = not syntax.is_encapsulated or syntax == uid.RLELossless
-    if safe or multiprocessing.parent_process():
+    if safe or _is_expendable():
         return None, ""
     request = pickle.dumps((Path(path).absolute(), dataset))
     with _lock:
@@ -131,3 +133,7 @@ def end_idle() -> None:
     """End the process that waits for the next film, if there is one."""
     while _idle:
         _end(_idle.pop())
+
+
+def _is_expendable() -> bool:
+    return multiprocessing.parent_process() is not None or errand.is_worker()

@@ -4,7 +4,6 @@ What a fold says of the films that it held out goes to disk with its model, so t
 the comparison of the arms reads tables and no network.
 """
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,6 +40,17 @@ class Job:
     num_threads: int = 1
 
     @property
+    def reads(self) -> list[Path]:
+        """Stands for the prepared folder, see `errand`."""
+        return [self.prepared / "manifest.csv"]
+
+    @property
+    def takes(self) -> list[Path]:
+        """The masks that its input is cut with."""
+        whole = self.arm.input_name == "whole"
+        return [] if whole else sorted((self.out / "masks").glob("*.png"))
+
+    @property
     def folder(self) -> Path:
         """Where its model and its predictions go."""
         arm = self.arm
@@ -73,13 +83,16 @@ def list_jobs(prepared, out, arms: list[recipe.Arm], profile) -> list[Job]:
     ]
 
 
-def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
+def run(
+    jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS, machines=engine
+) -> None:
     """Train what is not trained yet, each job in a fresh process.
 
     Args:
         jobs: of one comparison.
         segmenters: where the segmenters lie that find the lungs, each case's by one
             that did not see it.
+        machines: `engine`, or what `cluster.choose` returns.
 
     Raises:
         RuntimeError: if a job failed; the others are done, and a rerun does the rest.
@@ -88,24 +101,24 @@ def run(jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS) -> None:
     """
     with engine.claim(jobs[0].out):
         waiting = [job for job in jobs if not is_done(job)]
-        places = (jobs[0].prepared, jobs[0].out, Path(segmenters))
+        search = kept_lungs.Search(jobs[0].prepared, jobs[0].out, Path(segmenters))
         looks = any(job.arm.input_name != "whole" for job in jobs)
-        if looks and not kept_lungs.are_there(places):
-            _check(engine.map_apart(kept_lungs.find, [places], description="lungs"))
+        if looks and not search.is_done():
+            _check(machines.map_apart(kept_lungs.find, [search], description="lungs"))
         if not waiting:
             return
-        workers = count_workers(waiting[0].num_threads)
+        workers = count_workers(machines, waiting[0].num_threads)
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
-        _check(engine.map_apart(train_and_predict, waiting, workers, "trainings"))
+        _check(machines.map_apart(train_and_predict, waiting, workers, "trainings"))
 
 
-def count_workers(num_threads: int) -> int:
-    """Return how many trainings fit on this machine: on a GPU one, else one a core."""
+def count_workers(machines, num_threads: int) -> int:
+    """Return how many trainings go at once: one a core, on one machine's GPU one."""
     import tensorflow as tf
 
-    if tf.config.list_physical_devices("GPU"):
+    if machines is engine and tf.config.list_physical_devices("GPU"):
         return 1
-    return max(1, (os.cpu_count() or 1) // num_threads)
+    return max(1, machines.count_cores() // num_threads)
 
 
 def _check(outcomes: list[engine.Outcome]) -> None:

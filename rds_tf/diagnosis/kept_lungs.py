@@ -1,5 +1,6 @@
 """The lungs of every case of a comparison: found once, kept beside its trainings."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,42 +12,68 @@ from rds_tf.diagnosis import classifier
 
 QUALITY = "quality.csv"
 STAMP = "lungs.json"
-Places = tuple[Path, Path, Path]  # prepared folder, the comparison's, the segmenters'
 
 
-def are_there(places: Places) -> bool:
-    """Say whether the lungs were found before.
+@dataclass(frozen=True)
+class Search:
+    """The lungs to find for one comparison.
 
-    Raises:
-        ValueError: if that was done by other segmenters, or on other films.
+    Attributes:
+        prepared: folder written by `prepare`.
+        out: the comparison's folder.
+        segmenters: where those lie that find them.
     """
-    kept = places[1] / "masks" / STAMP
-    if not kept.is_file():
-        return False
-    if store.read_json(kept) != _describe(places):
-        raise ValueError(
-            f"{kept.parent}: holds lungs of other films or by other segmenters; name "
-            "another folder for this comparison."
+
+    prepared: Path
+    out: Path
+    segmenters: Path
+
+    @property
+    def reads(self) -> list[Path]:
+        """Stands for the prepared folder, see `errand`."""
+        return [self.prepared / "manifest.csv"]
+
+    def describe(self) -> dict:
+        """Return which films and which segmenters they are."""
+        films = prepare.load_manifest(self.prepared)["pixel_sha256"].str[:16]
+        tools = map(
+            store.read_manifest, store.find_models(self.segmenters, "segmenter")
         )
-    return True
+        hashes = sorted(tool["weights"]["sha256"] for tool in tools)
+        return {"films": films.tolist(), "segmenters": hashes}
+
+    def is_done(self) -> bool:
+        """Say whether the lungs were found before.
+
+        Raises:
+            ValueError: if that was done by other segmenters, or on other films.
+        """
+        kept = self.out / "masks" / STAMP
+        if not kept.is_file():
+            return False
+        if store.read_json(kept) != self.describe():
+            raise ValueError(
+                f"{kept.parent}: holds lungs of other films or by other segmenters; "
+                "name another folder for this comparison."
+            )
+        return True
 
 
-def find(places: Places) -> None:
+def find(search: Search) -> None:
     """Write the lungs of every case into the comparison's folder `masks`.
 
     Beside the PNG files stand `quality.csv`, what the quality gate says of each, and
     last `lungs.json`, which films and segmenters they are of.
     """
-    prepared, out, segmenters = places
-    table = prepare.load_manifest(prepared)
-    folder = out / "masks"
+    table = prepare.load_manifest(search.prepared)
+    folder = search.out / "masks"
     folder.mkdir(parents=True, exist_ok=True)
-    lungs = classifier.find_lungs(prepared, table, segmenters)
+    lungs = classifier.find_lungs(search.prepared, table, search.segmenters)
     for name, found in zip(table["case_id"], lungs, strict=True):
         radiograph.write_png(folder / f"{name}.png", found.mask.astype("float32"))
     quality = table[["case_id"]].assign(quality=[found.quality for found in lungs])
     engine.write_whole(folder / QUALITY, quality.to_csv(index=False).encode())
-    store.write_json(folder / STAMP, _describe(places))
+    store.write_json(folder / STAMP, search.describe())
 
 
 def load_masks(out: str | Path, table) -> list[np.ndarray]:
@@ -62,11 +89,3 @@ def load_quality(out: str | Path, cases) -> np.ndarray | None:
         return None
     kept = pd.read_csv(path, dtype={"case_id": str}, keep_default_na=False)
     return kept.set_index("case_id")["quality"].loc[cases["case_id"]].to_numpy()
-
-
-def _describe(places: Places) -> dict:
-    prepared, _, segmenters = places
-    films = prepare.load_manifest(prepared)["pixel_sha256"].str[:16]
-    tools = store.find_models(segmenters, "segmenter")
-    hashes = [store.read_manifest(folder)["weights"]["sha256"] for folder in tools]
-    return {"films": films.tolist(), "segmenters": sorted(hashes)}

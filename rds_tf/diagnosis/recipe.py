@@ -97,7 +97,8 @@ def train_windows(
     """
     config.set_seed(config.NUM_FOLDS * arm.seed + fold)
     architecture = {"backbone": arm.backbone, "image_size": windows.shape[1]}
-    model = efficientnet.build_classifier(**architecture)
+    with training.spread():
+        model = efficientnet.build_classifier(**architecture)
     begun = load_start(model, architecture, arm.start)
     batches = pipeline.classification_dataset(
         windows, table["rds"], profile.batch_size, training=True
@@ -206,11 +207,12 @@ def train_on_phantoms(
 
 def fit(model, batches, folder: Path, learning_rate: float, record: dict):
     """Compile with binary cross-entropy and fit for the record's steps."""
-    model.compile(
-        training.build_optimizer(record["steps"], learning_rate),
-        loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
-        metrics=["accuracy"],
-    )
+    with training.beside(model):
+        model.compile(
+            training.build_optimizer(record["steps"], learning_rate),
+            loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
+            metrics=["accuracy"],
+        )
     return training.fit(model, batches, folder, record)
 
 

@@ -85,7 +85,8 @@ def train_films(
     config.set_seed(fold)
     size = profile.segmenter["image_size"]
     images, masks = pipeline.load_arrays(prepared, table, size)
-    model = unet.build_unet(**profile.segmenter)
+    with training.spread():
+        model = unet.build_unet(**profile.segmenter)
     begun, known = "scratch", []
     if start != "scratch":
         source = None if start in STARTS else start
@@ -212,8 +213,9 @@ def train_on_phantoms(
 
 def fit(model, dataset, folder: Path, learning_rate: float, record: dict):
     """Compile with Dice + BCE and fit for the record's steps."""
-    optimizer = training.build_optimizer(record["steps"], learning_rate)
-    model.compile(optimizer, loss=unet.DiceBCE(), metrics=[unet.LungIoU()])
+    with training.beside(model):
+        optimizer = training.build_optimizer(record["steps"], learning_rate)
+        model.compile(optimizer, loss=unet.DiceBCE(), metrics=[unet.LungIoU()])
     return training.fit(model, dataset, folder, record)
 
 

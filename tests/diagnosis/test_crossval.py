@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -82,17 +83,17 @@ def test_lungs_by_other_segmenters_are_not_taken_for_these(jobs, monkeypatch, tm
         return [one] * len(table)
 
     monkeypatch.setattr(classifier, "find_lungs", find_lungs)
-    shipped = jobs[0].prepared, jobs[0].out, config.SAVED_MODELS
-    assert not kept_lungs.are_there(shipped)
+    shipped = kept_lungs.Search(jobs[0].prepared, jobs[0].out, config.SAVED_MODELS)
+    assert not shipped.is_done()
     kept_lungs.find(shipped)
-    assert kept_lungs.are_there(shipped)
+    assert shipped.is_done()
     other = tmp_path / "other"
     shutil.copytree(config.SAVED_MODELS / "lung_segmenter", other)
     manifest = store.read_json(other / "manifest.json")
     manifest["weights"]["sha256"] = "0" * 64
     (other / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match="by other segmenters"):
-        kept_lungs.are_there((*shipped[:2], other))
+        dataclasses.replace(shipped, segmenters=other).is_done()
     with pytest.raises(ValueError, match="by other segmenters"):
         crossval.run(jobs, other)
 
