@@ -1,6 +1,7 @@
 """Time Grad-CAM beside tf-keras-vis and beside the plain forward pass.
 
     python benchmarks/grad_cam.py [--rounds 7] [--batch 16] [--image-size 224]
+        [--json FILE]
 
 All arms run in turns in one process, B0 with random weights; medians are printed
 in milliseconds an image, and as a multiple of the plain traced forward pass.
@@ -9,7 +10,9 @@ in milliseconds an image, and as a multiple of the plain traced forward pass.
 import argparse
 import statistics
 import time
+from pathlib import Path
 
+import claims
 import keras
 import numpy as np
 import tensorflow as tf
@@ -24,13 +27,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--json", type=Path, help="file for the rows")
     arguments = parser.parse_args()
     keras.utils.set_random_seed(7)
     model = efficientnet.build_classifier("B0", arguments.image_size)
     shape = (arguments.batch, arguments.image_size, arguments.image_size, 1)
     images = np.random.default_rng(7).random(shape, dtype=np.float32)
+    rows = []
     for size in (arguments.batch, 1):
-        print_table(measure(build_arms(model), images[:size], arguments.rounds), size)
+        medians = measure(build_arms(model), images[:size], arguments.rounds)
+        print_table(medians, size)
+        rows.append(make_row(medians, size))
+    claims.publish(rows, arguments.json)
 
 
 def build_arms(model):
@@ -67,6 +75,20 @@ def print_table(medians, num_images):
     for name, seconds in medians.items():
         per_image = 1000 * seconds / num_images
         print(f"  {name:22} {per_image:8.1f} ms an image  {seconds / plain:6.2f} x")
+
+
+def make_row(medians, num_images):
+    """Make the row of one size of a call; the limit is the plain forward pass."""
+    plain, ours, peer = (1000 * each / num_images for each in medians.values())
+    return claims.make_row(
+        f"Grad-CAM of B0, {num_images} a call, beside tf-keras-vis; limit: no map",
+        ours=ours,
+        peer=peer,
+        limit=plain,
+        unit="ms a film",
+        ratio=ours / peer,
+        must="<= 1.0",
+    )
 
 
 if __name__ == "__main__":
