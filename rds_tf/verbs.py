@@ -2,27 +2,21 @@
 
 import sys
 
-from rds_tf import cluster, config
+from rds_tf import config
 
 
 def phantom(options) -> None:
     """Write a phantom cohort."""
     from rds_tf.phantoms import dataset
 
-    truth = dataset.write_cohort(
-        options.out,
-        options.cases,
-        options.seed,
-        options.tube_link,
-        options.size,
-        options.workers,
-        options.heart,
-    )
+    run = options.out, options.cases, options.seed, options.tube_link, options.size
+    truth = dataset.write_cohort(*run, options.workers, options.heart)
     print(f"{len(truth)} phantoms in {options.out}")
 
 
 def prepare(options) -> int:
     """Prepare a cohort; 1 if a row was rejected."""
+    from rds_tf import cluster
     from rds_tf.data import prepare
 
     machines = cluster.choose(options.engine, options.address)
@@ -45,7 +39,7 @@ def prepare(options) -> int:
 
 def train(options) -> None:
     """Train on one fold or on all."""
-    from rds_tf import training
+    from rds_tf import cluster, training
     from rds_tf.diagnosis import recipe as diagnosis_recipe
     from rds_tf.lungs import recipe as lungs_recipe
 
@@ -104,6 +98,7 @@ def _read_angles(text: str) -> list[float]:
 
 def compare(options) -> None:
     """Train every arm on every fold and print, write and draw their comparison."""
+    from rds_tf import cluster
     from rds_tf.diagnosis import crossval, recipe
     from rds_tf.study import comparison_page
 
