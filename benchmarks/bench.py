@@ -32,12 +32,11 @@ SCRIPTS = {
     "cold_start": [],
     "dicom_to_png": ["--files", "20"],
     "phantoms": [],
-    "growth": [],
+    "growth": ["{folder}/out"],
     "pipeline": [],
     "training_step": [],
     "grad_cam": [],
     "diagnose_cost": [],
-    "many_machines": [],
 }
 
 

@@ -1,6 +1,6 @@
 """How do time and memory grow with the number of cases?
 
-    python benchmarks/growth.py OUT [--cases 100 1000 10000] [--size 128]
+    python benchmarks/growth.py OUT [--cases 100 1000 10000] [--size 128] [--json FILE]
 
 Draws the largest number of phantoms once, each another infant, and takes the first of
 them for each count. Three stages, each in a fresh process of its own: `prepare` (one
@@ -21,6 +21,7 @@ import sys
 import time
 from pathlib import Path
 
+import claims
 import numpy as np
 import pandas as pd
 
@@ -37,6 +38,7 @@ def main():
     parser.add_argument("--cases", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--picture", type=Path, default=PICTURE)
+    parser.add_argument("--json", type=Path, help="file for the rows")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
@@ -54,6 +56,7 @@ def main():
         for stage in STAGES
     }
     print_table(counts, found)
+    claims.publish(make_rows(counts, found), options.json)
     plot_lines(counts, found).savefig(options.picture, dpi=100)
 
 
@@ -151,6 +154,21 @@ def print_table(counts: list[int], found: dict[str, list[dict]]) -> None:
             growth = rows[-1]["peak_mib"] / rows[-2]["peak_mib"] - 1
             pair = f"{counts[-2]:,} to {counts[-1]:,}"
             print(f"{stage}: peak memory {growth:+.1%} from {pair} cases")
+
+
+def make_rows(counts: list[int], found: dict[str, list[dict]]) -> list[dict]:
+    """Make the rows of all stages: the slope of time, and how memory grows at last."""
+    rows = []
+    for stage, values in found.items():
+        seconds = [value["seconds"] for value in values]
+        made = {"ours": seconds[-1], "unit": "s", "ratio": find_slope(counts, seconds)}
+        work = f"{stage} of {counts[-1]:,} cases, slope of time over cases"
+        rows.append(claims.make_row(work, **made))
+        peaks = [value["peak_mib"] for value in values][-2:]
+        work = f"{stage}, peak memory at {counts[-1]:,} cases beside {counts[-2]:,}"
+        made = {"ours": peaks[1], "limit": peaks[0], "unit": "MiB"}
+        rows.append(claims.make_row(work, ratio=peaks[1] / peaks[0], **made))
+    return rows
 
 
 def plot_lines(counts: list[int], found: dict[str, list[dict]]):

@@ -1,6 +1,6 @@
 """Count training phantoms of 256 px a second on all cores.
 
-    python benchmarks/phantoms.py [--num 1000] [--size 256] [--rounds 5]
+    python benchmarks/phantoms.py [--num 1000] [--size 256] [--rounds 5] [--json FILE]
 
 They are drawn as for training. Their rate is given with the start of the worker
 processes and without it (the time that a tenth of them takes beyond its share); beside
@@ -13,7 +13,9 @@ import argparse
 import os
 import statistics
 import time
+from pathlib import Path
 
+import claims
 import numpy as np
 
 from rds_tf.phantoms import stack  # no Keras here: every worker imports this file
@@ -25,6 +27,7 @@ def main():
     parser.add_argument("--num", type=int, default=1000)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
     from rds_tf.lungs import recipe, unet
 
@@ -60,6 +63,13 @@ def main():
         f"a whole training: {num} phantoms drawn in {num / drawn / 60:.1f} minutes, "
         f"{steps} steps in {16 * steps / eaten / 60:.1f}"
     )
+    rate = statistics.median(rates["drawn, started", options.size])
+    work = f"phantoms of {options.size} px, workers started"
+    rows = [claims.make_row(work, ours=rate, unit="a second", must=">= 300")]
+    work = f"phantoms of {own} px, with the start, beside what a training step eats"
+    beside = {"unit": "a second", "ratio": drawn / eaten, "must": ">= 1"}
+    rows.append(claims.make_row(work, ours=drawn, limit=eaten, **beside))
+    claims.publish(rows, options.json)
 
 
 def time_drawing(num: int, size: int, seed: int) -> tuple[float, float]:

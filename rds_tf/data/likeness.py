@@ -66,10 +66,6 @@ def find_alike(names: list[str], looks: np.ndarray) -> list[str]:
         For each case the first name, in the alphabet, among the cases that look like
         it; "" where there is no other. The order of the cases plays no part.
     """
-    levels = looks.astype(np.float32)
-    levels -= levels.mean(axis=1, keepdims=True)
-    norm = np.linalg.norm(levels, axis=1, keepdims=True)
-    levels /= np.where(norm > 0, norm, 1)
     leader = list(range(len(names)))
 
     def lead(place: int) -> int:
@@ -78,8 +74,9 @@ def find_alike(names: list[str], looks: np.ndarray) -> list[str]:
         return place
 
     for start in range(0, len(names), BLOCK):
-        for stop in range(start, len(names), BLOCK):  # one block of memory, not a row
-            likeness = levels[start : start + BLOCK] @ levels[stop : stop + BLOCK].T
+        levels = _normalise(looks[start : start + BLOCK])
+        for stop in range(start, len(names), BLOCK):  # a block at a time in memory
+            likeness = levels @ _normalise(looks[stop : stop + BLOCK]).T
             for one, other in np.argwhere(likeness >= MIN_CORRELATION):
                 if start + one < stop + other:
                     pair = lead(start + one), lead(stop + other)
@@ -88,3 +85,12 @@ def find_alike(names: list[str], looks: np.ndarray) -> list[str]:
     leaders = [names[lead(place)] for place in range(len(names))]
     joined = {name for name, own in zip(leaders, names, strict=True) if name != own}
     return [name if name in joined else "" for name in leaders]
+
+
+def _normalise(looks: np.ndarray) -> np.ndarray:
+    """Return looks of mean 0 and length 1, float32; a uniform one is 0."""
+    levels = looks.astype(np.float32)
+    levels -= levels.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(levels, axis=1, keepdims=True)
+    levels /= np.where(norm > 0, norm, 1)
+    return levels

@@ -114,7 +114,7 @@ def prepare_case(task: Task) -> dict:
         task: the case.
 
     Returns:
-        Its record: what the manifest holds of its files, and their `stamp`.
+        Of its record what the manifest holds of its files.
 
     Raises:
         radiograph.RadiographError: the radiograph is refused.
@@ -138,7 +138,8 @@ def prepare_case(task: Task) -> dict:
     }
     radiograph.write_png(task.out / record["image"], film.image, film.bits_stored)
     engine.write_whole(_record_path(task), json.dumps(record).encode())
-    del record["look"]  # of ten thousand cases they would fill the memory
+    # Of ten thousand cases they would fill the memory.
+    del record["look"], record["stamp"]
     return record
 
 
@@ -185,8 +186,8 @@ def _find_record(task: Task) -> dict | None:
             return None
     except (OSError, ValueError, KeyError, TypeError):  # none, damaged, no source
         return None
-    del record["look"]
-    written = [task.out / record[name] for name in ("image", "mask") if record[name]]
+    written = [task.out / record[n] for n in ("image", "mask") if record[n]]
+    del record["look"], record["stamp"]
     return record if all(path.is_file() for path in written) else None
 
 
@@ -233,10 +234,11 @@ def _write_tables(
 def _find_alike(out: Path, cases: list[dict]) -> list[str]:
     """Find the cases that show one film, by the looks in their records."""
     names = [case["case_id"] for case in cases]
-    paths = (out / "records" / f"{name}.json" for name in names)
-    records = (json.loads(path.read_bytes()) for path in paths)
-    looks = [likeness.read_look(record["look"]) for record in records]
-    return likeness.find_alike(names, np.stack(looks))
+    looks = np.empty((len(names), likeness.SIDE_PX**2), np.uint8)
+    for look, name in zip(looks, names, strict=True):
+        record = (out / "records" / f"{name}.json").read_bytes()
+        look[:] = likeness.read_look(json.loads(record)["look"])
+    return likeness.find_alike(names, looks)
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
