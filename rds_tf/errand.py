@@ -142,7 +142,7 @@ def _run_afar(function, item, home: Home, taken: dict[str, bytes]) -> tuple:
             (out / name).mkdir()
         for name, data in taken.items():
             (out / name).parent.mkdir(parents=True, exist_ok=True)
-            (out / name).write_bytes(data)
+            engine.write_whole(out / name, data)
         outcome = engine.attempt(function, replace(item, out=out))
         written = [path for path in out.rglob("[!.]*") if path.is_file()]
         written.sort(key=lambda path: (path.stat().st_mtime_ns, path))

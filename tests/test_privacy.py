@@ -125,7 +125,7 @@ def models(monkeypatch):
     monkeypatch.setattr(segmenter, "segment_steps", find_lungs)
     monkeypatch.setattr(segmenter, "load_segmenter", lambda *_: lungs)
     monkeypatch.setattr(segmenter, "assign_unseen", lambda rows, _: [(lungs, rows)])
-    monkeypatch.setattr(classifier, "load_classifiers", lambda _: [one])
+    monkeypatch.setattr(classifier, "load_classifiers", lambda *_: [one])
     monkeypatch.setattr(ensemble, "ask", ask)
     return diagnose.Models(lungs, [one])
 
