@@ -8,9 +8,9 @@ process, files written), the folds (patients joined and dealt, looks compared, f
 what `prepare` left), and one epoch of a tiny network through `load_arrays` and
 `segmentation_dataset`. Prints seconds of processor, and peak resident memory (VmHWM,
 so Linux only), with the slope of each straight line through the points on two
-logarithmic axes: 1 is in proportion to the cases, 0 is flat. `start` is the same
-process with nothing done but the imports. Writes growth.png. A cohort in OUT is used
-again.
+logarithmic axes: 1 is in proportion to the cases, 0 is flat. What a process holds
+before it begins, imports done, counts as memory and not as time. Writes growth.png. A
+cohort in OUT is used again.
 """
 
 import argparse
@@ -144,11 +144,13 @@ def print_table(counts: list[int], found: dict[str, list[dict]]) -> None:
     """Print seconds, peak memory and slopes, a row a stage."""
     names = " | ".join(f"{count:,}" for count in counts)
     for key, what in (("seconds", "seconds of processor"), ("peak_mib", "peak, MiB")):
-        print(f"| {what} | {names} | slope |\n|---|{'---|' * len(counts)}---|")
+        head = f"| {what} | {names} | slope | slope of the last step |"
+        print(f"{head}\n|---|{'---|' * len(counts)}---|---|")
         for stage, rows in found.items():
             values = [row[key] for row in rows]
             cells = " | ".join(f"{value:.4g}" for value in values)
-            print(f"| {stage} | {cells} | {find_slope(counts, values):.2f} |")
+            slope, last = (find_slope(counts[at:], values[at:]) for at in (0, -2))
+            print(f"| {stage} | {cells} | {slope:.2f} | {last:.2f} |")
     for stage, rows in found.items():
         if len(rows) > 1:
             growth = rows[-1]["peak_mib"] / rows[-2]["peak_mib"] - 1
