@@ -1,5 +1,6 @@
 """tf.data for segmentation and classification, image and mask augmented together."""
 
+import hashlib
 import mmap
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from rds_tf import engine
 from rds_tf.data import augment, preprocessing, radiograph
 
 MOST_IN_MEMORY = 2**27  # bytes; larger arrays of films stay on disk
+BLOCK = 256  # films looked at together
 
 
 def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +71,26 @@ def _open_array(file, shape: tuple[int, ...]) -> np.ndarray:
         return np.memmap(file, "uint8", "r", shape=shape)
     file.seek(0)
     return np.frombuffer(bytearray(file.read()), "uint8").reshape(shape)
+
+
+def _let_go(array: np.ndarray) -> None:
+    """Take no memory for what was read of an array on disk."""
+    if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # the system keeps a cache
+
+
+def hash_arrays(*arrays: np.ndarray) -> str:
+    """Return the SHA-256 of what arrays hold, one after the other, as hexadecimals.
+
+    Args:
+        arrays: of any length, such as those of `load_arrays`; read block by block.
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        for start in range(0, len(array), BLOCK):
+            digest.update(np.ascontiguousarray(array[start : start + BLOCK]))
+            _let_go(array)
+    return digest.hexdigest()
 
 
 def segmentation_dataset(
@@ -159,8 +181,7 @@ def _take(places: tf.data.Dataset, *arrays) -> tf.data.Dataset:
     def read(chosen):
         rows = [np.asarray(array[chosen]) for array in arrays]
         for array in arrays:
-            if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-                array._mmap.madvise(mmap.MADV_DONTNEED)  # the system keeps a cache
+            _let_go(array)
         return rows
 
     def gather(chosen):

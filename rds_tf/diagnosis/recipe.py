@@ -1,6 +1,5 @@
 """How a classifier is trained: on the folds of a cohort, or on phantoms alone."""
 
-import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +111,8 @@ def train_windows(
         "batch_norm": "refreshed on the training films",
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
-    data = hashlib.sha256(windows.tobytes() + table["rds"].to_numpy().tobytes())
-    made_of = record | {"windows": data.hexdigest()}  # masks and labels may change
+    data = pipeline.hash_arrays(windows, table["rds"].to_numpy())
+    made_of = record | {"windows": data}  # masks and labels may change
     fit(model, batches, folder, LEARNING_RATE, made_of)
     order = np.random.default_rng(fold).permutation(len(windows))
     training.refresh_batch_norm(model, windows[order])

@@ -1,6 +1,5 @@
 """How a segmenter is trained: on the folds of a cohort, or on phantoms alone."""
 
-import hashlib
 from pathlib import Path
 
 from rds_tf import config, store, training
@@ -110,8 +109,8 @@ def train_films(
         "steps": profile.segmenter_steps,
         "seen": sorted({*known, *table["pixel_sha256"].str[:16]}),
     }
-    data = hashlib.sha256(images.tobytes() + masks.tobytes())
-    made_of = record | {"films": data.hexdigest()}  # outlines may change
+    films = pipeline.hash_arrays(images, masks)
+    made_of = record | {"films": films}  # outlines may change
     fit(model, dataset, folder, LEARNING_RATE / (1 if fresh else 2), made_of)
     return save(model, folder, profile.segmenter, record, [heart])
 

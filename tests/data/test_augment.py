@@ -1,5 +1,7 @@
 import errno
+import hashlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -129,3 +131,26 @@ def test_no_space_for_films_is_one_sentence(tmp_path, monkeypatch):
     table = pd.DataFrame([("a.png", "")], columns=["image", "mask"])
     with pytest.raises(engine.DiskFullError, match="no space is left for 1 films"):
         pipeline.load_arrays(tmp_path, table, 8)
+
+
+def test_the_hash_of_arrays_is_that_of_their_bytes_one_after_the_other():
+    draw = np.random.default_rng(0)
+    films = draw.integers(0, 255, (pipeline.BLOCK + 3, 4, 4, 1), "uint8")
+    labels = draw.integers(0, 2, len(films))
+    expected = hashlib.sha256(films.tobytes() + labels.tobytes()).hexdigest()
+    assert pipeline.hash_arrays(films, labels) == expected
+    labels[-1] = 1 - labels[-1]
+    assert pipeline.hash_arrays(films, labels) != expected
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux")
+def test_hashing_films_that_lie_on_disk_takes_no_memory_for_them(tmp_path):
+    def count_kib_of_files():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(one.split()[1]) for one in lines if one.startswith("RssFile"))
+
+    (tmp_path / "films").write_bytes(bytes(2**25))
+    films = np.memmap(tmp_path / "films", "uint8", "r", shape=(2**11, 128, 128, 1))
+    before = count_kib_of_files()
+    pipeline.hash_arrays(films)
+    assert count_kib_of_files() - before < 2**13  # of 32 MiB
