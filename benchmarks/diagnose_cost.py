@@ -5,9 +5,9 @@
 An ensemble of five B0 and the segmenter with its six passes (four quarter turns, two
 upright ones) diagnose a folder of phantoms, files written as the verb writes them:
 decoding, all passes, heat map, warnings, JSON and picture. The limit is the sum of what
-no code around the networks can take away: six forward passes of the U-Net, a pass of
-each B0, traced, one film a call, and `wrong_picture.find_doubts`. In turns in one
-process, once warm, medians over the rounds. Two cases: the networks as shipped (128 px)
+no code around the networks can take away: six forward passes of the U-Net and a pass of
+each B0, traced, one film a call. In turns in one process, once warm, medians over the
+rounds. Two cases: the networks as shipped (128 px)
 on films of the quick profile's size, and the same weights at the full profile's sizes
 (256 and 224 px) on films of its size; a third, as shipped on films of 1657 px as the
 study's, shows what the film's own size costs.
@@ -33,7 +33,7 @@ import tensorflow as tf
 
 from rds_tf import config, store
 from rds_tf.data import radiograph
-from rds_tf.diagnosis import diagnose, efficientnet, wrong_picture
+from rds_tf.diagnosis import diagnose, efficientnet
 from rds_tf.lungs import segmenter, unet
 from rds_tf.phantoms import dataset
 
@@ -114,7 +114,6 @@ def write_case(case: Case, folder: Path, num_films: int):
 def measure(films: list[Path], models: Path, folder: Path, rounds: int):
     """Return the median seconds a film of the whole chain, and of its bare passes."""
     loaded = diagnose.load_models(models)
-    found = [diagnose.diagnose(film, loaded) for film in films]
     passes = build_passes(loaded)
     seconds = [], []
 
@@ -123,10 +122,9 @@ def measure(films: list[Path], models: Path, folder: Path, rounds: int):
             diagnose.diagnose_files(films[0].parent, folder / "out", loaded)
 
     def run_bare():
-        for one in found:
+        for _ in films:
             for forward, image in passes:
                 forward(image).numpy()
-            wrong_picture.find_doubts(one.image, one.mask, one.mask_quality)
 
     for turn in range(rounds + 1):
         for run, kept in zip((run_chain, run_bare), seconds, strict=True):

@@ -4,18 +4,23 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rds_tf import config, engine, overlay, store
-from rds_tf.data import header, lettering, preprocessing, radiograph
-from rds_tf.diagnosis import classifier, efficientnet, ensemble, films, wrong_picture
+from rds_tf import config, engine, store
+from rds_tf.data import header, lettering, radiograph
+from rds_tf.diagnosis import (
+    classifier,
+    efficientnet,
+    ensemble,
+    films,
+    picture,
+    wrong_picture,
+)
 from rds_tf.lungs import gate, segmenter
-
-LONGEST_OVERLAY_PX = 1024
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,11 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
             models.segmenter.model, [film.image], ("median+rotate",)
         )
         (found,) = lungs["median+rotate"]
+        wrong = aside.submit(
+            wrong_picture.find_doubts,
+            *(film.image, found.mask, found.quality, film.pixel_mm),
+        )
+        of_mask = aside.submit(gate.mask_warnings, found.mask, found.quality)
         logits, heat = ensemble.ask(models.classifiers, film.image, found.mask)
     joined = models.joined
     # Rounded before the decision, so that the two agree wherever they are written.
@@ -116,10 +126,7 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     doubts = joined.explain_abstention(logits, found.quality if looks else 1.0)
     if decision == "no RDS":
         heat[:] = 0
-    wrong = wrong_picture.find_doubts(
-        film.image, found.mask, found.quality, film.pixel_mm
-    )
-    about = [*film.doubts, *wrong, *letters.result()]
+    about = [*film.doubts, *wrong.result(), *letters.result()]
     doubts += [one for one in about if one.startswith(header.WRONG)]
     about = [one for one in about if not one.startswith(header.WRONG)]
     return Diagnosis(
@@ -132,7 +139,7 @@ def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
         warnings=(
             *film.warnings,
             *about,
-            *gate.mask_warnings(found.mask, found.quality),
+            *of_mask.result(),
             *doubts,
         ),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
@@ -184,22 +191,6 @@ def _name(models: Models) -> list[str]:
     ]
 
 
-def draw(found: Diagnosis) -> np.ndarray:
-    """Draw a film with its lungs, its heat map and a caption below, uint8 RGB.
-
-    The caption says decision and probability, and why a film is not decided.
-    """
-    scale = min(1.0, LONGEST_OVERLAY_PX / max(found.image.shape))
-    size = tuple(max(1, round(side * scale)) for side in found.image.shape[::-1])
-    image, mask, heat = (
-        cv2.resize(array, size, interpolation=cv2.INTER_AREA)
-        for array in (preprocessing.stretch(found.image), found.mask, found.heatmap)
-    )
-    said = f"{found.verdict}, probability {found.probability:.2f}"
-    caption = "\n".join([said, *found.doubts])
-    return overlay.draw_overlay(image, mask, heat, caption)
-
-
 def diagnose_files(
     path: str | Path,
     out: str | Path,
@@ -225,24 +216,34 @@ def diagnose_files(
 
 
 def _diagnose_all(path: Path, out: Path, models: Models, hand_over: Callable | None):
+    """Diagnose film after film; what is written of one goes beside the next's passes.
+
+    Not beside its reading: there the warnings of the whole process are caught.
+    """
     done, refused = [], []
     paths = films.find_films(path, out)
     names = films.name_outputs(paths, path)
     films.check_outputs(paths, names, out)
-    for film, name in tqdm(list(zip(paths, names, strict=True)), disable=None):
-        try:
-            found = diagnose(film, models)
-        except radiograph.RadiographError as error:
-            refused.append(str(error))
-            continue
-        record = describe(found, film, models)
-        picture = draw(found)
-        whole, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        if not whole:
-            raise OSError(f"{film}: its overlay cannot be encoded as PNG.")
-        engine.write_whole(out / f"{name}.png", content.tobytes())
-        store.write_json(out / f"{name}.json", record)
-        done.append(record)
-        if hand_over:
-            hand_over(film, found, record, picture, out / name)
+    with futures.ThreadPoolExecutor(1) as aside:
+        write = tuple  # nothing yet
+        for film, name in tqdm(list(zip(paths, names, strict=True)), disable=None):
+            try:
+                read = radiograph.open_radiograph(film)
+            except radiograph.RadiographError as error:
+                refused.append(str(error))
+                continue
+            writing = aside.submit(write)
+            found = diagnose_film(read, models)
+            writing.result()
+            done.append(describe(found, film, models))
+            write = partial(_write, found, done[-1], out / name, film, hand_over)
+        write()
     return done, refused
+
+
+def _write(found: Diagnosis, record: dict, stem: Path, film: Path, hand_over) -> None:
+    drawn = picture.draw(found)
+    picture.write(stem.with_name(f"{stem.name}.png"), drawn)
+    store.write_json(stem.with_name(f"{stem.name}.json"), record)
+    if hand_over:
+        hand_over(film, found, record, drawn, stem)

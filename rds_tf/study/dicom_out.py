@@ -38,7 +38,7 @@ def write(
         found: what `diagnose.diagnose` returned for it.
         record: what `diagnose.describe` returned for it; its first model is the
             segmenter.
-        picture: uint8 RGB `(H', W', 3)`, what `diagnose.draw` returned for it.
+        picture: uint8 RGB `(H', W', 3)`, what `picture.draw` returned for it.
         stem: path of the two files without their endings.
 
     Raises:

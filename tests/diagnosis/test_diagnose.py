@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from rds_tf import store
-from rds_tf.diagnosis import classifier, diagnose
+from rds_tf.data import radiograph
+from rds_tf.diagnosis import classifier, diagnose, picture
 from rds_tf.diagnosis import films as films_module
 from rds_tf.lungs import segmenter
 
@@ -77,3 +80,60 @@ def test_results_are_not_written_over_the_films(films):
     with pytest.raises(FileExistsError, match=r"b\.png: is a film"):
         diagnose.diagnose_files(films / "b.png", films, None)
     assert (films / "b.png").read_bytes() == b"x"
+
+
+@pytest.fixture
+def grey_films(tmp_path, monkeypatch):
+    """Return a folder of films of three greys, and one that is none, and stub models.
+
+    A film's probability is its grey.
+    """
+    folder = tmp_path / "grey"
+    folder.mkdir()
+    for name, grey in (("a", 0.2), ("c", 0.4), ("d", 0.6)):
+        radiograph.write_png(folder / f"{name}.png", np.full((40, 600), grey, "f4"))
+    (folder / "b.png").write_bytes(b"no film")
+
+    def judge(film, _):
+        mask = np.zeros(film.image.shape, "uint8")
+        grey = round(float(film.image[0, 0]), 2)
+        return diagnose.Diagnosis(
+            film.image, mask, 1.0, mask.astype("f4"), grey, "no RDS", (), (grey,)
+        )
+
+    def describe(found, source, _):
+        return {"file": source.name, "probability": found.probability}
+
+    monkeypatch.setattr(diagnose, "diagnose_film", judge)
+    monkeypatch.setattr(diagnose, "describe", describe)
+    return folder
+
+
+def test_each_film_of_a_folder_gets_its_own_results_past_one_that_is_refused(
+    grey_films, tmp_path
+):
+    out, handed = tmp_path / "out", []
+
+    def hand_over(film, found, record, drawn, stem):
+        assert Path(f"{stem}.png").is_file() and Path(f"{stem}.json").is_file()
+        np.testing.assert_array_equal(drawn, picture.draw(found))
+        handed.append((film.name, record["probability"], stem.name))
+
+    done, refused = diagnose.diagnose_files(grey_films, out, None, hand_over)
+    assert [one["file"] for one in done] == ["a.png", "c.png", "d.png"]
+    assert [refusal.split(":")[0] for refusal in refused] == ["Cannot use b.png"]
+    assert handed == [("a.png", 0.2, "a"), ("c.png", 0.4, "c"), ("d.png", 0.6, "d")]
+    assert sorted(names(out.glob("[!.]*"))) == [
+        *("a.json", "a.png", "c.json", "c.png", "d.json", "d.png")
+    ]
+    for name, grey in (("a", 0.2), ("c", 0.4), ("d", 0.6)):
+        assert store.read_json(out / f"{name}.json")["probability"] == grey
+        drawn = cv2.imread(str(out / f"{name}.png"))
+        assert (drawn[:40] == drawn[0, 0]).all() and drawn.shape[0] > 40
+
+
+def test_results_that_cannot_be_written_end_the_run(grey_films, tmp_path):
+    out = tmp_path / "out"
+    (out / "a.json").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"a\.json"):
+        diagnose.diagnose_files(grey_films, out, None)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rds_tf.data import header, radiograph
-from rds_tf.diagnosis import classifier, diagnose, ensemble, wrong_picture
+from rds_tf.diagnosis import classifier, diagnose, ensemble, picture, wrong_picture
 from rds_tf.lungs import gate, segmenter
 from rds_tf.phantoms import phantom
 
@@ -148,12 +148,12 @@ def test_a_wrong_picture_is_not_decided_and_keeps_its_probability(chest, models)
 def test_the_picture_says_why_a_film_is_not_decided(chest, models, monkeypatch):
     captions = []
     monkeypatch.setattr(
-        diagnose.overlay, "draw_overlay", lambda *layers: captions.append(layers[-1])
+        picture.overlay, "draw_overlay", lambda *layers: captions.append(layers[-1])
     )
     says_hand = f"{header.WRONG}the header says HAND."
     for doubts in ((), (says_hand, header.BURNED_IN)):
         film = radiograph.Radiograph(chest.image, 8, doubts=doubts)
-        diagnose.draw(diagnose.diagnose_film(film, models))
+        picture.draw(diagnose.diagnose_film(film, models))
     decided, open_ = captions
     assert decided == "RDS, probability 0.88"  # of a logit of 2
     assert open_ == f"not decided, probability 0.88\n{says_hand}"

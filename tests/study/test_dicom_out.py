@@ -13,7 +13,7 @@ from pydicom import uid
 
 import rds_tf
 from rds_tf.data import radiograph
-from rds_tf.diagnosis import diagnose
+from rds_tf.diagnosis import diagnose, picture
 from rds_tf.phantoms import dataset
 from rds_tf.study import dicom_out, dicom_source
 
@@ -67,13 +67,13 @@ def hand_over(path, mask=None, record=RECORD):
         mask = np.random.default_rng(0).integers(0, 2, image.shape, np.uint8)
     heat = np.float32(0.5) * mask
     found = diagnose.Diagnosis(image, mask, 0.9, heat, 0.71, "RDS", (), (0.71,))
-    picture = diagnose.draw(found)
-    dicom_out.write(path, found, record, picture, path.with_name("film"))
+    drawn = picture.draw(found)
+    dicom_out.write(path, found, record, drawn, path.with_name("film"))
     lungs, overlay = (
         pydicom.dcmread(path.with_name(f"film_{name}.dcm"))
         for name in ("lungs", "overlay")
     )
-    return pydicom.dcmread(path), mask, picture, lungs, overlay
+    return pydicom.dcmread(path), mask, drawn, lungs, overlay
 
 
 def complaints(path: Path) -> list[str]:
@@ -187,7 +187,7 @@ def test_bytes_of_a_name_in_a_character_set_that_is_none_stay_as_they_are(make_f
     path.write_bytes(content.replace(b"ISO_IR 100", b"ISO_IR 149"))
     image = radiograph.open_radiograph(path).image
     found = diagnose.Diagnosis(image, image > 0.5, 1, image, 0.5, "RDS", (), ())
-    dicom_out.write(path, found, RECORD, diagnose.draw(found), path.with_name("film"))
+    dicom_out.write(path, found, RECORD, picture.draw(found), path.with_name("film"))
     for kind in ("lungs", "overlay"):
         written = path.with_name(f"film_{kind}.dcm").read_bytes()
         assert name in written and b"ISO_IR 149" in written
@@ -330,4 +330,4 @@ def test_lungs_of_another_size_than_the_header_are_refused(make_film):
     image = np.zeros((8, 9), "float32")
     found = diagnose.Diagnosis(image, image, 1, image, 0.5, "RDS", (), ())
     with pytest.raises(dicom_source.HandOverError, match="not of the size"):
-        dicom_out.write(path, found, RECORD, diagnose.draw(found), path)
+        dicom_out.write(path, found, RECORD, picture.draw(found), path)
