@@ -64,9 +64,8 @@ def mark_home(items: list) -> Iterator[Home | None]:
     out = Path(out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     folders = tuple(path.name for path in out.iterdir() if path.is_dir())
-    home = Home(
-        out, f".{uuid.uuid4().hex}.{os.getpid()}.part", folders
-    )  # `claim` deletes a dead one
+    mark = f".{uuid.uuid4().hex}.{os.getpid()}.part"  # `claim` deletes a dead one
+    home = Home(out, mark, folders)
     engine.write_whole(out / home.mark, b"")
     try:
         yield home
