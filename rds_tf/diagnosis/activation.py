@@ -194,9 +194,26 @@ def fit_image(image, model):
 
 def resize(maps, height, width):
     """Resize (B, h, w) to (B, height, width), bilinear with corners aligned."""
-    rows = _interpolation(tf.shape(maps)[1], height)
-    columns = _interpolation(tf.shape(maps)[2], width)
-    return tf.einsum("yi,bij,xj->byx", rows, maps, columns)
+    return make_resizer(height, width)(maps)
+
+
+def make_resizer(height, width):
+    """Return `resize` to one size; maps of equal size share the matrices it takes."""
+    known = {}
+
+    def run(maps):
+        size = tuple(maps.shape[1:3])
+        matrices = known.get(size)
+        if matrices is None:
+            lengths = tf.unstack(tf.shape(maps)[1:3]) if None in size else size
+            ends = zip(lengths, (height, width), strict=True)
+            matrices = [_interpolation(*pair) for pair in ends]
+            if None not in size:
+                known[size] = matrices
+        rows, columns = matrices
+        return tf.einsum("yi,bij,xj->byx", rows, maps, columns)
+
+    return run
 
 
 def _interpolation(size, new_size):

@@ -168,24 +168,24 @@ def _trace_batch(model, layer, class_index):
 @tf.function(autograph=False)
 def _combine(size, maps, others, logits):
     """Turn the passes of M members into the four maps (H, W) and logits (M,)."""
-    size = tf.unstack(size)  # H, W
-    signed = tf.concat([activation.resize(each, *size) for each in maps], 0)
+    enlarge = activation.make_resizer(*tf.unstack(size))  # to H, W
+    signed = tf.concat([enlarge(each) for each in maps], 0)
     sides = tf.sign(signed) == tf.sign(tf.reduce_mean(signed, axis=0))
     return (
-        _fuse(maps, size),
+        _fuse(maps, enlarge),
         tf.math.reduce_std(signed, axis=0),
         tf.reduce_mean(tf.cast(sides, tf.float32), axis=0),
-        _fuse(others, size),
+        _fuse(others, enlarge),
         tf.concat(logits, 0),
     )
 
 
-def _fuse(maps, size):
+def _fuse(maps, enlarge):
     """Average signed maps, each (1, h, w), and rectify once, (H, W)."""
     if len({tuple(each.shape) for each in maps}) == 1:
         fused = tf.nn.relu(tf.add_n(maps) / len(maps))
-        return activation.resize(fused, *size)[0]
-    resized = [activation.resize(each, *size) for each in maps]
+        return enlarge(fused)[0]
+    resized = [enlarge(each) for each in maps]
     return tf.nn.relu(tf.add_n(resized) / len(resized))[0]
 
 
