@@ -33,7 +33,7 @@ import tensorflow as tf
 
 from rds_tf import config, store
 from rds_tf.data import radiograph
-from rds_tf.diagnosis import diagnose, efficientnet
+from rds_tf.diagnosis import classifier, diagnose, efficientnet
 from rds_tf.lungs import segmenter, unet
 from rds_tf.phantoms import dataset
 
@@ -114,7 +114,7 @@ def write_case(case: Case, folder: Path, num_films: int):
 def measure(films: list[Path], models: Path, folder: Path, rounds: int):
     """Return the median seconds a film of the whole chain, and of its bare passes."""
     loaded = diagnose.load_models(models)
-    passes = build_passes(loaded)
+    passes = build_passes(loaded.segmenter.model, models)
     seconds = [], []
 
     def run_chain():
@@ -135,11 +135,11 @@ def measure(films: list[Path], models: Path, folder: Path, rounds: int):
     return map(statistics.median, seconds)
 
 
-def build_passes(models: diagnose.Models) -> list:
+def build_passes(unet_model, models: Path) -> list:
     """Return every forward pass that a diagnosis needs, with an image of its size."""
     rng = np.random.default_rng(0)
-    networks = [models.segmenter.model] * segmenter.STEPS["median+rotate"]
-    networks += [one.model for one in models.classifiers]
+    networks = [unet_model] * segmenter.STEPS["median+rotate"]
+    networks += [one.model for one in classifier.load_classifiers(models)]
     traced = {
         id(network): tf.function(
             lambda image, network=network: network(image, training=False),

@@ -21,7 +21,7 @@ SOLVER = "newton-cholesky"  # lbfgs of scikit-learn 1.6 makes SciPy 1.18 warn
 
 @dataclass(frozen=True)
 class Classifier:
-    """An EfficientNet with its manifest and the folder it came from."""
+    """An EfficientNet, or a `members.Twin` of one, its manifest and its folder."""
 
     model: object
     manifest: dict
@@ -34,13 +34,14 @@ class Classifier:
 
 
 def load_classifiers(
-    path: str | Path = config.SAVED_MODELS, build=None
+    path: str | Path = config.SAVED_MODELS, build=None, hold=None
 ) -> list[Classifier]:
     """Load every classifier at `path`, a model folder or a folder of them.
 
     Args:
         path: a model folder, or a folder of model folders.
         build: from `efficientnet.make_builder`, to share it between calls.
+        hold: function of a loaded model, whose result is kept in its place.
 
     Raises:
         store.ModelError: if there is none, or one is damaged.
@@ -49,7 +50,7 @@ def load_classifiers(
     for folder in store.find_models(path, "classifier"):
         model, manifest = store.load_model(folder, "classifier", build)
         preprocessing.check_manifest(manifest, folder)
-        found.append(Classifier(model, manifest, folder))
+        found.append(Classifier(hold(model) if hold else model, manifest, folder))
     return found
 
 

@@ -17,6 +17,7 @@ from rds_tf.diagnosis import (
     efficientnet,
     ensemble,
     films,
+    members,
     picture,
     wrong_picture,
 )
@@ -79,13 +80,9 @@ def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
     lungs = segmenter.load_segmenter(store.choose_models(path, "segmenter"))
     joined = ensemble.load(Path(path))
     folders = [Path(path) / member for member in joined.members] or [path]
-    build = efficientnet.make_builder()
-    loaded = [classifier.load_classifiers(folder, build) for folder in folders]
-    return Models(
-        lungs,
-        [one for several in loaded for one in several],
-        joined,
-    )
+    how = efficientnet.make_builder(lend=True), members.Twin
+    loaded = [classifier.load_classifiers(folder, *how) for folder in folders]
+    return Models(lungs, [one for several in loaded for one in several], joined)
 
 
 def diagnose(path: str | Path, models: Models) -> Diagnosis:

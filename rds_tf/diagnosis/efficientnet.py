@@ -55,11 +55,15 @@ def build_classifier(backbone="B0", image_size=224, dropout=0.2, weights=None):
     return model
 
 
-def make_builder():
-    """Return a `build_classifier` that copies what it has built before.
+def make_builder(*, lend=False):
+    """Return a `build_classifier` that makes use of what it has built before.
 
-    A copy takes half the time. It draws other random weights than a second build
-    would, so this is for models whose weights are loaded.
+    It draws other random weights than a second build would, so this is for models
+    whose weights are loaded.
+
+    Args:
+        lend: bool, return the very model again, for who takes a `members.Twin` of it;
+            False returns a copy, which takes half the time of a second build.
     """
     built = {}
 
@@ -67,9 +71,10 @@ def make_builder():
         key = tuple(sorted(architecture.items()))
         if key not in built:
             built[key] = build_classifier(**architecture)
-            return built[key]
-        inputs = keras.Input(built[key].input_shape[1:], name="image")
-        return keras.models.clone_model(built[key], input_tensors=inputs)
+        elif not lend:
+            inputs = keras.Input(built[key].input_shape[1:], name="image")
+            return keras.models.clone_model(built[key], input_tensors=inputs)
+        return built[key]
 
     return build
 

@@ -83,8 +83,12 @@ def explain(
         raise ValueError(f"Expected no options of `grad_cam`. Received: {options}")
     models = _check_models(models)
     image = tf.constant(_check_image(image))
-    pairs = [(model, activation.find_layer(model, layer)) for model in models]
-    inputs = tuple(activation.fit_image(image, model) for model in models)
+    bodies = [members.find_model(each) for each in models]
+    if method != "grad_cam" and bodies != [*models]:
+        raise ValueError(f"Expected Keras models for `{method}`. Received: twins")
+    layers = [activation.find_layer(body, layer) for body in bodies]
+    pairs = list(zip(models, layers, strict=True))
+    inputs = tuple(activation.fit_image(image, body) for body in bodies)
     specs = tuple(tf.TensorSpec.from_tensor(each) for each in inputs)
     others = tuple(tuple(map(weakref.ref, pair)) for pair in pairs[1:])
     run = activation.find_trace(
@@ -191,8 +195,9 @@ def _fuse(maps, enlarge):
 
 def _check_models(models):
     """Return the models as a tuple, or raise ValueError."""
-    models = (models,) if isinstance(models, keras.Model) else tuple(models)
-    if not models or not all(isinstance(each, keras.Model) for each in models):
+    kinds = keras.Model, members.Twin
+    models = (models,) if isinstance(models, kinds) else tuple(models)
+    if not models or not all(isinstance(each, kinds) for each in models):
         types = ", ".join(type(each).__name__ for each in models) or "none"
         raise ValueError(f"Expected one or more Keras models. Received: {types}")
     return models

@@ -65,7 +65,7 @@ def test_only_the_members_that_an_ensemble_names_are_loaded(tmp_path, monkeypatc
     monkeypatch.setattr(store, "choose_models", lambda *_: None)
     monkeypatch.setattr(segmenter, "load_segmenter", lambda _: None)
     monkeypatch.setattr(
-        classifier, "load_classifiers", lambda folder, _: loaded.append(folder) or []
+        classifier, "load_classifiers", lambda folder, *_: loaded.append(folder) or []
     )
     diagnose.load_models(tmp_path)
     assert loaded == [tmp_path / member for member in members]

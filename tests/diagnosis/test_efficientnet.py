@@ -169,3 +169,5 @@ def test_a_builder_copies_an_architecture_that_it_has_built_before(monkeypatch):
     second.set_weights([np.ones((3, 2)), np.zeros(2)])
     assert all((a == b).all() for a, b in zip(before, weights_of(first), strict=True))
     assert second(np.ones((1, 3))).numpy().tolist() == [[3, 3]]
+    lend = efficientnet.make_builder(lend=True)
+    assert lend(units=2) is lend(units=2) is not lend(units=1)

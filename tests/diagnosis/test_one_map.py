@@ -96,6 +96,26 @@ def test_signed_maps_are_averaged_before_they_are_rectified():
     close(found.agreement, np.full((2, 2), 0.5))
 
 
+def test_twins_of_one_model_answer_as_models_of_their_own():
+    weights = [2, -1], [-3, 2], [1, 5]
+    models = [linear_model(each, bias) for bias, each in enumerate(weights)]
+    shared, twins = linear_model([0, 0]), []
+    for model in models:
+        shared.set_weights(model.get_weights())
+        twins.append(members.Twin(shared))
+    shared.set_weights([np.zeros_like(each) for each in shared.get_weights()])
+    found, expected = (explain.explain(each, IMAGE) for each in (twins, models))
+    for name in ("mean", "spread", "agreement", "counter", "logits"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    one = explain.explain(twins[1], IMAGE)
+    np.testing.assert_array_equal(one.logits, expected.logits[1:2])
+
+
+def test_twins_are_for_grad_cam_alone():
+    with pytest.raises(ValueError, match="for `score_cam`. Received: twins"):
+        explain.explain(members.Twin(linear_model([1, 2])), IMAGE, method="score_cam")
+
+
 def test_logit_is_the_mean_of_the_logits_of_the_members():
     found = explain.explain(two_models(), IMAGE)
     close(found.logits, [2.5, -2])
