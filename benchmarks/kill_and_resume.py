@@ -4,10 +4,10 @@
 
 Each run is killed by SIGKILL `--kills` times, itself and its workers: half of them
 when half of the bytes of a file are written, half of them at a random moment after a
-file was. The file is drawn among the next ones that the run writes. Started once more,
-the run must leave what an undisturbed one left: byte for byte (prepare: PNG, masks,
-records, tables; the others: weights, history, predictions), with no half-written file
-beside it.
+file was. The file is drawn among the next ones that the run writes. Started again until
+it ends, the run must leave what an undisturbed one left: byte for byte (prepare: PNG,
+masks, records, tables; the others: weights, history, predictions), with no half-written
+file beside it. One that ends before its kill is compared and begun anew.
 
 Runs are forks of this process, which has imported TensorFlow and not used it: a kill
 is not spent on imports. `plateau` is a training with Dropout, batch normalisation and
@@ -22,6 +22,7 @@ import multiprocessing
 import os
 import pathlib
 import random
+import shutil
 import signal
 import threading
 import time
@@ -77,33 +78,42 @@ def verb(*parts) -> list[str]:
 
 
 def judge(what: str, work, options) -> str:
-    """Compare a run that was killed again and again with one that was not."""
+    """Compare runs that were killed again and again with one that was not.
+
+    A run that comes to its end before its kill is compared too, and begun anew.
+    """
     whole, torn = options.out / f"{what}_whole", options.out / f"{what}_torn"
     start = time.monotonic()
     run(what, work, whole)
     seconds = time.monotonic() - start
     draw, (last, longest) = random.Random(options.seed), PLANS[what]
-    tally, died = options.out / "tally", Counter()
-    for kill in range(options.kills):
+    tally, died, ended = options.out / "tally", Counter(), []
+    while died.total() < options.kills:
         tally.unlink(missing_ok=True)
-        after = None if kill % 2 else draw.uniform(0, longest)
+        after = draw.uniform(0, longest) if died.total() % 2 == 0 else None
         status = run(what, work, torn, (tally, draw.randint(1, last), after))
-        if status == -signal.SIGKILL:
-            name = tally.read_text().split()[-1]
-            died["at a random moment" if kill % 2 == 0 else f"within {name}"] += 1
-        else:
-            died[f"not, ended with {status}"] += 1
+        if status == 0:
+            ended.append(compare(whole, torn))
+            shutil.rmtree(torn)
+            continue
+        if status != -signal.SIGKILL:
+            return f"ended with {status}: see {torn.with_name('log')}"
+        name = tally.read_text().split()[-1]
+        died["at a random moment" if after is not None else f"within {name}"] += 1
         print(f"  {what}: killed {dict(died)}", flush=True)
     run(what, work, torn)
+    ended.append(compare(whole, torn))
+    faults = [fault for one in ended for fault in one]
+    same = f"not the same {faults[:5]}" if faults else "the same at every end"
+    count = f"{died.total()} kills in {len(ended)} runs of {seconds:.0f} s"
+    return f"{count}: {len(read_tree(whole))} files, {same}"
+
+
+def compare(whole: pathlib.Path, torn: pathlib.Path) -> list[str]:
+    """List what differs between two folders, and what is left over in the second."""
     first, second = read_tree(whole), read_tree(torn)
-    different = sorted(n for n in first | second if first.get(n) != second.get(n))
-    parts = [path.name for path in torn.rglob(".*.part")]
-    return (
-        f"{options.kills} kills in runs of {seconds:.0f} s: "
-        f"{len(first) - len(different)} of {len(first)} files the same"
-        + (f", not {different[:5]}" if different else "")
-        + (f", left over: {parts[:5]}" if parts else "")
-    )
+    faults = [n for n in first | second if first.get(n) != second.get(n)]
+    return faults + [f"left over: {path.name}" for path in torn.rglob(".*.part")]
 
 
 def run(what: str, work, out: pathlib.Path, kill=None) -> int:
