@@ -7,13 +7,12 @@ upright ones) diagnose a folder of phantoms, files written as the verb writes th
 decoding, all passes, heat map, warnings, JSON and picture. The limit is the sum of what
 no code around the networks can take away: six forward passes of the U-Net and a pass of
 each B0, traced, one film a call. In turns in one process, once warm, medians over the
-rounds. Two cases: the networks as shipped (128 px)
-on films of the quick profile's size, and the same weights at the full profile's sizes
-(256 and 224 px) on films of its size; a third, as shipped on films of 1657 px as the
-study's, shows what the film's own size costs.
+rounds. Two cases: the networks as shipped (128 px) on films of the quick profile's size,
+and the same weights at the full profile's sizes (256 and 224 px) on films of its size; a
+third, as shipped on films of 1657 px as the study's, shows what the film's own size costs.
 
-Then the first answer of a cold process at shipped sizes: importing TensorFlow, and
-all that comes after it up to the first diagnosis.
+Then the first answer of a cold process at shipped sizes, and what importing TensorFlow
+takes of it.
 """
 
 import argparse
@@ -166,10 +165,12 @@ def time_cold(models: Path, film: Path, rounds: int) -> list[dict]:
         times.append([float(part) for part in done.stdout.split()[-2:]])
         print(f"cold: {times[-1]}", file=sys.stderr)
     imported, answered = np.median(times, axis=0)
-    work = "first answer of a cold process by five, after importing TensorFlow"
+    whole = float(np.median(np.sum(times, axis=1)))
+    work = "first answer of a cold process by five"
     return [
-        claims.make_row("importing TensorFlow", ours=imported, unit="s"),
-        claims.make_row(work, ours=answered, unit="s", must="<= 12"),
+        claims.make_row(work, ours=whole, unit="s", must="<= 12"),
+        claims.make_row("of it, importing TensorFlow", ours=imported, unit="s"),
+        claims.make_row("of it, models and the answer", ours=answered, unit="s"),
     ]
 
 
