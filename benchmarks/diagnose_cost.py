@@ -7,9 +7,10 @@ upright ones) diagnose a folder of phantoms, files written as the verb writes th
 decoding, all passes, heat map, warnings, JSON and picture. The limit is the sum of what
 no code around the networks can take away: six forward passes of the U-Net and a pass of
 each B0, traced, one film a call. In turns in one process, once warm, medians over the
-rounds. Two cases: the networks as shipped (128 px) on films of the quick profile's size,
-and the same weights at the full profile's sizes (256 and 224 px) on films of its size; a
-third, as shipped on films of 1657 px as the study's, shows what the film's own size costs.
+rounds. Two cases: the networks as shipped (128 px) on films of the quick profile's
+size, and the same weights at the full profile's sizes (256 and 224 px) on films of its
+size; a third, as shipped on films of 1657 px as the study's, shows what the film's own
+size costs.
 
 Then the first answer of a cold process at shipped sizes, and what importing TensorFlow
 takes of it.
