@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -189,7 +189,7 @@ def _run_in_processes(function, items: list, num_workers: int) -> Numbered:
         except BrokenProcessPool:
             _check_workers(function)
             for index, item in in_flight.values():
-                yield index, _try_apart(function, item)
+                yield index, _try_apart(function, item, 2)  # it may die its first time
 
 
 def _feed(pool, function, waiting: deque, in_flight: dict, room: int) -> Numbered:
@@ -214,12 +214,11 @@ def attempt(function: Callable, item: Any) -> Outcome:
         return Outcome(item, error=str(error) or type(error).__name__)
 
 
-def _try_apart(function: Callable, item: Any) -> Outcome:
-    try:
-        with _open_pool(1) as pool:
+def _try_apart(function: Callable, item: Any, tries: int = 1) -> Outcome:
+    for _ in range(tries):
+        with suppress(BrokenProcessPool), _open_pool(1) as pool:
             return pool.submit(attempt, function, item).result()
-    except BrokenProcessPool:
-        return Outcome(item, error=WORKER_DIED)
+    return Outcome(item, error=WORKER_DIED)
 
 
 def _check_workers(function: Callable) -> None:

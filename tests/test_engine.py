@@ -45,6 +45,17 @@ def worker(tmp_path, monkeypatch):
         "        MARK.touch()\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return item\n"
+        "def die_in_turn(item):\n"
+        "    if item == 0:\n"
+        "        while not MARK.with_name('1').exists():\n"
+        "            pass\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if not MARK.with_name(str(item)).exists():\n"
+        "        MARK.with_name(str(item)).touch()\n"
+        "        if item == 1:\n"
+        "            signal.pause()\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return item\n"
         f"MARK = pathlib.Path({str(tmp_path / 'mark')!r})\n"
     )
     (tmp_path / "tasks_of_a_test.py").write_text(code)
@@ -63,6 +74,13 @@ def test_item_that_kills_its_worker_once_is_tried_again_and_not_lost(worker):
     outcomes = engine.map_items(worker.die_once, range(8), num_workers=2)
     assert worker.MARK.exists()
     assert [outcome.value for outcome in outcomes] == list(range(8))
+
+
+def test_item_that_waits_for_a_worker_when_another_dies_may_still_die_once(worker):
+    # 0 always dies, as soon as 1 has begun, which ends with it; 2 has not begun then.
+    outcomes = engine.map_items(worker.die_in_turn, [0, 1, 2], num_workers=2)
+    assert [outcome.value for outcome in outcomes] == [None, 1, 2]
+    assert [outcome.error for outcome in outcomes] == [engine.WORKER_DIED, None, None]
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
