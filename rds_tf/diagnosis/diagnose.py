@@ -221,20 +221,23 @@ def _diagnose_all(path: Path, out: Path, models: Models, hand_over: Callable | N
     paths = films.find_films(path, out)
     names = films.name_outputs(paths, path)
     films.check_outputs(paths, names, out)
+    write = tuple  # nothing yet
+    bar = tqdm(list(zip(paths, names, strict=True)), disable=None)
     with futures.ThreadPoolExecutor(1) as aside:
-        write = tuple  # nothing yet
-        for film, name in tqdm(list(zip(paths, names, strict=True)), disable=None):
-            try:
-                read = radiograph.open_radiograph(film)
-            except radiograph.RadiographError as error:
-                refused.append(str(error))
-                continue
-            writing = aside.submit(write)
-            found = diagnose_film(read, models)
-            writing.result()
-            done.append(describe(found, film, models))
-            write = partial(_write, found, done[-1], out / name, film, hand_over)
-        write()
+        try:
+            for film, name in bar:
+                try:
+                    read = radiograph.open_radiograph(film)
+                except radiograph.RadiographError as error:
+                    refused.append(str(error))
+                    continue
+                writing, write = aside.submit(write), tuple
+                found = diagnose_film(read, models)
+                writing.result()
+                done.append(describe(found, film, models))
+                write = partial(_write, found, done[-1], out / name, film, hand_over)
+        finally:  # a run that is ended keeps what it knows
+            write()
     return done, refused
 
 
