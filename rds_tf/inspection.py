@@ -167,10 +167,15 @@ def check_shapes(model, manifest: dict) -> None:
             raise ValueError(f"its {name} is {value}, not {manifest.get(name)}")
 
 
-def check_numbers(model) -> None:
-    """Refuse weights that no training leaves behind: nan comes out of such networks."""
-    for weight in model.weights:
-        part = np.asarray(weight)
+def check_numbers(weights: list, arrays: list) -> None:
+    """Refuse weights that no training leaves behind: nan comes out of such networks.
+
+    Args:
+        weights: Keras variables, which name their arrays.
+        arrays: what they hold, or are to hold.
+    """
+    for weight, array in zip(weights, arrays, strict=True):
+        part = np.asarray(array)
         if not np.isfinite(part).all():
             raise ValueError("its weights are not all numbers")
         if np.abs(part).max(initial=0) > MAX_WEIGHT:

@@ -55,7 +55,9 @@ def draw_layers(
     """
     check_layers(image, mask, heatmap)
     factor = math.ceil(512 / image.shape[1])
-    rgb = np.rint(blend_heat(image, heatmap) * 255).astype(np.uint8)
+    grey, warm, colours = _blend(image, heatmap)
+    rgb = cv2.cvtColor(_to_levels(grey), cv2.COLOR_GRAY2RGB)
+    rgb[warm] = _to_levels(colours)
     rgb = np.repeat(np.repeat(rgb, factor, axis=0), factor, axis=1)
     if mask is not None:
         width = outline_px or max(1, rgb.shape[1] // 400)
@@ -103,16 +105,27 @@ def check_layers(
 
 def blend_heat(image: np.ndarray, heatmap: np.ndarray | None) -> np.ndarray:
     """Lay heat over a grey film, the hotter the denser: `(H, W, 3)` in `[0, 1]`."""
-    grey = np.clip(image, 0, 1).astype("float32")[..., None].repeat(3, axis=2)
+    grey, warm, colours = _blend(image, heatmap)
+    rgb = grey[..., None].repeat(3, axis=2)
+    rgb[warm] = colours
+    return rgb
+
+
+def _blend(image: np.ndarray, heatmap: np.ndarray | None) -> tuple:
+    """Return the film `(H, W)`, where it is warm, and the `(N, 3)` colours there."""
+    grey = np.clip(image, 0, 1).astype("float32")
     if heatmap is None:
-        return grey
+        return grey, np.zeros(grey.shape, bool), np.zeros((0, 3))
     warm = heatmap > 0  # elsewhere the film shows as it is
-    blended = grey.astype("float64")
     heat = np.clip(heatmap[warm], 0, 1)
     alpha = 0.65 * heat[:, None]
     colours = matplotlib.colormaps["inferno"](heat)[:, :3]
-    blended[warm] = (1 - alpha) * grey[warm] + alpha * colours
-    return blended
+    blended = (1 - alpha) * grey[warm][:, None] + alpha * colours
+    return grey.astype("float64"), warm, blended
+
+
+def _to_levels(shades: np.ndarray) -> np.ndarray:
+    return np.rint(shades * 255).astype(np.uint8)
 
 
 def find_outlines(mask: np.ndarray) -> list[np.ndarray]:

@@ -159,13 +159,17 @@ def choose_models(folder: str | Path, kind: str) -> Path:
     )
 
 
-def load_model(folder: str | Path, kind: str, build: Callable):
+def load_model(
+    folder: str | Path, kind: str, build: Callable, fill: Callable | None = None
+):
     """Verify a model folder, build its architecture and load its weights.
 
     Args:
         folder: path of the model folder.
         kind: `"segmenter"` or `"classifier"`.
         build: builder called with the manifest's `architecture` as arguments.
+        fill: function of model and weights file that returns what is kept in place of
+            the model, as `members.load_twin`; default the model with these weights.
 
     Returns:
         `(model, manifest)`.
@@ -186,12 +190,17 @@ def load_model(folder: str | Path, kind: str, build: Callable):
         with warnings.catch_warnings():
             # Keras only warns when it leaves a layer as it was.
             warnings.simplefilter("error", UserWarning)
-            model.load_weights(weights)
-        inspection.check_numbers(model)
+            model = (fill or _fill)(model, weights)
     except (TypeError, ValueError, KeyError, UserWarning) as error:
         cause = _shorten(error)
         raise ModelError(f"{folder}: does not fit its manifest: {cause}.") from error
     return model, manifest
+
+
+def _fill(model, weights: Path):
+    model.load_weights(weights)
+    inspection.check_numbers(model.weights, model.weights)
+    return model
 
 
 def _check_bytes(weights: Path, known: dict) -> None:

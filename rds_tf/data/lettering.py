@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from scipy import sparse
 
+from rds_tf.data import preprocessing
+
 LONGEST_PX = 2048  # larger films are reduced to this
 SMALLEST_PX = 6  # height of a letter that can still be read
 CONTRAST = 0.15  # of a stroke with what lies around it
@@ -77,9 +79,10 @@ def _grey(image, labels, label: int, box) -> tuple[float, float]:
     """Return a stroke's grey, and the share of its core that has it."""
     top, bottom, left, right = box
     part = image[top:bottom, left:right]
-    inside = part[labels[top:bottom, left:right] == label]
-    grey = np.quantile(inside, 0.9)
-    core = inside[inside >= np.median(inside)]
+    inside = np.sort(part[labels[top:bottom, left:right] == label])
+    (grey,) = preprocessing.percentiles(inside, 90)
+    median = inside[(len(inside) - 1) // 2 : len(inside) // 2 + 1].mean()
+    core = inside[inside >= median]
     return float(grey), float((np.abs(core - grey) < ONE_GREY / 2).mean())
 
 

@@ -34,23 +34,23 @@ class Classifier:
 
 
 def load_classifiers(
-    path: str | Path = config.SAVED_MODELS, build=None, hold=None
+    path: str | Path = config.SAVED_MODELS, build=None, fill=None
 ) -> list[Classifier]:
     """Load every classifier at `path`, a model folder or a folder of them.
 
     Args:
         path: a model folder, or a folder of model folders.
         build: from `efficientnet.make_builder`, to share it between calls.
-        hold: function of a loaded model, whose result is kept in its place.
+        fill: as in `store.load_model`.
 
     Raises:
         store.ModelError: if there is none, or one is damaged.
     """
     found, build = [], build or efficientnet.make_builder()
     for folder in store.find_models(path, "classifier"):
-        model, manifest = store.load_model(folder, "classifier", build)
+        model, manifest = store.load_model(folder, "classifier", build, fill)
         preprocessing.check_manifest(manifest, folder)
-        found.append(Classifier(hold(model) if hold else model, manifest, folder))
+        found.append(Classifier(model, manifest, folder))
     return found
 
 

@@ -80,7 +80,7 @@ def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
     lungs = segmenter.load_segmenter(store.choose_models(path, "segmenter"))
     joined = ensemble.load(Path(path))
     folders = [Path(path) / member for member in joined.members] or [path]
-    how = efficientnet.make_builder(lend=True), members.Twin
+    how = efficientnet.make_builder(lend=True), members.load_twin
     loaded = [classifier.load_classifiers(folder, *how) for folder in folders]
     return Models(lungs, [one for several in loaded for one in several], joined)
 

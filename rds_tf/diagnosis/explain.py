@@ -86,7 +86,8 @@ def explain(
     bodies = [members.find_model(each) for each in models]
     if method != "grad_cam" and bodies != [*models]:
         raise ValueError(f"Expected Keras models for `{method}`. Received: twins")
-    layers = [activation.find_layer(body, layer) for body in bodies]
+    found = {body: activation.find_layer(body, layer) for body in set(bodies)}
+    layers = [found[body] for body in bodies]
     pairs = list(zip(models, layers, strict=True))
     inputs = tuple(activation.fit_image(image, body) for body in bodies)
     specs = tuple(tf.TensorSpec.from_tensor(each) for each in inputs)

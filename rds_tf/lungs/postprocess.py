@@ -50,7 +50,16 @@ def keep_two_lungs(mask: np.ndarray) -> np.ndarray:
 
 def lung_areas(mask: np.ndarray) -> list[int]:
     """Return the areas in px of a mask's components, largest first."""
-    return sorted(_label(mask)[1].tolist(), reverse=True)
+    return sorted(_label(_cut_out(mask)[0])[1].tolist(), reverse=True)
+
+
+def _cut_out(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the part of a mask that is not 0, and x and y of its corner."""
+    binary = np.ascontiguousarray(mask != 0).view("uint8")
+    x, y, width, height = cv2.boundingRect(binary)
+    if not width:  # OpenCV labels no array of no pixels
+        return binary, (0, 0)
+    return binary[y : y + height, x : x + width], (x, y)
 
 
 def _label(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -60,10 +69,11 @@ def _label(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return labels, np.bincount(labels.ravel())[1:]
 
 
-def _find_centre(component: np.ndarray) -> np.ndarray:
+def _find_centre(component: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
     """Return x and y of the centre of what is True; sums are whole, so exact."""
     moments = cv2.moments(component.view("uint8"), binaryImage=True)
-    return np.array([moments["m10"], moments["m01"]]) / moments["m00"]
+    area, sums = moments["m00"], np.array([moments["m10"], moments["m01"]])
+    return (sums + np.multiply(corner, area)) / area
 
 
 def upright_angle(mask: np.ndarray) -> float:
@@ -80,12 +90,13 @@ def upright_angle(mask: np.ndarray) -> float:
         Degrees in `(-180, 180]`, counter-clockwise positive: turning the picture by
         minus this angle sets the infant upright. 0 for an empty mask.
     """
-    labels, areas = _label(mask)
+    part, corner = _cut_out(mask)
+    labels, areas = _label(part)
     if not len(areas):
         return 0.0
     order = np.argsort(areas)[::-1][:2]
     if len(order) == 2 and areas[order[1]] >= areas[order[0]] / 4:
-        first, second = (_find_centre(labels == 1 + index) for index in order)
+        first, second = (_find_centre(labels == 1 + index, corner) for index in order)
         across = second - first
     else:
         rows, columns = np.nonzero(mask)

@@ -3,12 +3,13 @@
 import gc
 import weakref
 
+import h5py
 import keras
 import numpy as np
 import pytest
 from tf_keras_vis import gradcam
 
-from rds_tf.diagnosis import activation, explain, members
+from rds_tf.diagnosis import activation, efficientnet, explain, members
 
 LAYERS = keras.layers
 IMAGE = np.array([[[1, 0], [0, 1]], [[0, 3], [2, 0]]], np.float32)
@@ -109,6 +110,46 @@ def test_twins_of_one_model_answer_as_models_of_their_own():
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     one = explain.explain(twins[1], IMAGE)
     np.testing.assert_array_equal(one.logits, expected.logits[1:2])
+
+
+@pytest.mark.parametrize("backbone", ["B0", "B3"])
+def test_a_twin_holds_what_keras_would_load(tmp_path, backbone):
+    saved, model = (
+        efficientnet.build_classifier(backbone, image_size=32) for _ in range(2)
+    )
+    saved.save_weights(tmp_path / "model.weights.h5")
+    before = [np.asarray(weight) for weight in model.weights]
+    twin = members.load_twin(model, tmp_path / "model.weights.h5")
+    for kept, weight in zip(before, model.weights, strict=True):
+        np.testing.assert_array_equal(kept, weight)
+    model.load_weights(tmp_path / "model.weights.h5")
+    for value, variable in zip(twin.values, model.variables, strict=True):
+        np.testing.assert_array_equal(value, variable)
+        assert value.dtype == variable.dtype
+
+
+def test_a_twin_of_a_file_laid_out_otherwise_is_read_by_keras(tmp_path):
+    path, model = tmp_path / "model.weights.h5", linear_model([3, 4])
+    model.save_weights(path)
+    with h5py.File(path, "r+") as file:  # half precision, which Keras still takes
+        half = file["layers/dense/vars/0"][()].astype("float16")
+        del file["layers/dense/vars/0"]
+        file["layers/dense/vars/0"] = half
+    other = linear_model([0, 0])
+    assert members.read_arrays(other, path) is None
+    twin = members.load_twin(other, path)
+    for value, variable in zip(twin.values, model.variables, strict=True):
+        np.testing.assert_array_equal(value, variable)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"), [(np.nan, "not all numbers"), (2e6, "holds more than 1e")]
+)
+def test_a_twin_refuses_what_no_training_leaves_behind(tmp_path, value, sentence):
+    path, model = tmp_path / "model.weights.h5", linear_model([value, 1])
+    model.save_weights(path)
+    with pytest.raises(ValueError, match=sentence):
+        members.load_twin(model, path)
 
 
 def test_twins_are_for_grad_cam_alone():
