@@ -33,7 +33,7 @@ import tensorflow as tf
 
 from rds_tf import config, store
 from rds_tf.data import radiograph
-from rds_tf.diagnosis import classifier, diagnose, efficientnet
+from rds_tf.diagnosis import classifier, diagnose, efficientnet, worklist
 from rds_tf.lungs import segmenter, unet
 from rds_tf.phantoms import dataset
 
@@ -119,7 +119,7 @@ def measure(films: list[Path], models: Path, folder: Path, rounds: int):
 
     def run_chain():
         with contextlib.redirect_stderr(io.StringIO()):  # the progress bar
-            diagnose.diagnose_files(films[0].parent, folder / "out", loaded)
+            worklist.diagnose_files(films[0].parent, folder / "out", loaded)
 
     def run_bare():
         for _ in films:

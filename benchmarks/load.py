@@ -134,7 +134,7 @@ def watch_prepare(folder: Path, out: Path, num_films: int) -> np.ndarray:
 
 def watch_diagnose(folder: Path, out: Path, num_films: int) -> np.ndarray:
     """Diagnose the first films in this process; one row of `read_marks` a film."""
-    from rds_tf.diagnosis import diagnose
+    from rds_tf.diagnosis import diagnose, worklist
 
     films, results = out / "films", out / "diagnosed"
     for made in (films, results):
@@ -143,7 +143,7 @@ def watch_diagnose(folder: Path, out: Path, num_films: int) -> np.ndarray:
     for film in sorted((folder / "dicom").iterdir())[:num_films]:
         os.link(film, films / film.name)
     marks = [read_marks()]
-    done, refused = diagnose.diagnose_files(
+    done, refused = worklist.diagnose_files(
         films, results, diagnose.load_models(), lambda *_: marks.append(read_marks())
     )
     print(f"diagnose: {len(done)} diagnosed, {len(refused)} refused")

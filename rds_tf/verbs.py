@@ -145,14 +145,14 @@ def audit(options) -> None:
 
 def diagnose(options) -> int:
     """Diagnose films; 1 if one was refused, or could not be handed over."""
-    from rds_tf.diagnosis import diagnose
+    from rds_tf.diagnosis import diagnose, worklist
 
     if not options.path.exists():
         raise FileNotFoundError(f"{options.path}: there is no such file or folder.")
     not_written = []
     hand_over = _collect_hand_over(not_written) if options.dicom else None
     models = diagnose.load_models(options.models)
-    done, refused = diagnose.diagnose_files(
+    done, refused = worklist.diagnose_files(
         options.path, options.out, models, hand_over
     )
     for record in done:

@@ -19,7 +19,8 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "lungs": "unet postprocess frame passes gate segmenter ladder recipe",
     "diagnosis": "efficientnet activation members other_cams explain imputation "
     "map_controls faithfulness classifier recipe kept_lungs crossval ensemble tubes "
-    "arms audit auditor films wrong_picture picture diagnose",
+    "arms audit auditor films wrong_picture picture diagnose "
+    "worklist",
     "readers": "readings mrmc decisions roe_metz power sizes codes design pack answers",
     "study": "report comparison_page audit_page reader_plots reader_tables "
     "readers_page dicom_source dicom_out demo",

@@ -58,7 +58,9 @@ def _find_letters(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     height = image - ground
     peak = cv2.dilate(height, np.ones((width, width)))  # parts letters that touch
     strokes = (height > np.maximum(CONTRAST, 0.5 * peak)).astype("uint8")
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
+    # Labels of 16 bits take a third of the time, where they cannot run out.
+    kind = cv2.CV_16U if cv2.countNonZero(strokes) < 2**16 else cv2.CV_32S
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes, ltype=kind)
     left, top, wide, tall, area = stats.T
     kept = (np.maximum(wide, tall) >= SMALLEST_PX / 2) & (area >= 4)
     kept &= (tall <= 0.08 * longest) & (wide <= 0.08 * longest)

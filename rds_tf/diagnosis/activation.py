@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import threading
 import weakref
 
 import keras
@@ -12,6 +13,7 @@ import tensorflow as tf
 EPSILON = 4e-7
 
 _TRACES = weakref.WeakKeyDictionary()
+_TRACING = threading.Lock()  # a layer's call is replaced while it is traced
 
 
 def find_layer(model, layer=None):
@@ -59,13 +61,14 @@ def find_trace(build, model, layer, spec, *options):
     Returns:
         A concrete `tf.function`, images of this spec -> what `build` gives.
     """
-    traces = _TRACES.setdefault(model, {})
     key = build, weakref.ref(layer), spec, options
-    if key not in traces:
-        run = build(weakref.ref(model), weakref.ref(layer), *options)
-        function = tf.function(run, autograph=False)
-        traces[key] = function.get_concrete_function(spec)
-    return traces[key]
+    with _TRACING:
+        traces = _TRACES.setdefault(model, {})
+        if key not in traces:
+            run = build(weakref.ref(model), weakref.ref(layer), *options)
+            function = tf.function(run, autograph=False)
+            traces[key] = function.get_concrete_function(spec)
+        return traces[key]
 
 
 def forward(model, layer, images):

@@ -1,24 +1,19 @@
 """A file in, a diagnosis out: lungs, probability, heat map, warnings."""
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from rds_tf import config, engine, store
+from rds_tf import config, store
 from rds_tf.data import header, lettering, radiograph
 from rds_tf.diagnosis import (
     classifier,
     efficientnet,
     ensemble,
-    films,
     members,
-    picture,
     wrong_picture,
 )
 from rds_tf.lungs import gate, segmenter
@@ -186,64 +181,3 @@ def _name(models: Models) -> list[str]:
         else f"{folder.parent.name}/{folder.name}"
         for folder in folders
     ]
-
-
-def diagnose_files(
-    path: str | Path,
-    out: str | Path,
-    models: Models,
-    hand_over: Callable | None = None,
-) -> tuple[list[dict], list[str]]:
-    """Diagnose a file or a folder; write one JSON and one overlay PNG a film.
-
-    Args:
-        path: a film, or a folder that is searched with its subfolders.
-        out: folder for `<name>.json` and `<name>.png`.
-        models: from `load_models`.
-        hand_over: called after each film with its path, its `Diagnosis`, its record
-            of `describe`, its picture of `draw` and the path that its outputs start
-            with, as `study.dicom_out.write`.
-
-    Returns:
-        What was written, and one sentence for each file that was refused.
-    """
-    out = Path(out)
-    with engine.claim(out):
-        return _diagnose_all(Path(path), out, models, hand_over)
-
-
-def _diagnose_all(path: Path, out: Path, models: Models, hand_over: Callable | None):
-    """Diagnose film after film; what is written of one goes beside the next's passes.
-
-    Not beside its reading: there the warnings of the whole process are caught.
-    """
-    done, refused = [], []
-    paths = films.find_films(path, out)
-    names = films.name_outputs(paths, path)
-    films.check_outputs(paths, names, out)
-    write = tuple  # nothing yet
-    bar = tqdm(list(zip(paths, names, strict=True)), disable=None)
-    with futures.ThreadPoolExecutor(1) as aside:
-        try:
-            for film, name in bar:
-                try:
-                    read = radiograph.open_radiograph(film)
-                except radiograph.RadiographError as error:
-                    refused.append(str(error))
-                    continue
-                writing, write = aside.submit(write), tuple
-                found = diagnose_film(read, models)
-                writing.result()
-                done.append(describe(found, film, models))
-                write = partial(_write, found, done[-1], out / name, film, hand_over)
-        finally:  # a run that is ended keeps what it knows
-            write()
-    return done, refused
-
-
-def _write(found: Diagnosis, record: dict, stem: Path, film: Path, hand_over) -> None:
-    drawn = picture.draw(found)
-    picture.write(stem.with_name(f"{stem.name}.png"), drawn)
-    store.write_json(stem.with_name(f"{stem.name}.json"), record)
-    if hand_over:
-        hand_over(film, found, record, drawn, stem)

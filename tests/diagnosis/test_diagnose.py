@@ -6,7 +6,7 @@ import pytest
 
 from rds_tf import store
 from rds_tf.data import radiograph
-from rds_tf.diagnosis import classifier, diagnose, picture
+from rds_tf.diagnosis import classifier, diagnose, picture, worklist
 from rds_tf.diagnosis import films as films_module
 from rds_tf.lungs import segmenter
 
@@ -78,7 +78,7 @@ def test_a_path_that_spells_another_films_name_gets_results_of_its_own(tmp_path)
 
 def test_results_are_not_written_over_the_films(films):
     with pytest.raises(FileExistsError, match=r"b\.png: is a film"):
-        diagnose.diagnose_files(films / "b.png", films, None)
+        worklist.diagnose_files(films / "b.png", films, None)
     assert (films / "b.png").read_bytes() == b"x"
 
 
@@ -119,7 +119,7 @@ def test_each_film_of_a_folder_gets_its_own_results_past_one_that_is_refused(
         np.testing.assert_array_equal(drawn, picture.draw(found))
         handed.append((film.name, record["probability"], stem.name))
 
-    done, refused = diagnose.diagnose_files(grey_films, out, None, hand_over)
+    done, refused = worklist.diagnose_files(grey_films, out, None, hand_over)
     assert [one["file"] for one in done] == ["a.png", "c.png", "d.png"]
     assert [refusal.split(":")[0] for refusal in refused] == ["Cannot use b.png"]
     assert handed == [("a.png", 0.2, "a"), ("c.png", 0.4, "c"), ("d.png", 0.6, "d")]
@@ -136,7 +136,7 @@ def test_results_that_cannot_be_written_end_the_run(grey_films, tmp_path):
     out = tmp_path / "out"
     (out / "a.json").mkdir(parents=True)
     with pytest.raises(OSError, match=r"a\.json"):
-        diagnose.diagnose_files(grey_films, out, None)
+        worklist.diagnose_files(grey_films, out, None)
 
 
 def test_a_run_that_is_ended_keeps_what_it_knows(grey_films, tmp_path, monkeypatch):
@@ -147,5 +147,5 @@ def test_a_run_that_is_ended_keeps_what_it_knows(grey_films, tmp_path, monkeypat
 
     monkeypatch.setattr(radiograph, "open_radiograph", read)
     with pytest.raises(KeyboardInterrupt):
-        diagnose.diagnose_files(grey_films, tmp_path / "out", None)
+        worklist.diagnose_files(grey_films, tmp_path / "out", None)
     assert names(sorted((tmp_path / "out").glob("[!.]*"))) == ["a.json", "a.png"]
