@@ -71,9 +71,9 @@ def read_arrays(model, path: str | Path) -> list[np.ndarray] | None:
             count[name] += 1
             for place, weight in enumerate(layer.weights):
                 array = file.get(f"layers/{name}{number}/vars/{place}")
-                if array is None or array.shape != tuple(weight.shape):
+                if not isinstance(array, h5py.Dataset):
                     return None
-                if array.dtype != weight.dtype:
+                if (array.shape, array.dtype) != (tuple(weight.shape), weight.dtype):
                     return None
                 found[id(weight)] = array[()]
     return [found[id(weight)] for weight in model.weights]

@@ -126,12 +126,16 @@ def repeats_rows(image: np.ndarray) -> bool:
     limit = SAME_ROWS * float(np.abs(film - film.mean(0)).mean())
     step = max(1, len(film) // 400)
     for lag in range(max(2, len(film) // 25), len(film) // 2):
+        coarsely, finely = [
+            (rows[lag::step], rows[:-lag:step]) for rows in (coarse, film)
+        ]
         # Means of neighbours differ by no more than these do, so few numbers rule out
         # most lags; OpenCV sums in another order, so near the bound NumPy decides.
-        if all(
-            cv2.norm(rows[lag::step], rows[:-lag:step], cv2.NORM_L1)
-            <= 1.001 * limit * rows[lag::step].size
-            for rows in (coarse, film)
-        ) and (float(np.abs(film[lag::step] - film[:-lag:step]).mean()) < limit):
+        if any(
+            cv2.norm(*pair, cv2.NORM_L1) > 1.001 * limit * pair[0].size
+            for pair in (coarsely, finely)
+        ):
+            continue
+        if float(np.abs(np.subtract(*finely)).mean()) < limit:
             return True
     return False

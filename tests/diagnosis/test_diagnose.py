@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 
 import cv2
@@ -130,6 +131,23 @@ def test_each_film_of_a_folder_gets_its_own_results_past_one_that_is_refused(
         assert store.read_json(out / f"{name}.json")["probability"] == grey
         drawn = cv2.imread(str(out / f"{name}.png"))
         assert (drawn[:40] == drawn[0, 0]).all() and drawn.shape[0] > 40
+
+
+def test_films_after_the_first_are_with_the_networks_two_at_a_time(
+    grey_films, tmp_path, monkeypatch
+):
+    meet, alone = threading.Barrier(2), diagnose.diagnose_film
+    seen = []
+
+    def judge(film, models):
+        seen.append(film)
+        if len(seen) > 1:
+            meet.wait(timeout=60)  # breaks where the other never comes
+        return alone(film, models)
+
+    monkeypatch.setattr(diagnose, "diagnose_film", judge)
+    done, _ = worklist.diagnose_files(grey_films, tmp_path / "out", None)
+    assert [one["file"] for one in done] == ["a.png", "c.png", "d.png"]
 
 
 def test_results_that_cannot_be_written_end_the_run(grey_films, tmp_path):

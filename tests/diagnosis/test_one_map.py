@@ -142,6 +142,15 @@ def test_a_twin_of_a_file_laid_out_otherwise_is_read_by_keras(tmp_path):
         np.testing.assert_array_equal(value, variable)
 
 
+def test_a_group_in_the_place_of_an_array_is_no_array(tmp_path):
+    path, model = tmp_path / "model.weights.h5", linear_model([3, 4])
+    model.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        del file["layers/dense/vars/0"]
+        file.create_group("layers/dense/vars/0")
+    assert members.read_arrays(model, path) is None
+
+
 @pytest.mark.parametrize(
     ("value", "sentence"), [(np.nan, "not all numbers"), (2e6, "holds more than 1e")]
 )
