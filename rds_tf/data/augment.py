@@ -1,36 +1,17 @@
-"""Random changes of a batch of images and their masks, in the TensorFlow graph.
+"""Random changes of films and their masks, by OpenCV and NumPy.
 
-Every draw is stateless: it depends on the seed that the batch comes with and on
-nothing else, so that runs repeat and batches can be made in parallel.
+What is drawn depends on the generator that is handed in and on nothing else, so that
+runs repeat and batches can be made in parallel: both libraries let other threads run.
 """
 
+import functools
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-import tensorflow as tf
 
-
-class Draw:
-    """Uniform draws for a batch, each from a seed of its own."""
-
-    def __init__(self, seed, batch_size):
-        """Start from a seed `(2,)` int and the number of images in the batch."""
-        self.seed = tf.cast(seed, "int32")
-        self.batch_size = batch_size
-
-    def uniform(self, low: float, high: float):
-        """Return `(B,)` draws from [low, high)."""
-        return self.fill([self.batch_size], low, high)
-
-    def fill(self, shape, low: float, high: float):
-        """Return draws of any shape from [low, high)."""
-        self.seed += [0, 1]
-        return tf.random.stateless_uniform(shape, self.seed, low, high)
-
-    def normal(self, shape):
-        """Return standard normal draws of any shape."""
-        self.seed += [0, 1]
-        return tf.random.stateless_normal(shape, self.seed)
+NUM_GRAINS = 2**22  # drawn once; the grain of a film begins anywhere among them
+LEVELS = np.linspace(0, 1, 256, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -54,90 +35,93 @@ MOSTLY_UPRIGHT = Geometry(0.2, 180.0, (0.85, 1.35))  # as the upright pass sees 
 STRAIGHT = Geometry(0.5, 12.0, (0.8, 1.25))
 
 
-def vary_geometry(images, masks, seed, geometry: Geometry = ANY_ANGLE):
-    """Rotate, scale, shift and mirror images and masks by the same draws.
+def vary_batch(
+    images: np.ndarray,
+    masks: np.ndarray | None,
+    seed: int,
+    geometry: Geometry = ANY_ANGLE,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Change each film of a batch by draws of its own, and its mask with it.
 
     Args:
-        images: float32 `(B, S, S, 1)`.
-        masks: float32 `(B, S, S, M)`.
-        seed: int `(2,)`.
-        geometry: how far.
+        images: uint8 `(B, S, S, 1)`.
+        masks: uint8 `(B, S, S, M)` of {0, 1}, M at most 4; None without any.
+        seed: the same gives the same batch.
+        geometry: how far films are turned and scaled.
 
     Returns:
-        Images and masks of the same shapes; black and 0 where nothing was.
+        float32 `(B, S, S, 1)` in `[0, 1]`, and masks as float32, or None.
     """
-    shape = tf.shape(images)
-    draw = Draw(seed, shape[0])
-    size = tf.cast(shape[1], "float32")
+    rng = np.random.default_rng(seed)
+    varied = np.empty(images.shape, np.float32)
+    moved = None if masks is None else np.empty(masks.shape, np.float32)
+    for place, image in enumerate(images[..., 0]):
+        matrix = draw_matrix(rng, len(image), geometry)
+        varied[place, ..., 0] = vary_intensity(move(image, matrix), rng)
+        if masks is not None:
+            moved[place] = move(masks[place], matrix).reshape(masks.shape[1:])
+    return varied, moved
+
+
+def draw_matrix(rng: np.random.Generator, size: int, geometry: Geometry) -> np.ndarray:
+    """Draw a turn, a scale, a shift and a mirror: `(2, 3)`, to where it comes from."""
     large = geometry.max_angle_degrees
-    limit = tf.where(draw.uniform(0, 1) < geometry.turned, large, min(15.0, large))
-    angle = draw.uniform(-1, 1) * limit * np.pi / 180
-    scale = tf.exp(draw.uniform(*np.log(geometry.scale)))
-    mirror = tf.where(draw.uniform(0, 1) < 0.5, 1.0, -1.0)
-    cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
-    a, b, c, d = cos * mirror, -sin, sin * mirror, cos
-    centre = (size - 1) / 2
-    right = centre * (1 - a - b) + size * draw.uniform(-0.08, 0.08)
-    down = centre * (1 - c - d) + size * draw.uniform(-0.08, 0.08)
-    zero = tf.zeros_like(a)
-    both = tf.concat([images, masks], -1)
-    turned = tf.raw_ops.ImageProjectiveTransformV3(
-        images=both,
-        transforms=tf.stack([a, b, right, c, d, down, zero, zero], 1),
-        output_shape=shape[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )
-    turned = tf.ensure_shape(turned, both.shape)
-    return turned[..., :1], tf.round(turned[..., 1:])
+    limit = large if rng.random() < geometry.turned else min(15.0, large)
+    angle = np.deg2rad(rng.uniform(-limit, limit))
+    scale = np.exp(rng.uniform(*np.log(geometry.scale)))
+    mirror = 1.0 if rng.random() < 0.5 else -1.0
+    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
+    turn = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
+    centre = np.full(2, (size - 1) / 2)
+    shift = size * rng.uniform(-0.08, 0.08, 2)
+    return np.column_stack([turn, centre - turn @ centre + shift])
 
 
-def vary_intensity(images, seed):
-    """Vary exposure, gamma, grain and sharpness of films and cover a rectangle.
+def move(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Look up each pixel where the matrix says, bilinear; black and 0 outside."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=flags)
+
+
+def vary_intensity(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Vary exposure, gamma, grain and sharpness of a film and cover a rectangle.
 
     The settings follow nnU-Net (Isensee et al., Nature Methods 2021), scaled to
     radiographs: gamma 0.6 to 1.6 (in three of ten on the inverted film), contrast
     0.7 to 1.3, noise up to 0.06, lower resolution, a blank device or tape.
 
     Args:
-        images: float32 `(B, S, S, 1)` in `[0, 1]`.
-        seed: int `(2,)`.
+        image: uint8 `(S, S)`.
+        rng: whose next draws are used.
 
     Returns:
-        float32 `(B, S, S, 1)` in `[0, 1]`.
+        float32 `(S, S)` in `[0, 1]`.
     """
-    known, shape = images.shape, tf.shape(images)
-    draw = Draw(seed, shape[0])
-
-    def each(values):
-        return values[:, None, None, None]
-
-    gamma = each(tf.exp(draw.uniform(np.log(0.6), np.log(1.6))))
-    inverted = each(draw.uniform(0, 1) < 0.3)
-    images = tf.clip_by_value(images, 0.0, 1.0)
-    images = tf.where(inverted, 1 - images, images) ** gamma
-    images = tf.where(inverted, 1 - images, images)
-    contrast, lift = draw.uniform(0.7, 1.3), draw.uniform(-0.12, 0.12)
-    images = (images - 0.5) * each(contrast) + 0.5 + each(lift)
-    soft = tf.image.resize(tf.image.resize(images, shape[1:3] // 2), shape[1:3])
-    images = tf.where(each(draw.uniform(0, 1) < 0.2), soft, images)
-    sigma = each(0.06 * draw.uniform(0, 1) ** 2)
-    images += draw.normal(shape) * sigma
-    fill = each(draw.uniform(0, 1))
-    images = tf.where(_rectangles(draw, shape), fill, images)
-    return tf.ensure_shape(tf.clip_by_value(images, 0.0, 1.0), known)
+    grey = cv2.LUT(image, _draw_curve(rng))
+    height, width = image.shape
+    if rng.random() < 0.2:
+        small = cv2.resize(grey, (max(1, width // 2), max(1, height // 2)))
+        grey = cv2.resize(small, (width, height))
+    sigma, grains = 0.06 * rng.random() ** 2, _draw_grains()
+    start = rng.integers(len(grains) - image.size)
+    grain = grains[start : start + image.size].reshape(image.shape)
+    grey = cv2.scaleAdd(grain, sigma, grey)
+    if rng.random() < 0.3:
+        top, left = (rng.uniform(0.0, 0.9, 2) * image.shape).astype(int)
+        tall, wide = np.ceil(rng.uniform(0.03, 0.2, 2) * image.shape).astype(int)
+        grey[top : top + tall, left : left + wide] = rng.random()
+    return np.clip(grey, 0, 1, out=grey)
 
 
-def _rectangles(draw: Draw, shape):
-    """Return bool `(B, S, S, 1)` rectangles, empty in seven of ten images."""
-    side = tf.cast(shape[1], "float32")
-    here = tf.cast(draw.uniform(0, 1) < 0.3, "float32")
-    steps = tf.range(side)[None]
+def _draw_curve(rng: np.random.Generator) -> np.ndarray:
+    """Draw the grey, beyond [0, 1] too, that each of 256 levels becomes."""
+    gamma = np.exp(rng.uniform(np.log(0.6), np.log(1.6)))
+    curve = 1 - (1 - LEVELS) ** gamma if rng.random() < 0.3 else LEVELS**gamma
+    contrast, lift = rng.uniform(0.7, 1.3), rng.uniform(-0.12, 0.12)
+    return ((curve - 0.5) * contrast + (0.5 + lift)).astype(np.float32)
 
-    def band():
-        start = draw.uniform(0.0, 0.9)[:, None] * side
-        extent = (here * draw.uniform(0.03, 0.2))[:, None] * side
-        return (steps >= start) & (steps < start + extent)
 
-    return (band()[:, :, None] & band()[:, None, :])[..., None]
+@functools.cache
+def _draw_grains() -> np.ndarray:
+    """Draw normal numbers, float32, once: they take longer than all else."""
+    return np.random.default_rng(0).standard_normal(NUM_GRAINS, np.float32)

@@ -114,19 +114,13 @@ def segmentation_dataset(
     def finish(image, mask):
         return tf.cast(image, "float32") / 255, tf.cast(mask, "float32")
 
-    def vary(seed, pair):
-        image, mask = finish(*pair)
-        seed = tf.stack([seed, 0])
-        image, mask = augment.vary_geometry(image, mask, seed, geometry)
-        return augment.vary_intensity(image, seed + [0, 1000]), mask
-
     places = tf.data.Dataset.range(len(images))
     if not training:
         dataset = _take(places.batch(batch_size), images, masks)
         return dataset.map(finish).prefetch(tf.data.AUTOTUNE)
     places = places.shuffle(len(images), seed=0).repeat().batch(batch_size)
-    dataset = _take(places, images, masks)
-    return _number(dataset).map(vary, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    dataset = _vary(_take(places, images, masks), geometry, with_masks=True)
+    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def classification_dataset(
@@ -148,12 +142,6 @@ def classification_dataset(
     def finish(image, label):
         return tf.cast(image, "float32") / 255, label
 
-    def vary(seed, pair):
-        image, label = finish(*pair)
-        seed = tf.stack([seed, 0])
-        image, _ = augment.vary_geometry(image, image, seed, augment.STRAIGHT)
-        return augment.vary_intensity(image, seed + [0, 1000]), label
-
     if not training:
         places = tf.data.Dataset.range(len(images)).batch(batch_size)
         dataset = _take(places, images, labels)
@@ -166,8 +154,9 @@ def classification_dataset(
         part = tf.data.Dataset.from_tensor_slices(chosen)
         classes.append(part.shuffle(len(chosen), seed=value).repeat())
     places = tf.data.Dataset.sample_from_datasets(classes, [0.5, 0.5], seed=0)
-    dataset = _number(_take(places.batch(batch_size), images, labels))
-    return dataset.map(vary, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    dataset = _take(places.batch(batch_size), images, labels)
+    dataset = _vary(dataset, augment.STRAIGHT, with_masks=False)
+    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def _take(places: tf.data.Dataset, *arrays) -> tf.data.Dataset:
@@ -193,6 +182,22 @@ def _take(places: tf.data.Dataset, *arrays) -> tf.data.Dataset:
     return places.map(gather)
 
 
-def _number(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Give every batch its number, from which its augmentation is drawn."""
-    return tf.data.Dataset.zip(tf.data.Dataset.counter(dtype="int32"), batches)
+def _vary(
+    batches: tf.data.Dataset, geometry: augment.Geometry, *, with_masks: bool
+) -> tf.data.Dataset:
+    """Augment batches, each by draws that its number decides."""
+
+    def draw(number, images, others):
+        masks = others if with_masks else None
+        images, masks = augment.vary_batch(images, masks, int(number), geometry)
+        return images, others if masks is None else masks
+
+    def vary(number, pair):
+        kinds = ["float32"] * 2
+        varied = tf.numpy_function(draw, [number, *pair], kinds, stateful=False)
+        for new, old in zip(varied, pair, strict=True):
+            new.set_shape(old.shape)
+        return tuple(varied)
+
+    numbers = tf.data.Dataset.counter(dtype="int32")
+    return tf.data.Dataset.zip(numbers, batches).map(vary, tf.data.AUTOTUNE)

@@ -14,41 +14,86 @@ from rds_tf.data import augment, pipeline, radiograph
 
 @pytest.fixture
 def batch():
-    images = np.zeros((8, 32, 32, 1), "float32")
-    images[:, 8:24, 4:14] = 0.8
-    return tf.constant(images), tf.constant((images > 0.5).astype("float32"))
+    images = np.zeros((8, 32, 32, 1), "uint8")
+    images[:, 8:24, 4:14] = 204
+    return images, (images > 128).astype("uint8")
 
 
-def test_image_and_mask_move_together(batch):
-    images, masks = augment.vary_geometry(*batch, [3, 0])
-    inside = images.numpy()[masks.numpy() == 1]
-    outside = images.numpy()[masks.numpy() == 0]
-    assert inside.min() >= 0.39 and outside.max() <= 0.41
+def move(batch, seed):
+    """Draw a matrix from the seed; move the first film and its mask by it."""
+    rng = np.random.default_rng(seed)
+    matrix = augment.draw_matrix(rng, 32, augment.ANY_ANGLE)
+    return tuple(augment.move(part[0], matrix) for part in batch)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_image_and_mask_move_together(batch, seed):
+    image, mask = move(batch, seed)
+    assert mask.any()
+    assert image[mask == 1].min() >= 101 and image[mask == 0].max() <= 103
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_turned_mask_keeps_its_area_but_for_scale(batch, seed):
+    _, mask = move(batch, seed)
+    assert mask.sum() / 160 < 1.4**2 * 1.1  # may leave the frame, cannot grow more
+
+
+def test_a_matrix_of_no_change_leaves_all_as_it_was(batch):
+    still = augment.Geometry(1.0, 0.0, (1.0, 1.0))
+    matrices = [
+        augment.draw_matrix(np.random.default_rng(seed), 32, still)
+        for seed in range(40)
+    ]
+    kept = [matrix for matrix in matrices if matrix[0, 0] > 0]
+    assert 10 < len(kept) < 30  # the others are mirrored
+    for matrix in kept:
+        np.testing.assert_allclose(matrix[:, :2], np.eye(2), atol=1e-12)
+        assert np.abs(matrix[:, 2]).max() <= 0.08 * 32
+    moved = augment.move(batch[0][0], np.eye(2, 3))
+    np.testing.assert_array_equal(moved, batch[0][0, ..., 0])
+
+
+def test_several_masks_move_each_for_itself(batch):
+    images, masks = batch
+    both = np.concatenate([masks, 1 - masks], -1)
+    _, alone = augment.vary_batch(images, masks, 3)
+    _, together = augment.vary_batch(images, both, 3)
+    # OpenCV rounds a half up or down, by the number of channels.
+    assert (together[..., :1] != alone).mean() < 0.01
+    assert (together.sum(-1) == 0).any()  # where the film has left the frame
 
 
 def test_the_same_seed_gives_the_same_batch_and_another_seed_another(batch):
-    first, _ = augment.vary_geometry(*batch, [3, 0])
-    again, _ = augment.vary_geometry(*batch, [3, 0])
-    other, _ = augment.vary_geometry(*batch, [4, 0])
+    first, again, other = (augment.vary_batch(*batch, seed)[0] for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
-    assert (first.numpy() != other.numpy()).any()
+    assert (first != other).any()
 
 
-def test_images_of_a_batch_get_draws_of_their_own(batch):
-    images, _ = augment.vary_geometry(*batch, [3, 0])
-    assert (images[0].numpy() != images[1].numpy()).any()
+def test_films_of_a_batch_get_draws_of_their_own(batch):
+    images, _ = augment.vary_batch(*batch, 3)
+    assert (images[0] != images[1]).any()
 
 
-def test_a_turned_mask_keeps_its_area_but_for_scale(batch):
-    _, masks = augment.vary_geometry(*batch, [5, 0])
-    areas = tf.reduce_sum(masks, (1, 2, 3)).numpy() / 160
-    assert (areas < 1.4**2 * 1.1).all()  # may leave the frame, cannot grow more
+@pytest.mark.parametrize("seed", range(5))
+def test_intensity_stays_in_range_and_changes_the_film(batch, seed):
+    film = batch[0][0, ..., 0]
+    varied = augment.vary_intensity(film, np.random.default_rng(seed))
+    assert varied.dtype == np.float32 and varied.shape == film.shape
+    assert varied.min() >= 0 and varied.max() <= 1
+    assert np.abs(varied - film / 255).mean() > 0.01
 
 
-def test_intensity_stays_in_range_and_changes_the_film(batch):
-    images = augment.vary_intensity(batch[0], [1, 0]).numpy()
-    assert images.min() >= 0 and images.max() <= 1
-    assert np.abs(images - batch[0].numpy()).mean() > 0.01
+def test_a_rectangle_covers_three_of_ten_films():
+    grey = np.full((64, 64), 128, "uint8")
+    films = [
+        augment.vary_intensity(grey, np.random.default_rng(seed)) for seed in range(400)
+    ]
+    # Grain of 0.06 leaves no row of four equal pixels, a rectangle does.
+    covered = [(np.diff(film, axis=1) == 0).any() for film in films]
+    clipped = [film.min() == 0 or film.max() == 1 for film in films]
+    share = np.mean([c for c, cut in zip(covered, clipped, strict=True) if not cut])
+    assert 0.22 < share < 0.38  # 400 draws, standard error 0.023
 
 
 def test_training_batches_repeat_from_run_to_run():
