@@ -1,6 +1,6 @@
 """Time the whole of `diagnose` beside the sum of its bare network passes.
 
-    python benchmarks/diagnose_cost.py [--films 6] [--rounds 5] [--json FILE]
+    python benchmarks/diagnose_cost.py [--films 12] [--rounds 5] [--json FILE]
 
 An ensemble of five B0 and the segmenter with its six passes (four quarter turns, two
 upright ones) diagnose a folder of phantoms, files written as the verb writes them:
@@ -67,7 +67,7 @@ print(imported - begun, time.perf_counter() - imported)
 def main():
     """Time every case, then cold processes; print the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--films", type=int, default=6)
+    parser.add_argument("--films", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cases", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--json", type=Path, help="file for the rows")

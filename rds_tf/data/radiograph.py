@@ -2,7 +2,6 @@
 
 import io
 import logging
-import warnings
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,8 +83,7 @@ def open_radiograph(path: str | Path) -> Radiograph:
     """
     path = Path(path)
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with telling.complaints() as complaints:
             data = sources.read_whole(path, MAX_BYTES)
             if _is_picture(data):
                 film = Radiograph(*_read_picture(data))
@@ -96,7 +94,7 @@ def open_radiograph(path: str | Path) -> Radiograph:
     except Exception as error:  # pydicom and its decoders raise some ten types
         cause = telling.tell_cause(error)
         raise RadiographError(f"Cannot read {path.name}: {cause}.") from error
-    messages = dict.fromkeys(telling.quote_nothing(w.message) for w in caught)
+    messages = dict.fromkeys(telling.quote_nothing(one) for one in complaints)
     return replace(film, warnings=tuple(messages))
 
 

@@ -2,6 +2,10 @@
 
 import hashlib
 import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pydicom
 from pydicom import datadict
@@ -21,6 +25,7 @@ CODES = {
     *("IDENTITY", "INVERSE", "LINEAR", "LINEAR_EXACT", "SIGMOID"),
 }
 ATTRIBUTES = {names[2] for names in datadict.DicomDictionary.values()}
+_TURN = threading.RLock()  # filters of warnings belong to the process
 MARK = r"""\bb?['"](?!\w)|(?<!\w)b?['"]"""
 
 
@@ -48,6 +53,31 @@ def tell_cause(error: Exception) -> str:
     """Say what an exception says, in one line without its full stop."""
     text = getattr(error, "strerror", None) or quote_nothing(error)
     return text.rstrip(".") or type(error).__name__
+
+
+@contextmanager
+def complaints() -> Iterator[list[Warning]]:
+    """Keep what this thread is warned of, for as long as the block takes.
+
+    `warnings.catch_warnings` alone would take those of all threads, and two at once
+    would leave each other's filters behind.
+
+    Yields:
+        The warnings so far, in their order, repeated ones too.
+    """
+    here, kept = threading.get_ident(), []
+    with _TURN, warnings.catch_warnings():
+        warnings.simplefilter("always")
+        show = warnings.showwarning
+
+        def keep(message, *others, **more):
+            if threading.get_ident() == here:
+                kept.append(message)
+            else:
+                show(message, *others, **more)
+
+        warnings.showwarning = keep
+        yield kept
 
 
 def quote_nothing(message: object) -> str:

@@ -1,8 +1,8 @@
 """A worklist: every film of a folder diagnosed, two at a time, results beside it."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from concurrent import futures
-from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -40,55 +40,56 @@ def diagnose_files(
         names = films.name_outputs(paths, path)
         films.check_outputs(paths, names, out)
         stems = [out / name for name in names]
-        todo = tqdm(list(zip(paths, stems, strict=True)), disable=None)
-        return _diagnose_all(todo, models, hand_over)
+        todo = list(zip(paths, stems, strict=True))
+        with tqdm(total=len(todo), disable=None) as bar:
+            return _diagnose_all(todo, models, hand_over, bar)
 
 
-def _diagnose_all(todo, models: diagnose.Models, hand_over: Callable | None):
-    """Diagnose each `(path, stem)`; results are written beside the next films' passes.
-
-    Not beside their reading: there the warnings of the whole process are caught.
-    """
-    done, refused, judge = [], [], diagnose.diagnose_film
-    write = list  # nothing yet
-    with futures.ThreadPoolExecutor(1 + ABREAST) as pool:
-        try:
-            for batch in _read(todo, refused):
-                writing, known = pool.submit(write), []
-                write = partial(_write, known, hand_over)
-                asked = [pool.submit(judge, film, models) for _, _, film in batch]
-                for (source, stem, _), answer in zip(batch, asked, strict=True):
-                    found = answer.result()
-                    done.append(diagnose.describe(found, source, models))
-                    known.append((source, stem, found, done[-1]))
-                writing.result()
-        finally:  # a run that is ended keeps what it knows
-            write()
-    return done, refused
-
-
-def _read(todo, refused: list[str]) -> Iterator[list[tuple]]:
-    """Yield `(path, stem, radiograph)` of the first film, then of `ABREAST` at a time.
+def _diagnose_all(todo: list, models: diagnose.Models, hand_over, bar: tqdm):
+    """Diagnose each `(path, stem)`: while some are judged, one is read and one written.
 
     The first is alone with the networks, which are compiled then.
     """
-    batch, size = [], 1
-    for source, stem in todo:
+    done, refused = [], []
+    asked, writing = deque(), deque()
+    with (
+        futures.ThreadPoolExecutor(1) as writer,
+        futures.ThreadPoolExecutor(ABREAST) as judges,
+    ):
+
+        def take():
+            source, stem, answer = asked.popleft()
+            found = answer.result()
+            done.append(diagnose.describe(found, source, models))
+            if len(writing) > 1:  # films that wait to be written would fill the memory
+                writing.popleft().result()
+            known = source, stem, found, done[-1], hand_over
+            writing.append(writer.submit(_write, *known))
+            bar.update()
+
         try:
-            batch.append((source, stem, radiograph.open_radiograph(source)))
-        except radiograph.RadiographError as error:
-            refused.append(str(error))
-        if len(batch) == size:
-            yield batch
-            batch, size = [], ABREAST
-    if batch:
-        yield batch
+            for source, stem in todo:
+                try:
+                    film = radiograph.open_radiograph(source)
+                except radiograph.RadiographError as error:
+                    refused.append(str(error))
+                    bar.update()
+                    continue
+                while len(asked) >= (ABREAST if done else 1):
+                    take()
+                answer = judges.submit(diagnose.diagnose_film, film, models)
+                asked.append((source, stem, answer))
+        finally:  # a run that is ended keeps what it knows
+            while asked:
+                take()
+        for one in writing:
+            one.result()
+    return done, refused
 
 
-def _write(known: list[tuple], hand_over: Callable | None) -> None:
-    for source, stem, found, record in known:
-        drawn = picture.draw(found)
-        picture.write(stem.with_name(f"{stem.name}.png"), drawn)
-        store.write_json(stem.with_name(f"{stem.name}.json"), record)
-        if hand_over:
-            hand_over(source, found, record, drawn, stem)
+def _write(source: Path, stem: Path, found, record: dict, hand_over) -> None:
+    drawn = picture.draw(found)
+    picture.write(stem.with_name(f"{stem.name}.png"), drawn)
+    store.write_json(stem.with_name(f"{stem.name}.json"), record)
+    if hand_over:
+        hand_over(source, found, record, drawn, stem)

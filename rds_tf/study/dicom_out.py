@@ -7,7 +7,6 @@ study; both are made by highdicom, which holds them to the standard.
 
 import hashlib
 import io
-import warnings
 from pathlib import Path
 
 import highdicom
@@ -18,6 +17,7 @@ from pydicom.sr.codedict import codes
 
 import rds_tf
 from rds_tf import config, engine
+from rds_tf.data import telling
 from rds_tf.diagnosis import diagnose
 from rds_tf.study import dicom_source
 
@@ -46,8 +46,7 @@ def write(
             to it needs, or is of a class that is not one film.
         OSError: if a file cannot be written.
     """
-    with warnings.catch_warnings():  # `found.warnings` tells what is odd in the source
-        warnings.simplefilter("ignore")
+    with telling.complaints():  # `found.warnings` tells what is odd in the source
         source = dicom_source.read_source(film)
         if found.mask.shape != (source.Rows, source.Columns):
             raise dicom_source.HandOverError(

@@ -1,5 +1,8 @@
 """Words of headers and of decoders are told only where they can be nobody's name."""
 
+import threading
+import warnings
+
 import pydicom
 import pytest
 
@@ -47,3 +50,35 @@ def test_only_codes_of_the_standard_are_told(held, told):
 )
 def test_only_small_numbers_are_told(value, told):
     assert telling.tell_number(value) == told
+
+
+def test_each_thread_keeps_its_own_complaints_in_their_order():
+    with pytest.warns(UserWarning, match="of another thread") as outside:
+        with telling.complaints() as kept:
+            warnings.warn("one", stacklevel=1)
+            say = threading.Thread(
+                target=warnings.warn, args=("of another thread",), daemon=True
+            )
+            say.start()
+            say.join()
+            for _ in range(2):  # a repeated one too
+                warnings.warn("two", stacklevel=1)
+    assert [str(one) for one in kept] == ["one", "two", "two"]
+    assert [str(one.message) for one in outside] == ["of another thread"]
+
+
+def test_two_threads_that_keep_complaints_leave_no_filter_behind():
+    before = list(warnings.filters), warnings.showwarning
+    inside = threading.Event()
+
+    def keep():
+        with telling.complaints():
+            inside.set()
+
+    with telling.complaints():
+        other = threading.Thread(target=keep, daemon=True)
+        other.start()
+        assert not inside.wait(0.1)  # it waits for its turn
+    other.join(5)
+    assert inside.is_set()
+    assert (list(warnings.filters), warnings.showwarning) == before
