@@ -58,7 +58,8 @@ def draw_layers(
     grey, warm, colours = _blend(image, heatmap)
     rgb = cv2.cvtColor(_to_levels(grey), cv2.COLOR_GRAY2RGB)
     rgb[warm] = _to_levels(colours)
-    rgb = np.repeat(np.repeat(rgb, factor, axis=0), factor, axis=1)
+    if factor > 1:
+        rgb = np.repeat(np.repeat(rgb, factor, axis=0), factor, axis=1)
     if mask is not None:
         width = outline_px or max(1, rgb.shape[1] // 400)
         colour = [round(255 * part) for part in matplotlib.colors.to_rgb(OUTLINE)]
@@ -115,13 +116,12 @@ def _blend(image: np.ndarray, heatmap: np.ndarray | None) -> tuple:
     """Return the film `(H, W)`, where it is warm, and the `(N, 3)` colours there."""
     grey = np.clip(image, 0, 1).astype("float32")
     if heatmap is None:
-        return grey, np.zeros(grey.shape, bool), np.zeros((0, 3))
+        return grey, np.zeros(grey.shape, bool), np.zeros((0, 3), "float32")
     warm = heatmap > 0  # elsewhere the film shows as it is
     heat = np.clip(heatmap[warm], 0, 1)
     alpha = 0.65 * heat[:, None]
-    colours = matplotlib.colormaps["inferno"](heat)[:, :3]
-    blended = (1 - alpha) * grey[warm][:, None] + alpha * colours
-    return grey.astype("float64"), warm, blended
+    colours = matplotlib.colormaps["inferno"](heat)[:, :3].astype("float32")
+    return grey, warm, (1 - alpha) * grey[warm][:, None] + alpha * colours
 
 
 def _to_levels(shades: np.ndarray) -> np.ndarray:

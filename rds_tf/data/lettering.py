@@ -42,7 +42,7 @@ def find_lines(image: np.ndarray) -> list[tuple[int, int, int, int]]:
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     found = []
     for ink in (image, 1 - image):
-        boxes, greys = _find_letters(np.ascontiguousarray(ink, "float32"))
+        boxes, greys = _find_letters(ink.astype("float32"))
         turned = boxes[:, [2, 3, 0, 1]]
         found += _join(boxes, greys, image.shape)
         lines = _join(turned, greys, image.shape[::-1])
@@ -54,10 +54,12 @@ def _find_letters(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return boxes `(N, 4)` as in `find_lines`, and greys `(N,)`, of bright strokes."""
     longest = max(image.shape)
     width = 2 * max(2, round(0.008 * longest)) + 1  # wider ones are no strokes
-    ground = cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((width, width)))
-    height = image - ground
+    levels = cv2.convertScaleAbs(image, alpha=255)  # a third of the time of floats
+    ground = cv2.morphologyEx(levels, cv2.MORPH_OPEN, np.ones((width, width)))
+    height = levels - ground
     peak = cv2.dilate(height, np.ones((width, width)))  # parts letters that touch
-    strokes = (height > np.maximum(CONTRAST, 0.5 * peak)).astype("uint8")
+    least = np.maximum(np.uint8(255 * CONTRAST), peak // 2)
+    strokes = (height > least).view("uint8")
     # Labels of 16 bits take a third of the time, where they cannot run out.
     kind = cv2.CV_16U if cv2.countNonZero(strokes) < 2**16 else cv2.CV_32S
     _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes, ltype=kind)

@@ -26,13 +26,11 @@ def draw(found) -> np.ndarray:
     """
     scale = min(1.0, LONGEST_PX / max(found.image.shape))
     size = tuple(max(1, round(side * scale)) for side in found.image.shape[::-1])
-    image, mask, heat = (
-        cv2.resize(array, size, interpolation=cv2.INTER_AREA)
-        for array in (preprocessing.stretch(found.image), found.mask, found.heatmap)
-    )
+    film = cv2.resize(found.image, size, interpolation=cv2.INTER_AREA)
+    mask, heat = (cv2.resize(layer, size) for layer in (found.mask, found.heatmap))
     said = f"{found.verdict}, probability {found.probability:.2f}"
     caption = "\n".join([said, *found.doubts])
-    return overlay.draw_overlay(image, mask, heat, caption)
+    return overlay.draw_overlay(preprocessing.stretch(film), mask, heat, caption)
 
 
 def write(path: Path, picture: np.ndarray) -> None:
