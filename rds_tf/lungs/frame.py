@@ -22,7 +22,7 @@ class Frame:
 
     shape: tuple[int, int]
     angle_degrees: float
-    box: tuple[int, int, int, int]
+    box: postprocess.Box
 
     @property
     def side(self) -> int:
@@ -32,27 +32,22 @@ class Frame:
 
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
         """Return network input `(size, size)` float32 from the film `(H, W)`."""
-        upright = postprocess.rotate(image, -self.angle_degrees, expand=True)
-        top, bottom, left, right = self.box
-        return preprocessing.preprocess(upright[top:bottom, left:right], size)
+        part = postprocess.rotate(image, -self.angle_degrees, expand=True, box=self.box)
+        return preprocessing.preprocess(part, size)
 
     def cut_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
         """Return `(size, size)` uint8 of {0, 1} from a mask `(H, W)` of the film."""
-        upright = postprocess.rotate(
-            mask.astype("float32"), -self.angle_degrees, expand=True
+        part = postprocess.rotate(
+            mask.astype("float32"), -self.angle_degrees, expand=True, box=self.box
         )
-        top, bottom, left, right = self.box
-        square = preprocessing.letterbox(upright[top:bottom, left:right], size)
+        square = preprocessing.letterbox(part, size)
         return (square > 0.5).astype("uint8")
 
     def put_back(self, square: np.ndarray) -> np.ndarray:
         """Lay a map `(size, size)` of the window onto the film, 0 outside."""
         top, bottom, left, right = self.box
-        shape = postprocess.turned_shape(self.shape, -self.angle_degrees)
-        upright = np.zeros(shape, "float32")
-        window = preprocessing.unletterbox(square, (bottom - top, right - left))
-        upright[top:bottom, left:right] = window
-        return postprocess.rotate_back(upright, -self.angle_degrees, self.shape)
+        part = preprocessing.unletterbox(square, (bottom - top, right - left))
+        return postprocess.rotate_back(part, -self.angle_degrees, self.shape, self.box)
 
 
 def choose_frame(
@@ -75,8 +70,32 @@ def choose_frame(
     if name in INPUTS:
         angle = postprocess.upright_angle(mask)
         upright = postprocess.rotate(mask, -angle, expand=True)
-        return Frame(image.shape, angle, postprocess.crop_box(upright, margin))
+        return Frame(image.shape, angle, crop_box(upright, margin))
     raise ValueError(f"`name` must be one of {INPUTS}. Received: {name!r}")
+
+
+def crop_box(mask: np.ndarray, margin: float = 0.1) -> postprocess.Box:
+    """Return the box around the lungs with a margin.
+
+    Args:
+        mask: `(H, W)` of {0, 1}.
+        margin: float, share of the box's longer side added on every side.
+
+    Returns:
+        `(top, bottom, left, right)` within the picture; the whole picture for an
+        empty mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return 0, mask.shape[0], 0, mask.shape[1]
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    extra = round(margin * max(bottom - top, right - left))
+    return (
+        max(0, int(top) - extra),
+        min(mask.shape[0], int(bottom) + extra),
+        max(0, int(left) - extra),
+        min(mask.shape[1], int(right) + extra),
+    )
 
 
 def cut_input(

@@ -35,7 +35,7 @@ def _predict_squares(model, squares: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def predict_turned(model, images: list[np.ndarray]) -> list[np.ndarray]:
-    """Predict four exact quarter turns, each turned back (four passes).
+    """Predict four exact quarter turns, each turned back (four passes, one call).
 
     Their mean is test-time rotation: it turns with a film that is turned by 90, 180
     or 270 degrees, exactly.
@@ -43,12 +43,14 @@ def predict_turned(model, images: list[np.ndarray]) -> list[np.ndarray]:
     Returns:
         float32 `(4, H, W)` a film, the film as it is first.
     """
-    quarters = []
-    for quarter in range(4):
-        turned = [np.ascontiguousarray(np.rot90(image, quarter)) for image in images]
-        found = predict(model, turned)
-        quarters.append([np.rot90(probability, -quarter) for probability in found])
-    return [np.stack(four) for four in zip(*quarters, strict=True)]
+    turned = [
+        np.ascontiguousarray(np.rot90(image, quarter))
+        for image in images
+        for quarter in range(4)
+    ]
+    found = predict(model, turned)
+    back = [np.rot90(one, -(place % 4)) for place, one in enumerate(found)]
+    return [np.stack(back[start : start + 4]) for start in range(0, len(back), 4)]
 
 
 def predict_upright(
@@ -73,8 +75,8 @@ def predict_upright(
     ]
     size = model.input_shape[1]
     squares = [w.cut(image, size) for w, image in zip(windows, images, strict=True)]
-    straight = _predict_squares(model, squares)
-    mirrored = _predict_squares(model, [square[:, ::-1] for square in squares])
+    both = _predict_squares(model, squares + [square[:, ::-1] for square in squares])
+    straight, mirrored = both[: len(squares)], both[len(squares) :]
     return [
         np.stack([window.put_back(one), window.put_back(other[:, ::-1].copy())])
         for window, one, other in zip(windows, straight, mirrored, strict=True)

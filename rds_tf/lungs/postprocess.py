@@ -11,6 +11,7 @@ from scipy import ndimage
 MEDIAN_SHARE = 0.03  # window of the median filter, as a share of the longer side
 # OpenCV 4 rounds the places that it looks at to 1/32 px, OpenCV 5 does not.
 IS_WARP_EXACT = int(cv2.__version__.partition(".")[0]) >= 5
+Box = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 def median_filter(mask: np.ndarray, window_px: int | None = None) -> np.ndarray:
@@ -141,21 +142,34 @@ def _measure_ends(mask: np.ndarray, across, feet) -> tuple[float, float]:
     )
 
 
-def rotate(image: np.ndarray, angle_degrees: float, *, expand: bool) -> np.ndarray:
+def rotate(
+    image: np.ndarray, angle_degrees: float, *, expand: bool, box: Box | None = None
+) -> np.ndarray:
     """Turn an image counter-clockwise about its centre, black outside.
 
     Args:
         image: `(H, W)` float32 or uint8.
         angle_degrees: float.
         expand: bool, enlarge the canvas so that no corner is cut.
+        box: the part of the turned canvas that is wanted, default all of it.
 
     Returns:
         `(H', W')`; multiples of 90 degrees are exact.
     """
     if expand and angle_degrees % 90 == 0:
-        return np.ascontiguousarray(np.rot90(image, round(angle_degrees / 90) % 4))
+        turned = np.rot90(image, round(angle_degrees / 90) % 4)
+        return np.ascontiguousarray(_crop(turned, box) if box else turned)
     matrix, size = _rotation(image.shape, angle_degrees, expand=expand)
+    if box:
+        top, bottom, left, right = box
+        matrix[:, 2] -= left, top
+        size = right - left, bottom - top
     return _warp(image, matrix, size, cv2.INTER_LINEAR)
+
+
+def _crop(image: np.ndarray, box: Box) -> np.ndarray:
+    top, bottom, left, right = box
+    return image[top:bottom, left:right]
 
 
 def turned_shape(shape: tuple[int, int], angle_degrees: float) -> tuple[int, int]:
@@ -166,14 +180,39 @@ def turned_shape(shape: tuple[int, int], angle_degrees: float) -> tuple[int, int
 
 
 def rotate_back(
-    image: np.ndarray, angle_degrees: float, shape: tuple[int, int]
+    part: np.ndarray,
+    angle_degrees: float,
+    shape: tuple[int, int],
+    box: Box | None = None,
 ) -> np.ndarray:
-    """Undo `rotate(..., expand=True)` of an image that had `shape`."""
+    """Undo `rotate(..., expand=True, box=box)` of an image that had `shape`.
+
+    Args:
+        part: `(H', W')` float32 or uint8, what lies in `box`.
+        angle_degrees: float.
+        shape: (H, W) of the image.
+        box: the part of the turned canvas, default all of it.
+
+    Returns:
+        `(H, W)`, 0 where `box` does not reach.
+    """
+    top, bottom, left, right = box = box or (0, part.shape[0], 0, part.shape[1])
     if angle_degrees % 90 == 0:
-        return np.ascontiguousarray(np.rot90(image, round(-angle_degrees / 90) % 4))
+        canvas = np.zeros(turned_shape(shape, angle_degrees), part.dtype)
+        _crop(canvas, box)[:] = part
+        return np.ascontiguousarray(np.rot90(canvas, round(-angle_degrees / 90) % 4))
     matrix, _ = _rotation(shape, angle_degrees, expand=True)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return _warp(image, matrix, shape[::-1], flags)
+    corners = [(x, y, 1) for x in (left - 1, right) for y in (top - 1, bottom)]
+    reached = np.array(corners) @ cv2.invertAffineTransform(matrix).T
+    low = np.maximum(np.floor(reached.min(0)).astype(int), 0)
+    high = np.minimum(np.ceil(reached.max(0)).astype(int) + 1, shape[::-1])
+    whole = np.zeros(shape, part.dtype)
+    if (high > low).all():
+        matrix[:, 2] += matrix[:, :2] @ low - (left, top)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        filled = _warp(part, matrix, tuple((high - low).tolist()), flags)
+        whole[low[1] : high[1], low[0] : high[0]] = filled
+    return whole
 
 
 def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], flags: int):
@@ -206,27 +245,3 @@ def _rotation(shape, angle_degrees: float, *, expand: bool):
     size = (size[0], int(np.ceil(width * sin + height * cos)))
     matrix[:, 2] += (size[0] - 1) / 2 - centre[0], (size[1] - 1) / 2 - centre[1]
     return matrix, size
-
-
-def crop_box(mask: np.ndarray, margin: float = 0.1) -> tuple[int, int, int, int]:
-    """Return the box around the lungs with a margin.
-
-    Args:
-        mask: `(H, W)` of {0, 1}.
-        margin: float, share of the box's longer side added on every side.
-
-    Returns:
-        `(top, bottom, left, right)` within the picture; the whole picture for an
-        empty mask.
-    """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return 0, mask.shape[0], 0, mask.shape[1]
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    extra = round(margin * max(bottom - top, right - left))
-    return (
-        max(0, int(top) - extra),
-        min(mask.shape[0], int(bottom) + extra),
-        max(0, int(left) - extra),
-        min(mask.shape[1], int(right) + extra),
-    )

@@ -65,3 +65,13 @@ def test_masked_input_is_the_combined_one_with_all_but_the_lungs_black():
     assert 0 < lungs.mean() < 1
     np.testing.assert_array_equal(masked[lungs == 1], combined[lungs == 1])
     assert (masked[lungs == 0] == 0).all()
+
+
+def test_the_crop_box_has_its_margin_and_stays_in_the_picture():
+    mask = np.zeros((100, 200), "uint8")
+    mask[40:60, 0:100] = 1
+    assert frame.crop_box(mask, 0.1) == (30, 70, 0, 110)
+
+
+def test_an_empty_mask_is_framed_by_the_whole_picture():
+    assert frame.crop_box(np.zeros((20, 30), "uint8")) == (0, 20, 0, 30)
