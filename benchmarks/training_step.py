@@ -32,7 +32,7 @@ from rds_tf.lungs import recipe as segmenter_recipe
 from rds_tf.lungs import unet
 
 BATCH = 16
-CASES = (("U-Net", 128, 8), ("U-Net", 256, 3), ("B0", 128, 6), ("B0", 256, 4))
+CASES = (("U-Net", 128, 8), ("U-Net", 256, 2), ("B0", 128, 6), ("B0", 256, 3))
 
 
 def main():
