@@ -23,8 +23,8 @@ class View:
         return float(np.sqrt(abs(np.linalg.det(self.matrix))))
 
     @cached_property
-    def _fixed(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.matrix.T * (1 << SHIFT), self.centre * (1 << SHIFT)
+    def _fixed(self) -> np.ndarray:
+        return np.column_stack([self.matrix, self.centre]) * (1 << SHIFT)
 
     def to_px(self, curve) -> np.ndarray:
         """Map `(..., 2)` thorax units to `(..., 2)` pixels."""
@@ -32,9 +32,7 @@ class View:
 
     def to_fixed(self, curve) -> np.ndarray:
         """Map thorax units to the fixed-point pixels of OpenCV's drawing."""
-        matrix, centre = self._fixed
-        fixed = np.reshape(curve, (-1, 2)) @ matrix
-        fixed += centre
+        fixed = cv2.transform(np.reshape(curve, (1, -1, 2)), self._fixed)
         return np.rint(fixed, out=fixed).astype(np.int32).reshape(np.shape(curve))
 
 

@@ -25,36 +25,35 @@ def smooth_curve(points, *, closed: bool, steps: int = 6) -> Curve:
     Returns:
         `(..., N * steps, 2)` if closed, `(..., (N - 1) * steps + 1, 2)` if open.
     """
-    points = np.asarray(points, "float64")
-    first, last = points[..., :1, :], points[..., -1:, :]
+    points = np.ascontiguousarray(points, "float64")
+    plane = points.view("complex128")[..., 0]  # x + iy
+    first, last = plane[..., :1], plane[..., -1:]
     if closed:
-        around = np.concatenate([last, points, points[..., :2, :]], axis=-2)
+        around = np.concatenate([last, plane, plane[..., :2]], axis=-1)
     else:  # the ends go on straight
-        before = 2 * first - points[..., 1:2, :]
-        after = 2 * last - points[..., -2:-1, :]
-        around = np.concatenate([before, points, after], axis=-2)
-    chords = around[..., 1:, :] - around[..., :-1, :]
-    lengths = np.sqrt(np.sqrt((chords * chords).sum(-1, keepdims=True)))
-    lengths = np.maximum(lengths, 1e-6)
-    left, right = lengths[..., :-1, :], lengths[..., 1:, :]
-    slopes = chords / lengths
-    tangents = right * slopes[..., :-1, :] + left * slopes[..., 1:, :]
-    tangents /= left + right
-    span = lengths[..., 1:-1, :]
-    parts = np.empty((4, *span.shape[:-1], 2))
-    parts[0], parts[1] = around[..., 1:-2, :], around[..., 2:-1, :]
-    parts[2], parts[3] = span * tangents[..., :-1, :], span * tangents[..., 1:, :]
-    curve = (_hermite(steps) @ parts.reshape(4, -1)).reshape(steps, *parts.shape[1:])
-    curve = np.moveaxis(curve, 0, -2).reshape(*points.shape[:-2], -1, 2)
-    return curve if closed else np.concatenate([curve, last], axis=-2)
+        before, after = 2 * first - plane[..., 1:2], 2 * last - plane[..., -2:-1]
+        around = np.concatenate([before, plane, after], axis=-1)
+    chords = around[..., 1:] - around[..., :-1]
+    lengths = np.maximum(np.sqrt(np.abs(chords)), 1e-6)
+    left, right, slopes = lengths[..., :-1], lengths[..., 1:], chords / lengths
+    tangents = (right * slopes[..., :-1] + left * slopes[..., 1:]) / (left + right)
+    span = lengths[..., 1:-1]
+    parts = np.empty((*span.shape, 4), "complex128")
+    parts[..., 0], parts[..., 1] = around[..., 1:-2], around[..., 2:-1]
+    parts[..., 2], parts[..., 3] = span * tangents[..., :-1], span * tangents[..., 1:]
+    curve = (parts @ _hermite(steps)).reshape(*plane.shape[:-1], -1)
+    if not closed:
+        curve = np.concatenate([curve, last], axis=-1)
+    return curve.view("float64").reshape(*curve.shape, 2)
 
 
 @lru_cache
 def _hermite(steps: int) -> np.ndarray:
-    """Return the cubic Hermite basis, `(steps, 4)`: two ends, two tangents."""
+    """Return the cubic Hermite basis, `(4, steps)`: two ends, two tangents."""
     t = np.arange(steps) / steps
     start = (1 + 2 * t) * (1 - t) ** 2
-    return np.stack([start, 1 - start, t * (1 - t) ** 2, t**2 * (t - 1)], axis=1)
+    basis = np.stack([start, 1 - start, t * (1 - t) ** 2, t**2 * (t - 1)])
+    return basis.astype("complex128")
 
 
 def ring(centre, radii, num_points: int = 24) -> Curve:
