@@ -1,7 +1,6 @@
 """The command line: `python -m rds_tf VERB`."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--seed", type=int, default=7)
     verb.add_argument("--tube-link", type=float, default=0.5, help="0 to 1")
     verb.add_argument("--size", type=int, default=512, help="longest side in px")
-    verb.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    verb.add_argument("--workers", type=int, help="processes, default one a core")
     _add_heart(verb, "in")
 
     verb = _add(places, "prepare", "DICOM, JSON and CSV to PNG and folds")

@@ -109,7 +109,9 @@ def map_apart(
 
 
 def count_cores() -> int:
-    """Count the cores of this machine."""
+    """Count the cores that this process may use: a SLURM job has a share of them."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 

@@ -221,3 +221,14 @@ def test_a_pipe_or_device_is_not_replaced_by_a_file(tmp_path):
     with pytest.raises(OSError, match="pipe"):
         store.write_json(tmp_path / "pipe", {})
     assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not on this system")
+def test_a_process_that_was_given_one_core_counts_one():
+    share = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(share)})  # as SLURM and `taskset` do
+    try:
+        assert engine.count_cores() == 1
+    finally:
+        os.sched_setaffinity(0, share)
+    assert engine.count_cores() == len(share)

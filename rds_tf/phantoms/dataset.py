@@ -1,7 +1,6 @@
 """A phantom cohort in the study's own layout: DICOM, LabelMe JSON, case table."""
 
 import io
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def write_cohort(
     seed: int = 7,
     tube_link: float = 0.5,
     longest_px: int = 512,
-    num_workers: int = 1,
+    num_workers: int | None = 1,
     heart: str = "in",
 ) -> pd.DataFrame:
     """Write `dicom/`, `json/`, `ett/`, `cohort.csv` and `truth.csv`.
@@ -58,7 +57,7 @@ def write_cohort(
         tube_link: float in `[0, 1]`, how strongly an endotracheal tube follows RDS:
             0 not at all, 1 always there with RDS and never without.
         longest_px: int, longest side of a film.
-        num_workers: int, local processes.
+        num_workers: int, local processes; None for one a core.
         heart: `"in"` outlines the lungs with the part behind the heart, `"out"`
             without it.
 
@@ -84,7 +83,9 @@ def write_cohort(
 def _write_cases(out: Path, cases: list[Case], num_workers: int) -> pd.DataFrame:
     for name in ("dicom", "json", "ett"):
         (out / name).mkdir(exist_ok=True)
-    outcomes = engine.map_items(write_case, cases, num_workers, "phantoms")
+    outcomes = engine.map_items(
+        write_case, cases, num_workers or engine.count_cores(), "phantoms"
+    )
     failed = [outcome.error for outcome in outcomes if outcome.error]
     if failed:
         raise OSError(f"{out}: {len(failed)} phantoms failed, the first: {failed[0]}")
@@ -102,10 +103,8 @@ def find_cohort(run: config.Run) -> tuple[Path, Path]:
         return run.cohort, run.root
     folder = run.folder / "cohort"
     if not (folder / "cohort.csv").exists():
-        size, workers = run.profile.phantom_px, os.cpu_count() or 1
-        write_cohort(
-            folder, run.profile.num_cases, longest_px=size, num_workers=workers
-        )
+        sizes = {"longest_px": run.profile.phantom_px, "num_workers": None}
+        write_cohort(folder, run.profile.num_cases, **sizes)
     return folder / "cohort.csv", folder
 
 

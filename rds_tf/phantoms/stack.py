@@ -1,7 +1,6 @@
 """Training phantoms as arrays in memory, for a network of any Keras backend."""
 
 import multiprocessing
-import os
 
 import cv2
 import numpy as np
@@ -32,7 +31,7 @@ def draw_phantoms(
         raise ValueError(f"`num_phantoms` must be at least 1. Received: {num_phantoms}")
     seeds = [((seed + 1) * 1_000_000 + index, size) for index in range(num_phantoms)]
     groups = [seeds[at : at + 50] for at in range(0, num_phantoms, 50)]
-    workers = min(os.cpu_count() or 1, len(groups))  # a few need no process
+    workers = min(engine.count_cores(), len(groups))  # a few need no process
     outcomes = engine.map_items(_draw_group, groups, workers, "phantoms x 50")
     for outcome in outcomes:
         if outcome.error:
