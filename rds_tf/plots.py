@@ -6,6 +6,7 @@ opens a window, and only `show` touches the notebook.
 
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -169,7 +170,8 @@ def plot_confusion(
         text = f"{count}\n{share:.0%}"
         colour = "white" if share > 0.5 else "black"
         panel.text(column, row, text, ha="center", va="center", color=colour)
-    panel.set(xticks=[0, 1], xticklabels=names, yticks=[0, 1], yticklabels=names)
+    lines = [textwrap.fill(name, 9) for name in names]  # as wide as a cell
+    panel.set(xticks=[0, 1], xticklabels=lines, yticks=[0, 1], yticklabels=lines)
     panel.set(xlabel="decision", ylabel="truth")
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)

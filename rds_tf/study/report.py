@@ -23,8 +23,9 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 3rem auto;
        max-width: 75rem; padding: 0 1.5rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .9rem; text-align: right; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums;
+        display: block; overflow-x: auto; }
+th, td { padding: .35rem .5rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; padding-left: 0;
                                  min-width: 10em; }
 td span { color: #666; white-space: nowrap; }
