@@ -21,20 +21,19 @@ the arm that begins moves on. What each arm does:
 - `PIL`: the usual loop: `pixel_array`, `apply_voi_lut`, `Image.save`.
 - `limit`: file read, pixels decoded by the quickest decoder, PNG encoded and written.
 
-Workers of Python are started before the clock; how long that takes is told apart.
+Workers of Python are those of `prepare`, for all arms of ours and the limit; they are
+started before the clock, and how long that takes is told apart.
 """
 
 import argparse
 import contextlib
 import functools
-import multiprocessing
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,12 +96,8 @@ def main():
     if options.files < 2 * options.rounds:
         sys.exit("Each round needs two films at least: raise --files.")
     rows = []
-    context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        pools = {
-            num: stack.enter_context(futures.ProcessPoolExecutor(num, context))
-            for num in (1, 2)
-        }
+        pools = {num: stack.enter_context(engine.open_pool(num)) for num in (1, 2)}
         print(f"two workers started in {start(pools):.2f} s", flush=True)
         for syntax in options.syntaxes:
             films = make_films(options, syntax, Path(folder))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import rds_tf
-from rds_tf import config, verbs
+from rds_tf import config, memory, verbs
 
 BACKBONES = ("B0", "B3", "B5")
 INPUTS = ("whole", "combined", "masked")
@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
+    memory.keep_freed()
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:

@@ -22,6 +22,8 @@ from typing import Any
 import filelock
 from tqdm import tqdm
 
+from rds_tf import memory
+
 MAX_WORKERS = 61  # what Windows can wait for
 WORKER_DIED = "Its worker process died (out of memory, or a crash in a decoder)."
 PART = re.compile(r"\..+\.[0-9]+\.part")  # what `write_whole` leaves when killed
@@ -186,7 +188,7 @@ def _run_in_processes(function, items: list, num_workers: int) -> Numbered:
     while waiting:
         in_flight: dict[futures.Future, tuple[int, Any]] = {}
         try:
-            with _open_pool(num_workers) as pool:
+            with open_pool(num_workers) as pool:
                 yield from _feed(pool, function, waiting, in_flight, 2 * num_workers)
         except BrokenProcessPool:
             _check_workers(function)
@@ -218,7 +220,7 @@ def attempt(function: Callable, item: Any) -> Outcome:
 
 def _try_apart(function: Callable, item: Any, tries: int = 1) -> Outcome:
     for _ in range(tries):
-        with suppress(BrokenProcessPool), _open_pool(1) as pool:
+        with suppress(BrokenProcessPool), open_pool(1) as pool:
             return pool.submit(attempt, function, item).result()
     return Outcome(item, error=WORKER_DIED)
 
@@ -226,7 +228,7 @@ def _try_apart(function: Callable, item: Any, tries: int = 1) -> Outcome:
 def _check_workers(function: Callable) -> None:
     """Tell workers that die of an item from workers that never start."""
     try:
-        with _open_pool(1) as pool:
+        with open_pool(1) as pool:
             pool.submit(callable, function).result()
     except BrokenProcessPool as error:
         raise RuntimeError(
@@ -235,17 +237,14 @@ def _check_workers(function: Callable) -> None:
         ) from error
 
 
-def _open_pool(num_workers: int) -> futures.ProcessPoolExecutor:
+def open_pool(num_workers: int) -> futures.ProcessPoolExecutor:
     """Open fresh processes: a forked TensorFlow or OpenCV can hang."""
-    return futures.ProcessPoolExecutor(
-        num_workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_end_with_parent,
-    )
+    context = multiprocessing.get_context("spawn")
+    return futures.ProcessPoolExecutor(num_workers, context, _begin_worker)
 
 
-def _end_with_parent() -> None:
+def _begin_worker() -> None:
     """Let no worker outlive a run that was killed and write beside the next one."""
+    memory.keep_freed()
     parent = multiprocessing.parent_process()
-    watch = threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True)
-    watch.start()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
