@@ -119,7 +119,11 @@ def segmentation_dataset(
         dataset = _take(places.batch(batch_size), images, masks)
         return dataset.map(finish).prefetch(tf.data.AUTOTUNE)
     places = places.shuffle(len(images), seed=0).repeat().batch(batch_size)
-    dataset = _vary(_take(places, images, masks), geometry, with_masks=True)
+
+    def vary(number, films, masks):
+        return augment.vary_batch(films, masks, number, geometry)
+
+    dataset = _take(places, images, masks, vary=vary)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -154,50 +158,42 @@ def classification_dataset(
         part = tf.data.Dataset.from_tensor_slices(chosen)
         classes.append(part.shuffle(len(chosen), seed=value).repeat())
     places = tf.data.Dataset.sample_from_datasets(classes, [0.5, 0.5], seed=0)
-    dataset = _take(places.batch(batch_size), images, labels)
-    dataset = _vary(dataset, augment.STRAIGHT, with_masks=False)
+
+    def vary(number, films, labels):
+        return augment.vary_batch(films, None, number, augment.STRAIGHT)[0], labels
+
+    dataset = _take(places.batch(batch_size), images, labels, vary=vary)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _take(places: tf.data.Dataset, *arrays) -> tf.data.Dataset:
-    """Turn batches of places into batches of what lies there in each array.
+def _take(places: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset:
+    """Turn batches of places into batches of the films and others that lie there.
 
     The places are shuffled, not the films: no film is held twice.
+
+    Args:
+        places: batches of int.
+        images: uint8 `(N, S, S, 1)`.
+        others: an array `(N, ...)`, such as their masks.
+        vary: changes `(number of the batch, films, others)`, films to float32; what it
+            draws must depend on that number alone. Then others are float32 too.
     """
-    arrays = [np.asanyarray(array) for array in arrays]
+    arrays = [np.asanyarray(array) for array in (images, others)]
     kinds = [tf.as_dtype(array.dtype) for array in arrays]
 
-    def read(chosen):
+    def read(number, chosen):
         rows = [np.asarray(array[chosen]) for array in arrays]
         for array in arrays:
             _let_go(array)
-        return rows
+        return vary(int(number), *rows) if vary else rows
 
-    def gather(chosen):
-        rows = tf.numpy_function(read, [chosen], kinds, stateful=False)
+    def gather(number, chosen):
+        made = [tf.float32, kinds[1]] if vary else kinds
+        rows = tf.numpy_function(read, [number, chosen], made, stateful=False)
         for row, array in zip(rows, arrays, strict=True):
             row.set_shape((None, *array.shape[1:]))
-        return tuple(rows)
-
-    return places.map(gather)
-
-
-def _vary(
-    batches: tf.data.Dataset, geometry: augment.Geometry, *, with_masks: bool
-) -> tf.data.Dataset:
-    """Augment batches, each by draws that its number decides."""
-
-    def draw(number, images, others):
-        masks = others if with_masks else None
-        images, masks = augment.vary_batch(images, masks, int(number), geometry)
-        return images, others if masks is None else masks
-
-    def vary(number, pair):
-        kinds = ["float32"] * 2
-        varied = tf.numpy_function(draw, [number, *pair], kinds, stateful=False)
-        for new, old in zip(varied, pair, strict=True):
-            new.set_shape(old.shape)
-        return tuple(varied)
+        return (rows[0], tf.cast(rows[1], tf.float32)) if vary else tuple(rows)
 
     numbers = tf.data.Dataset.counter(dtype="int32")
-    return tf.data.Dataset.zip(numbers, batches).map(vary, tf.data.AUTOTUNE)
+    numbered = tf.data.Dataset.zip(numbers, places)
+    return numbered.map(gather, tf.data.AUTOTUNE if vary else None)
