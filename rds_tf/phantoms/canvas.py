@@ -32,7 +32,8 @@ class View:
 
     def to_fixed(self, curve) -> np.ndarray:
         """Map thorax units to the fixed-point pixels of OpenCV's drawing."""
-        fixed = cv2.transform(np.reshape(curve, (1, -1, 2)), self._fixed)
+        points = np.asarray(curve, "float64").reshape(1, -1, 2)
+        fixed = cv2.transform(points, self._fixed)
         return np.rint(fixed, out=fixed).astype(np.int32).reshape(np.shape(curve))
 
 
