@@ -3,7 +3,7 @@
     python benchmarks/pipeline.py [--size 256] [--films 64] [--rounds 5] [--json FILE]
 
 All arms give batches of 16 films with their masks, 256 px, and run in turns in one
-process: 8 batches to get going, then 24 that are timed; medians over the rounds.
+process: 16 batches to get going, then 64 that are timed; medians over the rounds.
 
 - ours: `data.pipeline.segmentation_dataset`, the training data of the segmenter, and
   that of the classifier, without masks;
@@ -32,7 +32,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rds_tf import training
+from rds_tf import memory, training
 from rds_tf.data import pipeline, radiograph
 from rds_tf.lungs import unet
 from rds_tf.phantoms import stack
@@ -43,8 +43,8 @@ except ImportError:
     albumentations = None
 
 BATCH = 16
-STEPS = 24  # batches a turn
-FIRST = 8  # batches before them, while a stream gets going
+STEPS = 64  # batches a turn
+FIRST = 16  # batches before them, while a stream gets going
 WORKERS = 2
 
 
@@ -57,6 +57,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
+    memory.keep_freed()  # as `python -m rds_tf` does
     images, masks = stack.draw_phantoms(options.films, options.size, 0)
     masks = masks[..., :1]
     with tempfile.TemporaryDirectory() as scratch:

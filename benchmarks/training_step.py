@@ -24,7 +24,7 @@ import claims
 import keras
 import numpy as np
 
-from rds_tf import config, training
+from rds_tf import config, memory, training
 from rds_tf.data import pipeline
 from rds_tf.diagnosis import efficientnet
 from rds_tf.diagnosis import recipe as classifier_recipe
@@ -41,6 +41,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
+    memory.keep_freed()  # as `python -m rds_tf` does
     rows = []
     for name, size, steps in CASES:
         config.set_seed(0)

@@ -179,7 +179,7 @@ class Keeper(keras.callbacks.Callback):
         table = pd.DataFrame(self.rows).to_csv(index=False, lineterminator="\n")
         engine.write_whole(self.table, table.encode())
         state = {"record": self.record, "rows": self.rows, "counters": self._count()}
-        arrays = [np.asarray(variable) for variable in _list_variables(self.model)]
+        arrays = [variable.numpy() for variable in _list_variables(self.model)]
         file = io.BytesIO()
         np.savez(file, json.dumps(state), *arrays)
         engine.write_whole(self.path, file.getvalue())
