@@ -42,7 +42,9 @@ def make_ribs(rng, age: float, height: float) -> list[Layer]:
     )
 
     def arcs(*points):
-        path = np.stack([np.stack(np.broadcast_arrays(*p), -1) for p in points], 1)
+        path = np.empty((len(points[0][1]), len(points), 2))
+        for place, (x, y) in enumerate(points):
+            path[:, place, 0], path[:, place, 1] = x, y
         return _both_sides(curves.smooth_curve(path, closed=False))
 
     back = arcs(

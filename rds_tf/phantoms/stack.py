@@ -43,8 +43,12 @@ def draw_phantoms(
 def _draw_group(group: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     if multiprocessing.parent_process():  # one process a core
         cv2.setNumThreads(1)
-    made = [phantom.make_training_phantom(seed, size) for seed, size in group]
-    images = [np.round(255 * preprocessing.stretch(one.image)) for one in made]
-    images = np.stack(images).astype("uint8")[..., None]
-    masks = [np.stack([one.mask, one.mask_without_heart], -1) for one in made]
-    return images, np.stack(masks)
+    size = group[0][1]
+    images = np.empty((len(group), size, size, 1), np.uint8)
+    masks = np.empty((len(group), size, size, 2), np.uint8)
+    for place, (seed, _) in enumerate(group):
+        made = phantom.make_training_phantom(seed, size)
+        images[place, ..., 0] = np.round(255 * preprocessing.stretch(made.image))
+        masks[place, ..., 0] = made.mask
+        masks[place, ..., 1] = made.mask_without_heart
+    return images, masks
