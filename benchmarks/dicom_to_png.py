@@ -179,11 +179,12 @@ def convert_pil(film: Film) -> None:
 
 
 def convert_limit(film: Film) -> None:
-    """Read, decode, encode and write; 12 bits are shifted to 16, nothing is checked."""
+    """Read, decode, widen 12 bits to 16, encode and write; nothing is checked."""
     dataset = pydicom.dcmread(film.path)
     plugin = decoder.QUICKEST.get(SYNTAXES[film.syntax], "")
     stored = pixels.pixel_array(dataset, index=0, decoding_plugin=plugin)
-    film.out().write_bytes(cv2.imencode(".png", stored << 4)[1].data)
+    levels = stored << 4 | stored >> 8  # not zeros below: they are encoded faster
+    film.out().write_bytes(cv2.imencode(".png", levels)[1].data)
 
 
 def convert_dcmtk(films: list[Film], num: int) -> None:
@@ -213,6 +214,7 @@ def check(film: Film) -> None:
     stored = pydicom.dcmread(film.path).pixel_array
     exact = np.rint(stored / TOP * 65535)
     arms = {"ours": convert_ours, "prepare": convert_whole, "PIL": convert_pil}
+    arms["limit"] = convert_limit
     if film.syntax in DCMTK:
         arms["DCMTK"] = lambda film: convert_dcmtk([film], 1)
     for name, convert in arms.items():
@@ -220,14 +222,11 @@ def check(film: Film) -> None:
         off = np.abs(cv2.imread(str(film.out()), cv2.IMREAD_UNCHANGED) - exact).max()
         if off > 1:
             sys.exit(f"{film.syntax}: {name} is off by {off:.0f} of 65535 levels")
-    arms = {"limit": convert_limit}
     if film.syntax == "jpeg2000":
-        arms["OpenJPEG"] = lambda film: convert_openjpeg([film], 1)
-    for name, convert in arms.items():
-        convert(film)
+        convert_openjpeg([film], 1)
         found = cv2.imread(str(film.out()), cv2.IMREAD_UNCHANGED) >> 4
         if not np.array_equal(found, stored):
-            sys.exit(f"{film.syntax}: {name} gives other values than are stored")
+            sys.exit(f"{film.syntax}: OpenJPEG gives other values than are stored")
 
 
 def build_arms(syntax: str, pools: dict) -> dict:
