@@ -394,7 +394,7 @@ for name, logits in {"hot": hot_erased, "cold": cold_erased}.items():
     print(f"{name} fifth greyed: mean logit {logits.mean():+.2f}")
 
 # %% [markdown]
-# *The two fifths differ by a fraction of a logit. Before you blame the map, ask
+# *The two fifths differ by a fraction of a logit at most. Before you blame the map, ask
 # what grey is: a film replaced by its own mean is still called RDS, because haze looks
 # like ground glass. Erasing has to erase **towards something without the disease**. With
 # the same phantom at severity 0 as the ground, the map beats random and edge maps, and a
