@@ -3,7 +3,7 @@
     python benchmarks/pipeline.py [--size 256] [--films 64] [--rounds 5] [--json FILE]
 
 All arms give batches of 16 films with their masks, 256 px, and run in turns in one
-process: 16 batches to get going, then 64 that are timed; medians over the rounds.
+process: 16 batches to get going, then 48 that are timed; medians over the rounds.
 
 - ours: `data.pipeline.segmentation_dataset`, the training data of the segmenter, and
   that of the classifier, without masks;
@@ -43,7 +43,7 @@ except ImportError:
     albumentations = None
 
 BATCH = 16
-STEPS = 64  # batches a turn
+STEPS = 48  # batches a turn
 FIRST = 16  # batches before them, while a stream gets going
 WORKERS = 2
 
