@@ -3,6 +3,7 @@ import hashlib
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,14 +24,17 @@ def move(batch, seed):
     """Draw a matrix from the seed; move the first film and its mask by it."""
     rng = np.random.default_rng(seed)
     matrix = augment.draw_matrix(rng, 32, augment.ANY_ANGLE)
-    return tuple(augment.move(part[0], matrix) for part in batch)
+    image, mask = (part[0, ..., 0] for part in batch)
+    return augment.move(image, matrix), augment.move(mask, matrix, cv2.INTER_NEAREST)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_image_and_mask_move_together(batch, seed):
     image, mask = move(batch, seed)
     assert mask.any()
-    assert image[mask == 1].min() >= 101 and image[mask == 0].max() <= 103
+    # By hand: where the nearest pixel is inside a rectangle of 204, at least a quarter
+    # of the weights is (at a corner), and where it is not, at most a half.
+    assert image[mask == 1].min() >= 50 and image[mask == 0].max() <= 103
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -59,8 +63,7 @@ def test_several_masks_move_each_for_itself(batch):
     both = np.concatenate([masks, 1 - masks], -1)
     _, alone = augment.vary_batch(images, masks, 3)
     _, together = augment.vary_batch(images, both, 3)
-    # OpenCV rounds a half up or down, by the number of channels.
-    assert (together[..., :1] != alone).mean() < 0.01
+    np.testing.assert_array_equal(together[..., :1], alone)
     assert (together.sum(-1) == 0).any()  # where the film has left the frame
 
 
