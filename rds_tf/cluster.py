@@ -132,11 +132,14 @@ def _check_machines(ray) -> None:
     here = _hash_code()
     near = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     ask = ray.remote(num_cpus=0)(_hash_code)
+    asked = []  # all at once: each starts a worker
     for node in [node for node in ray.nodes() if node["Alive"]]:
         name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
         strategy = near(node["NodeID"], soft=False)
+        asked.append((name, ask.options(scheduling_strategy=strategy).remote()))
+    for name, answer in asked:
         try:
-            there = ray.get(ask.options(scheduling_strategy=strategy).remote())
+            there = ray.get(answer)
         except ray.exceptions.RayError as error:
             cause = str(error).strip().rpartition("\n")[2]
             raise RuntimeError(f"{name} cannot run rds_tf: {cause}") from error
