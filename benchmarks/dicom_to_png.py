@@ -1,8 +1,8 @@
 """Turn large DICOM films into PNG: ours, DCMTK, OpenJPEG, pydicom with PIL, the limit.
 
     apt-get install dcmtk libopenjp2-tools
-    python benchmarks/dicom_to_png.py [--files 500] [--rounds 5] [--side 2000]
-        [--peers 1.0] [--syntaxes raw jpeg2000 jpegls] [--json FILE]
+    python benchmarks/dicom_to_png.py [--files 500] [--peers 100] [--rounds 5]
+        [--syntaxes raw jpeg2000 jpegls] [--side 2000] [--json FILE]
 
 Films of 12 bits: five phantoms drawn at that size, under fresh noise for every file,
 stored plain, as JPEG 2000 and as JPEG-LS, both lossless. A round is a part of the
@@ -82,25 +82,33 @@ class Film:
 def main():
     """Make the films, let all arms convert them in turns, print and judge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", type=int, default=500, help="of each syntax")
+    told = "of every syntax, or one number a syntax"
+    parser.add_argument("--files", type=int, nargs="+", default=[500], help=told)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--side", type=int, default=2000)
-    told = "share of each round's films that the peers convert: they are slow"
-    parser.add_argument("--peers", type=float, default=1.0, help=told)
+    told = "of each round's films, default all: the peers are slow"
+    parser.add_argument("--peers", type=int, help=told)
     parser.add_argument("--syntaxes", nargs="+", choices=SYNTAXES, default=[*SYNTAXES])
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
     for program in ("dcmj2pnm", "dcml2pnm", "opj_decompress", "xargs"):
         if not shutil.which(program):
             sys.exit(f"{program} is missing: apt-get install dcmtk libopenjp2-tools")
-    if options.files < 2 * options.rounds:
+    files = dict.fromkeys(options.syntaxes, options.files[0])
+    if len(options.files) > 1:
+        files = dict(zip(options.syntaxes, options.files, strict=True))
+    if min(files.values()) < 2 * options.rounds:
         sys.exit("Each round needs two films at least: raise --files.")
     rows = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         pools = {num: stack.enter_context(engine.open_pool(num)) for num in (1, 2)}
         print(f"two workers started in {start(pools):.2f} s", flush=True)
         for syntax in options.syntaxes:
-            films = make_films(options, syntax, Path(folder))
+            drawn = [
+                Film(index, options.side, syntax, Path(folder))
+                for index in range(files[syntax])
+            ]
+            films = make_films(drawn, Path(folder))
             check(films[0])
             arms = build_arms(syntax, pools)
             rates = measure(arms, films, options.rounds, options.peers)
@@ -109,12 +117,11 @@ def main():
     claims.publish(rows, options.json)
 
 
-def make_films(options, syntax: str, folder: Path) -> list[Film]:
+def make_films(films: list[Film], folder: Path) -> list[Film]:
     """Write the films of one syntax on both cores."""
     (folder / "images").mkdir(exist_ok=True)
     (folder / "records").mkdir(exist_ok=True)
-    films = [Film(i, options.side, syntax, folder) for i in range(options.files)]
-    outcomes = engine.map_items(make_film, films, 2, f"Drawing {syntax}")
+    outcomes = engine.map_items(make_film, films, 2, f"Drawing {films[0].syntax}")
     for outcome in outcomes:
         if outcome.error:
             sys.exit(outcome.error)
@@ -262,7 +269,7 @@ def start(pools: dict) -> float:
     return seconds
 
 
-def measure(arms: dict, films: list[Film], rounds: int, peers: float) -> dict:
+def measure(arms: dict, films: list[Film], rounds: int, peers: int | None) -> dict:
     """Return films a second of each arm in each round, after a turn that warms up."""
     for convert in arms.values():
         convert(films[:2])
@@ -273,7 +280,7 @@ def measure(arms: dict, films: list[Film], rounds: int, peers: float) -> dict:
         names = [*arms][turn % len(arms) :] + [*arms][: turn % len(arms)]
         for arm in names:
             mine = arm[0] in ("ours", "prepare", "caller", "limit")
-            taken = part if mine else part[: max(2, round(peers * size))]
+            taken = part if mine else part[:peers]
             begin = time.perf_counter()
             arms[arm](taken)
             rates[arm].append(len(taken) / (time.perf_counter() - begin))
