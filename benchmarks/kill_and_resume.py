@@ -33,7 +33,7 @@ import numpy as np
 import tensorflow as tf
 
 from rds_tf import __main__ as command
-from rds_tf import config, engine, training
+from rds_tf import backup, config, engine, training
 from rds_tf.diagnosis import crossval, efficientnet
 from rds_tf.lungs import recipe
 from rds_tf.study import comparison_page
@@ -64,6 +64,7 @@ def main():
         "folds": verb(*table, "scratch"),
         "compare": verb(*table, "phantom"),
     }
+    backup.SECONDS = 0  # one an epoch, so that kills fall within backups too
     options.out.mkdir(parents=True, exist_ok=True)
     if not prepared.is_dir():
         run("", verb("phantom", "OUT", "--cases", 50, "--size", 256), cohort)
@@ -204,7 +205,7 @@ def train_with_plateau(folder: pathlib.Path) -> None:
     training.fit(model, data.batch(8), folder, {"steps": 500}, [plateau])
     weights = np.concatenate([np.ravel(part) for part in model.get_weights()])
     engine.write_whole(folder / "weights.npz", weights.tobytes())
-    training.forget(folder)
+    backup.forget(folder)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def count_cores() -> int:
     return os.cpu_count() or 1
 
 
-def write_whole(path: str | Path, data: bytes) -> None:
+def write_whole(path: str | Path, data: bytes | memoryview) -> None:
     """Write a file that is never seen half written, whatever happens meanwhile.
 
     Args:

@@ -1,22 +1,15 @@
 """What every training run shares: optimizer, epochs of fixed steps, callbacks."""
 
 import contextlib
-import io
-import json
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 
-from rds_tf import config, engine
-
-BACKUP = "backup.npz"
+from rds_tf import backup, config, engine
 
 
 @dataclass(frozen=True)
@@ -114,16 +107,15 @@ def build_optimizer(num_steps: int, learning_rate: float = 1e-3):
 def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     """Fit a compiled model on an endless dataset; a killed run goes on exactly.
 
-    After every epoch all that training depends on goes to one file, whole or not at
-    all: weights, optimizer, the state of dropout's random numbers, the callbacks'
-    counters, the losses. Killed at any moment and started again, the run ends with
-    the very weights of an undisturbed one, where its arithmetic is deterministic.
+    Killed at any moment and started again, it goes on from its last backup (see
+    `backup`) and ends with the very weights of an undisturbed one, where its arithmetic
+    is deterministic.
 
     Args:
         model: compiled Keras model.
         dataset: `tf.data.Dataset` that repeats without end, the same every time.
-        folder: where `history.csv` goes, and `backup.npz` until `forget` is called:
-            a model that then finds no room is not trained anew.
+        folder: where `history.csv` goes, and `backup.npz` until `backup.forget` is
+            called: a model that then finds no room is not trained anew.
         record: what makes the run, with its training `steps`; the backup of a run
             with another record, or of a model of other shapes, is not taken.
         callbacks: Keras callbacks, such as `ReduceLROnPlateau`.
@@ -138,7 +130,7 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     steps = max(1, record["steps"] // config.NUM_EPOCHS)
     with engine.claim(folder), beside(model):
         shapes = {"shapes": [model.input_shape, model.count_params()]}
-        keeper = Keeper(folder, record | shapes, callbacks)
+        keeper = backup.Keeper(folder, record | shapes, callbacks)
         begun = keeper.restore(model)
         history = model.fit(
             dataset.skip(begun * steps),
@@ -150,75 +142,6 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
             verbose=1 if sys.stderr.isatty() else 2,
         )
     return history
-
-
-def forget(folder: str | Path) -> None:
-    """Delete the backup of a training whose model is saved."""
-    (Path(folder) / BACKUP).unlink(missing_ok=True)
-
-
-class Keeper(keras.callbacks.Callback):
-    """Keeps the state of a training after each epoch, in one file."""
-
-    def __init__(self, folder: Path, record: dict, callbacks=()):
-        """Keep the state of the run `record` with its other callbacks in `folder`."""
-        super().__init__()
-        self.path, self.table = folder / BACKUP, folder / "history.csv"
-        self.record = json.dumps(record, sort_keys=True)
-        self.others, self.counters, self.rows = list(callbacks), [], []
-
-    def on_train_begin(self, logs=None):
-        """Give the other callbacks their counters back, which they have just reset."""
-        for callback, counters in zip(self.others, self.counters, strict=False):
-            vars(callback).update(counters)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Write the losses so far, then the state."""
-        values = {name: float(value) for name, value in (logs or {}).items()}
-        self.rows.append({"epoch": epoch, **values})
-        table = pd.DataFrame(self.rows).to_csv(index=False, lineterminator="\n")
-        engine.write_whole(self.table, table.encode())
-        state = {"record": self.record, "rows": self.rows, "counters": self._count()}
-        arrays = [variable.numpy() for variable in _list_variables(self.model)]
-        file = io.BytesIO()
-        np.savez(file, json.dumps(state), *arrays)
-        engine.write_whole(self.path, file.getvalue())
-
-    def restore(self, model) -> int:
-        """Put the kept state of this very run back; return the epochs it has done."""
-        if not self.path.is_file():
-            return 0
-        try:
-            file = io.BytesIO(self.path.read_bytes())
-            with np.load(file, allow_pickle=False) as kept:
-                text, *arrays = (kept[name] for name in kept.files)
-            state = json.loads(str(text))
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-            print(f"{self.path}: is damaged ({error}), so training begins anew.")
-            return 0
-        if state["record"] != self.record:
-            return 0
-        model.optimizer.build(model.trainable_variables)
-        for variable, array in zip(_list_variables(model), arrays, strict=True):
-            variable.assign(array)
-        self.counters, self.rows = state["counters"], state["rows"]
-        return len(self.rows)
-
-    def _count(self) -> list[dict]:
-        """Return the numbers that the other callbacks keep, such as best and wait."""
-        return [
-            {
-                name: value.item() if isinstance(value, np.generic) else value
-                for name, value in vars(callback).items()
-                if isinstance(value, (bool, int, float, np.number))
-            }
-            for callback in self.others
-        ]
-
-
-def _list_variables(model) -> list:
-    """List all that training changes: weights, random states, the optimizer."""
-    return [*model.variables, *model.optimizer.variables]
 
 
 def refresh_batch_norm(model, images, batch_size: int = 48) -> None:

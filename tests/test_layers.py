@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rds_tf"
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "": "config metrics comparison thresholds calibration overlay plots score_plots "
-    "memory engine errand cluster inspection store training",
+    "memory engine errand cluster inspection store backup training",
     "data": "sources telling grey codestream header preprocessing lettering decoder "
     "trial radiograph naming annotation cohort likeness folds manifest prepare "
     "augment pipeline",

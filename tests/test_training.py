@@ -1,13 +1,14 @@
 import csv
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from rds_tf import config, training
+from rds_tf import backup, config, training
 
 
 def test_the_learning_rate_warms_up_and_then_falls_to_a_hundredth():
@@ -38,12 +39,16 @@ class Kill(keras.callbacks.Callback):
 
     def __init__(self, step):
         super().__init__()
-        self.steps = step
+        self.steps = iter(range(step - 1))  # no number, which a backup would keep
 
     def on_train_batch_end(self, batch, logs=None):
-        self.steps -= 1
-        if not self.steps:
+        if next(self.steps, None) is None:
             raise KeyboardInterrupt
+
+
+@pytest.fixture
+def every_epoch_is_kept(monkeypatch):
+    monkeypatch.setattr(backup, "SECONDS", 0)
 
 
 def build_with_all_that_makes_resuming_hard():
@@ -76,7 +81,9 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kills", [[3], [5], [7, 12, 9], [49]])
-def test_a_killed_training_ends_with_the_very_weights(tmp_path, undisturbed, kills):
+def test_a_killed_training_ends_with_the_very_weights(
+    tmp_path, undisturbed, every_epoch_is_kept, kills
+):
     for steps in kills:
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path, steps)
@@ -90,12 +97,29 @@ def test_a_training_is_kept_until_its_model_is_saved(tmp_path, undisturbed):
     train(tmp_path)  # and then the disk is full, or the run is killed
     model = train(tmp_path, steps_to_kill=1)  # no step is done again
     np.testing.assert_array_equal(model.get_weights()[0], undisturbed[0][0])
-    training.forget(tmp_path)
+    backup.forget(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, steps_to_kill=1)
 
 
-def test_the_backup_of_another_run_is_not_taken(tmp_path):
+def test_a_backup_comes_no_sooner_than_told_and_then_after_each_epoch(
+    tmp_path, undisturbed, monkeypatch
+):
+    with pytest.raises(KeyboardInterrupt):  # in the third of ten epochs
+        train(tmp_path, 12)
+    assert not (tmp_path / "backup.npz").exists()
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 1 + 2
+    clock = iter([0, 4.9, 9.9, 10.0, 10.1, 19.9, 20.0])  # begun; epochs; 10.1 written
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(backup, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        train(tmp_path, 27)
+    with pytest.raises(KeyboardInterrupt):  # three of ten epochs were kept: 35 steps
+        train(tmp_path, steps_to_kill=35)
+    model = train(tmp_path, steps_to_kill=36)
+    np.testing.assert_array_equal(model.get_weights()[0], undisturbed[0][0])
+
+
+def test_the_backup_of_another_run_is_not_taken(tmp_path, every_epoch_is_kept):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, 12, {"steps": 50, "seen": ["a"]})
     model = train(tmp_path, record={"steps": 50, "seen": ["b"]})
@@ -105,7 +129,7 @@ def test_the_backup_of_another_run_is_not_taken(tmp_path):
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9])
 def test_a_damaged_backup_is_told_and_training_begins_anew(
-    tmp_path, undisturbed, capsys, share
+    tmp_path, undisturbed, every_epoch_is_kept, capsys, share
 ):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, 12)
@@ -152,7 +176,7 @@ def test_one_gpu_or_none_builds_a_model_as_ever(devices):
 TWO_DEVICES = """
 import sys
 import keras, numpy as np, tensorflow as tf
-from rds_tf import config, training
+from rds_tf import backup, config, training
 halves = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(*tf.config.list_physical_devices(), halves)
 pair = np.random.default_rng(0).normal(size=(2, 40, 1)).astype("float32")

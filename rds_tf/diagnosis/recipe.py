@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rds_tf import config, store, training
+from rds_tf import backup, config, store, training
 from rds_tf.data import pipeline, prepare, preprocessing
 from rds_tf.diagnosis import classifier, efficientnet
 from rds_tf.phantoms import dataset
@@ -227,5 +227,5 @@ def save(model, folder: Path, architecture: dict, input_name: str, record: dict)
         "training": record,
     }
     saved = store.save_model(model, folder, manifest)
-    training.forget(folder)
+    backup.forget(folder)
     return saved

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rds_tf import config, store, training
+from rds_tf import backup, config, store, training
 from rds_tf.data import augment, folds, pipeline, prepare, preprocessing
 from rds_tf.lungs import segmenter, unet
 from rds_tf.phantoms import stack
@@ -229,5 +229,5 @@ def save(model, folder: Path, architecture: dict, record: dict, hearts=("in",)):
         "training": record,
     }
     saved = store.save_model(model, folder, manifest)
-    training.forget(folder)
+    backup.forget(folder)
     return saved
