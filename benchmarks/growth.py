@@ -93,7 +93,10 @@ def read_peak() -> float:
 
 def run_prepare(options, count: int) -> None:
     """Prepare the first cases in this process."""
+    from rds_tf import memory
     from rds_tf.data import prepare
+
+    memory.keep_freed()  # as `python -m rds_tf` does
 
     if count:
         folder, out = options.out / "cohort", options.out / f"prepared{count}"

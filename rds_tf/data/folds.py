@@ -56,16 +56,14 @@ def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
     for given, pseudonym in zip(cases["patient_id"], cases["pseudonym"], strict=True):
         if given:  # the first of the names that the table gives one pseudonym
             table_names[pseudonym] = min(given, table_names.get(pseudonym, given))
-    for case in cases.to_dict("records"):
-        pseudonym, given, notes = case["pseudonym"], case["patient_id"], case["notes"]
+    columns = ["case_id", "patient_id", "pseudonym", "notes"]
+    for case_id, given, pseudonym, notes in cases[columns].itertuples(index=False):
         if pseudonym and count[pseudonym] > limit:
             notes = notes if given else [*notes, IGNORED_NOTE]
             pseudonym = ""
         found = table_names.get(pseudonym, pseudonym) if pseudonym else ""
-        patient_id = given or found or case["case_id"]
-        case |= {"patient_id": patient_id, "pseudonym": pseudonym, "notes": notes}
-        named.append(case)
-    return pd.DataFrame(named)
+        named.append((given or found or case_id, pseudonym, notes))
+    return cases.assign(**pd.DataFrame(named, cases.index, columns[1:]))
 
 
 def join_patients(table: pd.DataFrame) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 SIDE_PX = 16
 MIN_CORRELATION = 0.997  # copies 0.9998, other children 0.989 at most: reliability.md
 BLANK = 1 / 255  # a film of less contrast shows nothing
-BLOCK = 1024
+BLOCK = 512
 
 
 def hash_pixels(image: np.ndarray) -> str:

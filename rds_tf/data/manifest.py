@@ -16,6 +16,7 @@ COLUMNS = [
     *("height", "width", "roi_area", "filepath", "bits_stored", "pixel_sha256"),
     *("alike", "notes"),
 ]
+JOINED = [*(n for n in COLUMNS if n not in ("fold", "alike")), "pseudonym"]
 AREA_TOLERANCE = 0.01
 INTEGERS = ("rds", "exist_json", "fold", "height", "width", "bits_stored")
 
@@ -54,30 +55,17 @@ def load(prepared: str | Path) -> pd.DataFrame:
     return folds.refuse_leaks(table.astype(dict.fromkeys(INTEGERS, int)), path)
 
 
-def make_rows(
-    cases: list[dict], records: dict[str, dict], alike: list[str]
-) -> list[dict]:
-    """Join what the cohort's table says of each case with what its files hold.
+def make_row(case: dict, record: dict) -> list:
+    """Join what the cohort's table says of a case with what its files hold.
 
     Args:
-        cases: rows of the table.
-        records: of `prepare.prepare_case`, by case.
-        alike: of `likeness.find_alike`, one a case.
+        case: its row in the table.
+        record: what `prepare.prepare_case` wrote of it.
 
     Returns:
-        One dict a case, its `notes` a list: where table and files differ, and where
-        the film looks like that of another case, which is in `alike`.
+        The values of `JOINED`; `notes` is a list, of where the two differ, too. The
+        files are right.
     """
-    rows = [_make_row(case, records[case["case_id"]]) for case in cases]
-    for row, first in zip(rows, alike, strict=True):
-        row["alike"] = first
-        if first not in ("", row["case_id"]):
-            row["notes"].append(f"looks like {first}: one film stored twice?")
-    return rows
-
-
-def _make_row(case: dict, record: dict) -> dict:
-    """Join a case and its record; the files are right."""
     notes = list(record["notes"])
     area = record["roi_area"]
     if area is None:
@@ -88,7 +76,18 @@ def _make_row(case: dict, record: dict) -> dict:
         if abs(case[side] - record[side]) > 0:  # not where the table has none, nan
             notes.append(f"{side} is {case[side]:g} in the table, {record[side]} here")
     known = {"patient_id": case["patient_id"], "pseudonym": record["patient_id"]}
-    return {**case, **record, **known, "roi_area": area, "notes": notes}
+    joined = {**case, **record, **known, "roi_area": area, "notes": notes}
+    return [joined[name] for name in JOINED]
+
+
+def add_alike(table: pd.DataFrame, alike: list[str]) -> pd.DataFrame:
+    """Add `alike`, of `likeness.find_alike`; note it where it is another case."""
+    for case_id, notes, first in zip(
+        table["case_id"], table["notes"], alike, strict=True
+    ):
+        if first not in ("", case_id):
+            notes.append(f"looks like {first}: one film stored twice?")
+    return table.assign(alike=alike)
 
 
 def _check_cells(table: pd.DataFrame, path: Path) -> None:

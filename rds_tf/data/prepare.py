@@ -96,25 +96,25 @@ def prepare(
     out = Path(out)
     cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
     with engine.claim(out):
-        records, errors, num_reused = _prepare_cases(cases, out, num_workers, machines)
+        tasks = _take_tasks(cases, out)
+        errors, num_reused = _prepare_cases(tasks, num_workers, machines)
+        del tasks  # their paths are large
         rejected = _write_rejected(out, rejected, cases, errors)
-        if not records:
+        cases = cases[~cases["case_id"].isin(list(errors))]
+        if cases.empty:
             reason = next(iter(rejected["reason"]), "it has none.")
             raise cohort.CohortError(f"No row of {cohort_path} is usable: {reason}")
-        table, audit = _write_tables(out, cases, records)
+        table, audit = _write_tables(out, cases)
         num_deleted = manifest.delete_unlisted(out, table)
     counts = len(rejected), num_reused, num_deleted
     return Summary(len(table), int((table["mask"] != "").sum()), *counts, audit)
 
 
-def prepare_case(task: Task) -> dict:
+def prepare_case(task: Task) -> None:
     """Write the image, the mask and last the record of one case.
 
     Args:
         task: the case.
-
-    Returns:
-        Of its record what the manifest holds of its files.
 
     Raises:
         radiograph.RadiographError: the radiograph is refused.
@@ -138,24 +138,24 @@ def prepare_case(task: Task) -> dict:
     }
     radiograph.write_png(task.out / record["image"], film.image, film.bits_stored)
     engine.write_whole(_record_path(task), json.dumps(record).encode())
-    # Of ten thousand cases they would fill the memory.
-    del record["look"], record["stamp"]
-    return record
 
 
-def _prepare_cases(cases, out: Path, num_workers: int | None, machines):
-    """Do what is not done: records and errors by case, and how many were done."""
+def _take_tasks(cases: pd.DataFrame, out: Path) -> list[Task]:
+    """Take the files out of the table, and make their folders."""
     for folder in cohort.PREPARED_FOLDERS:
         (out / folder).mkdir(parents=True, exist_ok=True)
-    named = zip(cases["case_id"], cases["source"], cases["annotation"], strict=True)
-    tasks = [Task(*names, out) for names in named]
-    done = {t.case_id: record for t in tasks if (record := _find_record(t))}
-    pending = [task for task in tasks if task.case_id not in done]
+    files = cases.pop("source"), cases.pop("annotation")
+    named = zip(cases["case_id"], *files, strict=True)
+    return [Task(*names, out) for names in named]
+
+
+def _prepare_cases(tasks: list[Task], num_workers: int | None, machines):
+    """Do what is not done: the errors by case, and how many were done before."""
+    pending = [task for task in tasks if not _is_done(task)]
     num_workers = num_workers or machines.count_cores()
     outcomes = machines.map_items(prepare_case, pending, num_workers, "Preparing")
     errors = {o.item.case_id: o.error for o in outcomes if o.error}
-    new = {o.item.case_id: o.value for o in outcomes if not o.error}
-    return done | new, errors, len(done)
+    return errors, len(tasks) - len(pending)
 
 
 def _write_mask(task: Task, shape: tuple[int, int], notes: list[str]) -> dict:
@@ -178,17 +178,16 @@ def _record_path(task: Task) -> Path:
     return task.out / "records" / f"{task.case_id}.json"
 
 
-def _find_record(task: Task) -> dict | None:
-    """Find the record of an earlier run, if its sources and results still stand."""
+def _is_done(task: Task) -> bool:
+    """Say whether an earlier run did it, and its sources and results still stand."""
     try:
         record = json.loads(_record_path(task).read_bytes())
         if record["stamp"] != _stamp(task) or not manifest.is_whole(record):
-            return None
+            return False
     except (OSError, ValueError, KeyError, TypeError):  # none, damaged, no source
-        return None
+        return False
     written = [task.out / record[n] for n in ("image", "mask") if record[n]]
-    del record["look"], record["stamp"]
-    return record if all(path.is_file() for path in written) else None
+    return all(path.is_file() for path in written)
 
 
 def _stamp(task: Task) -> list:
@@ -215,13 +214,10 @@ def _defuse(cell: str) -> str:
     return f"'{cell}" if cell.strip().startswith(cohort.FORMULAS) else cell
 
 
-def _write_tables(
-    out: Path, cases: pd.DataFrame, records: dict[str, dict]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _write_tables(out: Path, cases: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the manifest, the fold tables and the audit of the prepared cases."""
-    cases = cases[cases["case_id"].isin(list(records))].to_dict("records")
-    rows = manifest.make_rows(cases, records, _find_alike(out, cases))
-    table = folds.deal_cases(pd.DataFrame(rows), config.NUM_FOLDS)[manifest.COLUMNS]
+    table = folds.deal_cases(_join_records(out, cases), config.NUM_FOLDS)
+    table = table[manifest.COLUMNS]
     audit = folds.audit_folds(table)
     for fold in range(config.NUM_FOLDS):
         name = f"dataset_fold_{fold}_{config.NUM_FOLDS}.csv"
@@ -231,14 +227,19 @@ def _write_tables(
     return table, audit
 
 
-def _find_alike(out: Path, cases: list[dict]) -> list[str]:
-    """Find the cases that show one film, by the looks in their records."""
-    names = [case["case_id"] for case in cases]
-    looks = np.empty((len(names), likeness.SIDE_PX**2), np.uint8)
-    for look, name in zip(looks, names, strict=True):
-        record = (out / "records" / f"{name}.json").read_bytes()
-        look[:] = likeness.read_look(json.loads(record)["look"])
-    return likeness.find_alike(names, looks)
+def _join_records(out: Path, cases: pd.DataFrame) -> pd.DataFrame:
+    """Join the cases with their records, one in memory at a time, and with their like.
+
+    The table has the manifest's columns, but for `fold`, and the DICOM `pseudonym`.
+    """
+    looks, rows = np.empty((len(cases), likeness.SIDE_PX**2), np.uint8), []
+    for look, case in zip(looks, cases.itertuples(index=False), strict=True):
+        record = out / "records" / f"{case.case_id}.json"
+        record = json.loads(record.read_bytes())
+        look[:] = likeness.read_look(record["look"])
+        rows.append(manifest.make_row(case._asdict(), record))
+    table = pd.DataFrame(rows, columns=manifest.JOINED)
+    return manifest.add_alike(table, likeness.find_alike([*table["case_id"]], looks))
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
