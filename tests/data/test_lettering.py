@@ -65,6 +65,19 @@ def test_strokes_side_by_side_are_text_in_one_grey_and_none_where_each_has_anoth
     assert lettering.find_lines(ramp + beads) == []
 
 
+def test_greys_measured_all_at_once_are_those_of_numpy_stroke_by_stroke():
+    rng = np.random.default_rng(4)
+    owners = rng.permutation(np.repeat(range(9), range(1, 10)))
+    values = rng.random(len(owners), dtype=np.float32) * 0.2
+    greys, shares = lettering._measure_greys(values, owners)
+    for stroke in range(9):
+        inside = values[owners == stroke]
+        grey = np.percentile(inside, 90)
+        core = inside[inside >= np.median(inside)]
+        assert greys[stroke] == pytest.approx(grey, rel=1e-6)
+        assert shares[stroke] == np.mean(np.abs(core - grey) < 0.04)
+
+
 def test_a_raster_of_dots_costs_no_more_than_a_film_with_text(monkeypatch):
     raster = np.zeros((1024, 1024), "float32")
     raster[::6, ::6] = 1
