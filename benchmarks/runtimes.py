@@ -8,6 +8,9 @@ the compiled call that `diagnose` is built on, `predict_on_batch`, XLA, the expo
 serving graph, TensorFlow Lite (float32, weights of 16 and of 8 bits) and, where it is
 installed, ONNX Runtime. Medians of the rounds, beside the compiled call; and the
 greatest difference of a probability from its, on phantoms.
+
+Then the whole pass of Grad-CAM, gradient and heat map with it, in TensorFlow Lite, and
+the seconds that one conversion takes; there the heat map is what moves.
 """
 
 import argparse
@@ -19,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import convert_to_constants
 
 from rds_tf import config, store
 from rds_tf.data import preprocessing
-from rds_tf.diagnosis import efficientnet
+from rds_tf.diagnosis import activation, efficientnet, explain
 from rds_tf.lungs import unet
 from rds_tf.phantoms import phantom
 
@@ -49,6 +53,9 @@ def main():
             images = [preprocessing.preprocess(film.image, size) for film in films]
             batches = [image[None, ..., None] for image in images]
             measure(f"{kind}, {size} px", make_arms(model), batches, options.rounds)
+            if kind == "classifier":
+                name = f"Grad-CAM, {size} px"
+                measure(name, make_cam_arms(model, size), batches, options.rounds)
 
 
 def load(kind: str, build: Callable, size: int):
@@ -89,12 +96,39 @@ def make_arms(model) -> dict[str, Callable]:
     return arms
 
 
+def make_cam_arms(model, size: int) -> dict[str, Callable]:
+    """Return functions (1, H, W, 1) -> heat map (1, H, W) for the same pass."""
+    layer = activation.find_layer(model)
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((1, size, size, 1))])
+    def draw(images):
+        features, logits = activation.forward(model, layer, images)
+        raw = activation.weigh(features, logits, 1)
+        return activation.normalize(activation.resize(tf.nn.relu(raw), size, size))
+
+    start = time.perf_counter()
+    frozen = convert_to_constants.convert_variables_to_constants_v2(
+        draw.get_concrete_function()
+    )
+    lite = start_lite(tf.lite.TFLiteConverter.from_concrete_functions([frozen]))
+    print(f"(one conversion: {time.perf_counter() - start:.1f} s)", flush=True)
+    return {
+        "compiled call": lambda batch: explain.grad_cam(model, batch),
+        "TensorFlow Lite": lite,
+    }
+
+
 def make_lite(served: Path, kinds: list | None) -> Callable:
     """Return the pass of TensorFlow Lite; `kinds` as its converter takes them."""
     converter = tf.lite.TFLiteConverter.from_saved_model(str(served))
     if kinds is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = kinds
+    return start_lite(converter)
+
+
+def start_lite(converter) -> Callable:
+    """Convert, and return the pass, array -> array."""
     interpreter = tf.lite.Interpreter(
         model_content=converter.convert(), num_threads=os.cpu_count()
     )
