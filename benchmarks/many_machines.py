@@ -275,13 +275,13 @@ def kill_machine(machines: Cluster) -> None:
         process.kill()
 
 
-def prepare_or_die(task: prepare.Task) -> dict:
+def prepare_or_die(task: prepare.Task) -> None:
     """Prepare a case, or end this process by SIGKILL."""
     if task.source.name == KILLER:
         os.kill(os.getpid(), signal.SIGKILL)
     from rds_tf.data import prepare
 
-    return prepare.prepare_case(task)
+    prepare.prepare_case(task)
 
 
 def show_trainings(options, machines) -> None:

@@ -1,12 +1,13 @@
 """Work out what a million films and 15 models take, from rates measured here.
 
     python benchmarks/million_films.py OUT [--films 3] [--steps 3] [--cores 16]
-        [--price 0.05] [--parts films models]
+        [--price 0.05] [--parts films models] [--batch 16]
 
 films: `prepare` of 2500 x 2048 px, 12 bit, in four transfer syntaxes, processor seconds
 of one core a film and the bytes that it reads and writes. models: one training step of
 B0, B3 and B5 at the sizes of `--profile`, processor seconds of all cores together, for
-five folds each. Processor seconds hardly depend on what else runs. The table divides
+five folds each; by `--batch` images, where memory holds no more, times as many as make
+a step. Processor seconds hardly depend on what else runs. The table divides
 them by `--cores` of a worker and by 1, 4 and 16 workers, with nothing lost to the
 network or the disk: a lower bound. `--price` is of a core and hour, in any currency.
 """
@@ -46,6 +47,8 @@ def main():
     parser.add_argument("--cores", type=int, default=16, help="of a worker")
     parser.add_argument("--price", type=float, default=0.05, help="core and hour")
     parser.add_argument("--profile", choices=config.PROFILES, default="quick")
+    parser.add_argument("--batch", type=int, help="images at once, default a step's")
+    parser.add_argument("--backbones", nargs="+", default=["B0", "B3", "B5"])
     parser.add_argument("--parts", nargs="+", default=["films", "models"])
     options = parser.parse_args()
     if "films" in options.parts:
@@ -56,7 +59,7 @@ def main():
             print(f"| {name} | {1 / seconds:.1f} | {sizes} | {told} |", flush=True)
     if "models" in options.parts:
         profile = config.load_profile(options.profile)
-        for backbone in ("B0", "B3", "B5"):
+        for backbone in options.backbones:
             seconds = measure_step(options, profile, backbone)
             run = seconds * profile.classifier_steps
             size = profile.classifier_px[backbone]
@@ -88,11 +91,11 @@ def measure_films(options, name: str) -> tuple[float, float, float]:
         path = out / f"{index}.dcm"
         write_film(path, index, SYNTAXES[name])
         start = time.process_time()
-        record = prepare.prepare_case(prepare.Task(str(index), path, None, out))
+        prepare.prepare_case(prepare.Task(str(index), path, None, out))
         if index:  # the first imports decoders
             seconds.append(time.process_time() - start)
             read.append(path.stat().st_size)
-            written.append((out / record["image"]).stat().st_size)
+            written.append((out / "images" / f"{index}.png").stat().st_size)
     return tuple(map(statistics.median, (seconds, read, written)))
 
 
@@ -129,15 +132,16 @@ def measure_step(options, profile, backbone: str) -> float:
     size = profile.classifier_px[backbone]
     model = efficientnet.build_classifier(backbone, image_size=size)
     model.compile(training.build_optimizer(10), keras.losses.BinaryCrossentropy())
-    images = np.zeros((profile.batch_size, size, size, 1), np.float32)
-    labels = np.arange(profile.batch_size) % 2
+    batch = options.batch or profile.batch_size
+    images = np.zeros((batch, size, size, 1), np.float32)
+    labels = np.arange(batch) % 2
     seconds = []
     for turn in range(options.steps + 1):
         start = time.process_time()
         model.train_on_batch(images, labels)
         if turn:  # the first traces the graph
             seconds.append(time.process_time() - start)
-    return statistics.median(seconds)
+    return statistics.median(seconds) * profile.batch_size / batch
 
 
 if __name__ == "__main__":
