@@ -9,9 +9,9 @@ batches, silent, with no callback. Batches of 16, 128 and 256 px, in turns in on
 process; the ratio is the median of the rounds' ratios: one call may take half as long
 again as the next.
 
-One call is the few epochs and steps of `CASES`, no more than the quick profile's. It
-ends with a backup, as every training does, and one that is longer than `backup.SECONDS`
-has another before: no recipe's training writes more of them in its time.
+One call is the few epochs and steps of `CASES`, less than the quick profile's. It ends
+with a backup, as every training does: no recipe's training writes more of them in its
+time, see `backup`.
 """
 
 import argparse
@@ -38,7 +38,7 @@ BATCH = 16
 CASES = (
     ("U-Net", 128, 1, 8),
     ("U-Net", 256, 1, 2),
-    ("B0", 128, 5, 6),
+    ("B0", 128, 3, 6),
     ("B0", 256, 1, 3),
 )
 

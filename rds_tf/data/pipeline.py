@@ -14,6 +14,7 @@ from rds_tf.data import augment, preprocessing, radiograph
 
 MOST_IN_MEMORY = 2**27  # bytes; larger arrays of films stay on disk
 BLOCK = 256  # films looked at together
+AHEAD = 2  # batches that wait for the network
 
 
 def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -117,14 +118,13 @@ def segmentation_dataset(
     places = tf.data.Dataset.range(len(images))
     if not training:
         dataset = _take(places.batch(batch_size), images, masks)
-        return dataset.map(finish).prefetch(tf.data.AUTOTUNE)
+        return _run_ahead(dataset.map(finish))
     places = places.shuffle(len(images), seed=0).repeat().batch(batch_size)
 
     def vary(number, films, masks):
         return augment.vary_batch(films, masks, number, geometry)
 
-    dataset = _take(places, images, masks, vary=vary)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return _run_ahead(_take(places, images, masks, vary=vary))
 
 
 def classification_dataset(
@@ -148,8 +148,7 @@ def classification_dataset(
 
     if not training:
         places = tf.data.Dataset.range(len(images)).batch(batch_size)
-        dataset = _take(places, images, labels)
-        return dataset.map(finish).prefetch(tf.data.AUTOTUNE)
+        return _run_ahead(_take(places, images, labels).map(finish))
     if len(np.unique(labels)) < 2:
         raise ValueError("Training needs films of both classes, there is only one.")
     classes = []
@@ -162,8 +161,7 @@ def classification_dataset(
     def vary(number, films, labels):
         return augment.vary_batch(films, None, number, augment.STRAIGHT)[0], labels
 
-    dataset = _take(places.batch(batch_size), images, labels, vary=vary)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return _run_ahead(_take(places.batch(batch_size), images, labels, vary=vary))
 
 
 def _take(places: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset:
@@ -196,4 +194,16 @@ def _take(places: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset
 
     numbers = tf.data.Dataset.counter(dtype="int32")
     numbered = tf.data.Dataset.zip(numbers, places)
-    return numbered.map(gather, tf.data.AUTOTUNE if vary else None)
+    return numbered.map(gather, engine.count_cores() if vary else None)
+
+
+def _run_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Make batches while the network is at work, by fixed numbers of threads.
+
+    The thread by which tf.data would find these numbers looks again after 10 ms, 20,
+    40 and so on, and four in ten iterators wait for it at their end: a training of 3.2
+    seconds took 5.1, one of 5 up to 10.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(AHEAD).with_options(options)

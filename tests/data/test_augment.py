@@ -142,6 +142,16 @@ def test_training_holds_no_second_copy_of_its_films():
     assert all((x.numpy() == 1).all() for x, _ in dataset)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_no_batches_have_the_thread_of_tf_data_that_their_end_would_wait_for(training):
+    films, masks = np.zeros((2, 4, 8, 8, 1), "uint8")
+    for batches in (
+        pipeline.segmentation_dataset(films, masks, 2, training=training),
+        pipeline.classification_dataset(films, [0, 1, 0, 1], 2, training=training),
+    ):
+        assert batches.options().autotune.enabled is False
+
+
 def test_a_training_batch_goes_through_all_films_before_one_comes_twice():
     images = np.arange(12, dtype="uint8").reshape(12, 1, 1, 1)
     places = tf.data.Dataset.range(12).shuffle(12, seed=0).batch(4)
