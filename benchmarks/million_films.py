@@ -1,7 +1,7 @@
 """Work out what a million films and 15 models take, from rates measured here.
 
     python benchmarks/million_films.py OUT [--films 3] [--steps 3] [--cores 16]
-        [--price 0.05] [--parts films models] [--batch 16]
+        [--price 0.05] [--parts films models] [--backbones B0 B3 B5] [--batch 16]
 
 films: `prepare` of 2500 x 2048 px, 12 bit, in four transfer syntaxes, processor seconds
 of one core a film and the bytes that it reads and writes. models: one training step of
