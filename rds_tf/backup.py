@@ -74,7 +74,6 @@ class Keeper(keras.callbacks.Callback):
             return 0
         if state["record"] != self.record:
             return 0
-        model.optimizer.build(model.trainable_variables)
         for variable, array in zip(_list_variables(model), arrays, strict=True):
             variable.assign(array)
         self.counters, self.rows = state["counters"], state["rows"]

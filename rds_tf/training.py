@@ -101,7 +101,28 @@ def build_optimizer(num_steps: int, learning_rate: float = 1e-3):
         warmup_target=learning_rate,
         warmup_steps=warmup,
     )
-    return keras.optimizers.AdamW(schedule, weight_decay=1e-4, clipnorm=1.0)
+    table = _Table(schedule, num_steps)
+    return keras.optimizers.AdamW(table, weight_decay=1e-4, clipnorm=1.0)
+
+
+class _Table(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule whose rates are worked out beforehand and looked up.
+
+    AdamW asks for the rate once a weight, and Keras' own schedule lays its branches
+    into the graph each time: some 200 for a B0.
+    """
+
+    def __init__(self, schedule, num_steps: int):
+        super().__init__()
+        self.schedule, self.last = schedule, num_steps
+        rates = [schedule(step) for step in range(num_steps + 1)]
+        self.rates = keras.ops.stack(rates)
+
+    def __call__(self, step):
+        return keras.ops.take(self.rates, keras.ops.minimum(step, self.last))
+
+    def get_config(self) -> dict:
+        return {"schedule": self.schedule, "num_steps": self.last}
 
 
 def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
@@ -131,6 +152,7 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     with engine.claim(folder), beside(model):
         shapes = {"shapes": [model.input_shape, model.count_params()]}
         keeper = backup.Keeper(folder, record | shapes, callbacks)
+        model.optimizer.build(model.trainable_variables)  # else fit traces twice
         begun = keeper.restore(model)
         history = model.fit(
             dataset.skip(begun * steps),

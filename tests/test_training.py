@@ -9,15 +9,38 @@ import pytest
 import tensorflow as tf
 
 from rds_tf import backup, config, training
+from rds_tf.diagnosis import recipe as diagnosis_recipe
+from rds_tf.lungs import recipe as lungs_recipe
 
 
 def test_the_learning_rate_warms_up_and_then_falls_to_a_hundredth():
     schedule = training.build_optimizer(1000, 1e-2)._learning_rate
-    rates = [float(schedule(step)) for step in (0, 50, 525, 1000)]
+    rates = [float(schedule(step)) for step in (0, 50, 525, 1000, 9000)]
     assert rates[0] == pytest.approx(5e-4)
     assert rates[1] == pytest.approx(1e-2)
     assert rates[2] == pytest.approx(0.505e-2, rel=0.01)  # half way down the cosine
-    assert rates[3] == pytest.approx(1e-4, rel=0.01)
+    assert rates[3] == rates[4] == pytest.approx(1e-4, rel=0.01)
+
+
+def test_the_learning_rate_is_looked_up_as_keras_works_it_out_without_a_branch():
+    schedule = training.build_optimizer(40, 1e-2)._learning_rate
+    decay = keras.optimizers.schedules.CosineDecay(5e-4, 38, 0.01, "", 1e-2, 2)
+    whole = tf.function(schedule).get_concrete_function(tf.TensorSpec((), "int32"))
+    steps = tf.range(41)
+    assert [float(whole(step)) for step in steps] == [float(decay(k)) for k in steps]
+    assert not [op for op in whole.graph.get_operations() if "If" in op.type]
+
+
+@pytest.mark.parametrize("recipe", [lungs_recipe, diagnosis_recipe])
+def test_a_recipe_traces_its_step_once(tmp_path, recipe):
+    inputs = keras.Input((4, 4, 1))
+    model = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(inputs))
+    step, traced = model.train_step, []
+    model.train_step = lambda data: traced.append(1) or step(data)
+    answers = np.ones((8, 4, 4, 1), "float32")
+    data = tf.data.Dataset.from_tensor_slices((answers, answers)).repeat().batch(4)
+    recipe.fit(model, data, tmp_path, 0.1, {"steps": 10})
+    assert len(traced) == 1
 
 
 def test_fit_takes_the_steps_asked_for_and_writes_its_history(tmp_path):
@@ -177,6 +200,8 @@ TWO_DEVICES = """
 import sys
 import keras, numpy as np, tensorflow as tf
 from rds_tf import backup, config, training
+from rds_tf.diagnosis import recipe as diagnosis_recipe
+from rds_tf.lungs import recipe as lungs_recipe
 halves = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(*tf.config.list_physical_devices(), halves)
 pair = np.random.default_rng(0).normal(size=(2, 40, 1)).astype("float32")

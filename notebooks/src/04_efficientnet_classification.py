@@ -227,7 +227,7 @@ for model in models.values():
     model.compile(
         optimizer=training.build_optimizer(steps, recipe.LEARNING_RATE),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
-        metrics=["accuracy"],
+        metrics=[keras.metrics.BinaryAccuracy("accuracy")],
     )
 
 # %% [markdown]

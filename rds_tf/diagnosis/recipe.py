@@ -210,7 +210,7 @@ def fit(model, batches, folder: Path, learning_rate: float, record: dict):
         model.compile(
             training.build_optimizer(record["steps"], learning_rate),
             loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
-            metrics=["accuracy"],
+            metrics=[keras.metrics.BinaryAccuracy("accuracy")],
         )
     return training.fit(model, batches, folder, record)
 
