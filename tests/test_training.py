@@ -200,8 +200,6 @@ TWO_DEVICES = """
 import sys
 import keras, numpy as np, tensorflow as tf
 from rds_tf import backup, config, training
-from rds_tf.diagnosis import recipe as diagnosis_recipe
-from rds_tf.lungs import recipe as lungs_recipe
 halves = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(*tf.config.list_physical_devices(), halves)
 pair = np.random.default_rng(0).normal(size=(2, 40, 1)).astype("float32")
