@@ -30,7 +30,7 @@ MOST_MINUTES = 30
 # The one list: a script of this folder and its arguments; {folder} is an empty folder.
 SCRIPTS = {
     "cold_start": [],
-    "dicom_to_png": ["--files", "80", "40", "80", "--peers", "2"],
+    "dicom_to_png": ["--files", "160", "40", "80", "--peers", "2"],
     "phantoms": [],
     "growth": ["{folder}/out"],
     "pipeline": [],

@@ -1,6 +1,6 @@
 """Time a cold start: `--help`, the import, and the first answer of `diagnose`.
 
-    python benchmarks/cold_start.py [--rounds 7] [--json FILE]
+    python benchmarks/cold_start.py [--rounds 5] [--json FILE]
 
 Every figure is a process of its own, the arms run in turns, files are in the system's
 cache. `diagnose` reads one phantom, loads the shipped models, writes its answer and
@@ -25,7 +25,7 @@ PYTHON = [sys.executable, "-c"]
 def main():
     """Time all starts in turns, print and judge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
