@@ -41,12 +41,13 @@ from bad_seeds import (
     try_ensemble,
 )
 
-from rds_tf import store
-from rds_tf.data import annotation, cohort, prepare, radiograph
+from rds_tf.data import annotation, cohort, prepare
+from rds_tf.dicom import radiograph
+from rds_tf.storage import model_store
 
 OWN = (
     *(radiograph.RadiographError, annotation.AnnotationError),
-    *(cohort.CohortError, store.ModelError),
+    *(cohort.CohortError, model_store.ModelError),
 )
 HEADER = "filepath,rds,exist_json,roi_area,height,width,patient_id"
 BAD_ROWS = [
@@ -285,7 +286,7 @@ class Bench:
         known = {"kind": "segmenter", "architecture": small, "hearts": ["in"]}
         known["training"] = {"data": "nothing", "start": "scratch", "seen": []}
         model = unet.build_unet(**small)
-        store.save_model(model, self.folder / "good", known)
+        model_store.save_model(model, self.folder / "good", known)
         model.save(self.folder / "good.keras")
 
     def try_model(self, rng, found):
@@ -294,8 +295,8 @@ class Bench:
 
         good, folder = self.folder / "good", self.folder / "mutant"
         folder.mkdir(exist_ok=True)
-        known = json.loads((good / store.MANIFEST).read_bytes())
-        weights = (good / store.WEIGHTS).read_bytes()
+        known = json.loads((good / model_store.MANIFEST).read_bytes())
+        weights = (good / model_store.WEIGHTS).read_bytes()
         ways = ["node", "node", "bytes", "weights", "vouched", "whole", "config"]
         how = str(rng.choice([*ways, "config", "ensemble"]))
         found |= {"what": how, "names": "mutant"}
@@ -308,7 +309,7 @@ class Bench:
                 path.write_bytes(spoil(rng, whole.read_bytes()))
             else:
                 found["what"] += " " + spoil_config(rng, whole, path)
-            probe(store.load_keras_file(path))
+            probe(model_store.load_keras_file(path))
             return
         if how in ("weights", "vouched"):
             weights = spoil(rng, weights)
@@ -319,8 +320,8 @@ class Bench:
             found["what"] += " " + spoil_node(rng, known)
         data = json.dumps(known).encode()
         data = spoil(rng, data) if how == "bytes" else data
-        (folder / store.MANIFEST).write_bytes(data)
-        (folder / store.WEIGHTS).write_bytes(weights)
+        (folder / model_store.MANIFEST).write_bytes(data)
+        (folder / model_store.WEIGHTS).write_bytes(weights)
         probe(segmenter.load_segmenter(folder).model)
 
     def set_up_command(self):

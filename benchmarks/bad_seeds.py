@@ -117,14 +117,14 @@ def make_pictures(folder: Path) -> list[Path]:
 
 def make_models(folder: Path, segmenter: Path) -> None:
     """Store an untrained classifier beside a copy of a segmenter."""
-    from rds_tf import store
-    from rds_tf.diagnosis import efficientnet
+    from rds_tf.classification import efficientnet
+    from rds_tf.storage import model_store
 
     small = {"backbone": "B0", "image_size": 32}
     known = {"kind": "classifier", "architecture": small, "input": "combined"}
     known["training"] = {"data": "nothing", "start": "scratch", "seen": []}
     model = efficientnet.build_classifier(**small)
-    store.save_model(model, folder / "classifier", known)
+    model_store.save_model(model, folder / "classifier", known)
     shutil.copytree(segmenter, folder / "segmenter", dirs_exist_ok=True)
 
 
@@ -143,7 +143,7 @@ def spoil_config(rng, whole: Path, path: Path) -> str:
 
 def try_ensemble(rng, folder: Path) -> str:
     """Load `ensemble.json` with an odd value, and judge its numbers; say where."""
-    from rds_tf.diagnosis import ensemble
+    from rds_tf.classification import ensemble
 
     content = ensemble.Ensemble(members=("a",)).to_json()
     what = spoil_node(rng, content)

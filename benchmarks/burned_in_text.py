@@ -20,8 +20,8 @@ import wrong_kinds
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from rds_tf.data import lettering, radiograph
-from rds_tf.phantoms import phantom
+from rds_phantoms import phantom
+from rds_tf.dicom import burned_in_text, radiograph
 
 LATIN = ("KIM MINJUN", "2024-03-17", "ID 00482913", "PARK S.Y. 03/17/2024 14:22")
 LATIN += ("SEOUL HOSPITAL", "M 3Y 17/03/2024", "Hong, Gildong")
@@ -66,11 +66,11 @@ def report(name: str, films: list[np.ndarray]) -> dict[str, np.ndarray]:
     fonts = [p for folder in FOLDERS for p in sorted(Path(folder).glob("*.tt?"))]
     seen, flagged, odd = [], [], {}
     for index, film in enumerate(tqdm(films, name, disable=None)):
-        flagged.append(bool(lettering.find_lines(film)))
+        flagged.append(bool(burned_in_text.find_lines(film)))
         if flagged[-1]:
             odd[f"{name} {index} flagged"] = film
         burned, line, visible = burn(np.random.default_rng(index), film, fonts)
-        found = bool(lettering.find_lines(burned))
+        found = bool(burned_in_text.find_lines(burned))
         korean = not line.isascii()
         seen.append((visible, korean, found))
         if visible and not found:

@@ -31,11 +31,13 @@ import claims
 import numpy as np
 import tensorflow as tf
 
-from rds_tf import config, store
-from rds_tf.data import radiograph
-from rds_tf.diagnosis import classifier, diagnose, efficientnet, worklist
+from rds_phantoms import dataset
+from rds_tf import config
+from rds_tf.classification import classifier, efficientnet
+from rds_tf.diagnosis import batch, diagnose
+from rds_tf.dicom import radiograph
 from rds_tf.lungs import segmenter, unet
-from rds_tf.phantoms import dataset
+from rds_tf.storage import model_store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,13 +103,13 @@ def write_case(case: Case, folder: Path, num_films: int):
         ("segmenter", unet.build_unet, case.segmenter, 1),
         ("classifier", efficientnet.build_classifier, case.classifier, 5),
     ):
-        (shipped,) = store.find_models(config.SAVED_MODELS, kind)
-        source, manifest = store.load_model(shipped, kind, build)
+        (shipped,) = model_store.find_models(config.SAVED_MODELS, kind)
+        source, manifest = model_store.load_model(shipped, kind, build)
         manifest["architecture"]["image_size"] = size
         model = build(**manifest["architecture"])
         model.set_weights(source.get_weights())  # they fit images of any size
         for copy in range(copies):
-            store.save_model(model, models / f"{kind}_{copy}", dict(manifest))
+            model_store.save_model(model, models / f"{kind}_{copy}", dict(manifest))
     return sorted((folder / "cohort" / "dicom").iterdir()), models
 
 
@@ -119,7 +121,7 @@ def measure(films: list[Path], models: Path, folder: Path, rounds: int):
 
     def run_chain():
         with contextlib.redirect_stderr(io.StringIO()):  # the progress bar
-            worklist.diagnose_files(films[0].parent, folder / "out", loaded)
+            batch.diagnose_files(films[0].parent, folder / "out", loaded)
 
     def run_bare():
         for _ in films:

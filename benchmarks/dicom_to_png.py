@@ -45,9 +45,10 @@ import pydicom
 from pydicom import pixels, uid
 from tqdm import tqdm
 
-from rds_tf import engine
-from rds_tf.data import decoder, prepare, radiograph
-from rds_tf.phantoms import phantom
+from rds_phantoms import phantom
+from rds_tf.data import prepare
+from rds_tf.dicom import radiograph
+from rds_tf.parallel import local
 
 SYNTAXES = {
     "raw": uid.ExplicitVRLittleEndian,
@@ -101,7 +102,7 @@ def main():
         sys.exit("Each round needs two films at least: raise --files.")
     rows = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        pools = {num: stack.enter_context(engine.open_pool(num)) for num in (1, 2)}
+        pools = {num: stack.enter_context(local.open_pool(num)) for num in (1, 2)}
         print(f"two workers started in {start(pools):.2f} s", flush=True)
         for syntax in options.syntaxes:
             drawn = [
@@ -121,7 +122,7 @@ def make_films(films: list[Film], folder: Path) -> list[Film]:
     """Write the films of one syntax on both cores."""
     (folder / "images").mkdir(exist_ok=True)
     (folder / "records").mkdir(exist_ok=True)
-    outcomes = engine.map_items(make_film, films, 2, f"Drawing {films[0].syntax}")
+    outcomes = local.map_items(make_film, films, 2, f"Drawing {films[0].syntax}")
     for outcome in outcomes:
         if outcome.error:
             sys.exit(outcome.error)
@@ -188,7 +189,7 @@ def convert_pil(film: Film) -> None:
 def convert_limit(film: Film) -> None:
     """Read, decode, widen 12 bits to 16, encode and write; nothing is checked."""
     dataset = pydicom.dcmread(film.path)
-    plugin = decoder.QUICKEST.get(SYNTAXES[film.syntax], "")
+    plugin = radiograph.QUICKEST.get(SYNTAXES[film.syntax], "")
     stored = pixels.pixel_array(dataset, index=0, decoding_plugin=plugin)
     levels = stored << 4 | stored >> 8  # not zeros below: they are encoded faster
     film.out().write_bytes(cv2.imencode(".png", levels)[1].data)

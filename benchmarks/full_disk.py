@@ -26,11 +26,12 @@ import numpy as np
 import pandas as pd
 import pydicom
 
+from rds_readers import answers, design
 from rds_tf import __main__ as command
-from rds_tf import engine, store
-from rds_tf.diagnosis import efficientnet
+from rds_tf.classification import efficientnet
 from rds_tf.lungs import unet
-from rds_tf.readers import answers, design
+from rds_tf.parallel import local
+from rds_tf.storage import disk, model_store
 
 MOST = 0.05, 0.9  # shares of what the results take
 NO_STATE = ".lock", "backup.npz"
@@ -85,12 +86,12 @@ def make_inputs(out: Path) -> None:
     record = {"data": "nothing", "start": "scratch", "seen": []}
     small = {"image_size": 16, "filters": 2, "depth": 1}
     manifest = {"kind": "segmenter", "architecture": small, "training": record}
-    store.save_model(unet.build_unet(**small), out / "models/segmenter", manifest)
+    model_store.save_model(unet.build_unet(**small), out / "models/segmenter", manifest)
     small = {"backbone": "B0", "image_size": 32}
     manifest = {"kind": "classifier", "architecture": small, "training": record}
     model = efficientnet.build_classifier(**small)
     manifest["input"] = "combined"
-    store.save_model(model, out / "models/classifier", manifest)
+    model_store.save_model(model, out / "models/classifier", manifest)
     draw, rows = np.random.default_rng(0), []
     for reader in "ABCD":
         for treatment in ("alone", "with model"):
@@ -185,16 +186,18 @@ def is_whole(path: Path) -> bool:
 
 def judge_answers(out: Path) -> str:
     """Answer a reading until the disk is full, then give it room and go on."""
-    disk = out / "disk"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", disk], check=True)
-    give_room(disk, 64)
+    small = out / "disk"
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", small], check=True
+    )
+    give_room(small, 64)
     cases = [{"case": f"C{i:04d}", "steps": ["alone"]} for i in range(2000)]
     readers = [{"reader": "R", "sessions": [cases]}]
     plan = {"order": "sequential", "washout_days": 0, "readers": readers}
     stored, told = 0, []
     try:
-        store.write_json(disk / "pack/plan.json", plan)
-        room = answers.Answers(disk / "pack")
+        disk.write_json(small / "pack/plan.json", plan)
+        room = answers.Answers(small / "pack")
         for case in cases:
             place = 1, case["case"], design.ALONE
             for _ in range(2):
@@ -203,12 +206,12 @@ def judge_answers(out: Path) -> str:
                     break
                 except OSError as error:
                     told.append(str(error))
-                    give_room(disk, 2000)
-        address = sqlite3.connect(disk / "pack" / answers.FILE)
+                    give_room(small, 2000)
+        address = sqlite3.connect(small / "pack" / answers.FILE)
         kept = address.execute("SELECT count(*) FROM answers").fetchone()[0]
         address.close()
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", small], check=True)
     return f"told {told}; {stored} answers confirmed, {kept} in the file"
 
 
@@ -226,7 +229,7 @@ def call(out: Path, function, *arguments) -> int:
             flags |= os.O_TRUNC if stream == 1 else 0
             os.dup2(os.open(out / "log", flags, 0o644), stream)
         fork = functools.partial(multiprocessing.get_context, "fork")
-        engine.multiprocessing.get_context = lambda method: fork()
+        local.multiprocessing.get_context = lambda method: fork()
         build = functools.partial(build_features, efficientnet._build_features)
         efficientnet._build_features = build
         try:

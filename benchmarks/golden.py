@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rds_tf import metrics, store
-from rds_tf.data import radiograph
+from rds_phantoms import phantom
 from rds_tf.diagnosis import diagnose
+from rds_tf.dicom import radiograph
 from rds_tf.lungs import postprocess
-from rds_tf.phantoms import phantom
+from rds_tf.stats import metrics
+from rds_tf.storage import disk
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "golden"
 SHAPES = [(192, 160), (160, 192), (175, 175), (193, 149), (128, 101)]
@@ -88,7 +89,7 @@ def write() -> None:
         "versions": name_versions(),
         "values": values,
     }
-    store.write_json(FOLDER / "golden.json", made)
+    disk.write_json(FOLDER / "golden.json", made)
 
 
 def compare() -> dict:
@@ -100,7 +101,7 @@ def compare() -> dict:
         phantom that is drawn most differently here; `versions`.
     """
     models = diagnose.load_models()
-    kept = store.read_json(FOLDER / "golden.json")["values"]
+    kept = disk.read_json(FOLDER / "golden.json")["values"]
     rows = []
     for index, value in enumerate(kept):
         mask, angle, probability = measure(models, index)

@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 from tf_keras_vis import gradcam
 
-from rds_tf.diagnosis import efficientnet, explain
+from rds_tf.classification import efficientnet
+from rds_tf.explanation import grad_cam
 
 
 def main():
@@ -50,7 +51,7 @@ def build_arms(model):
     visualize = gradcam.Gradcam(model)
     return {
         "plain forward pass": lambda images: forward(images).numpy(),
-        "rds_tf grad_cam": lambda images: explain.grad_cam(model, images),
+        "rds_tf grad_cam": lambda images: grad_cam.grad_cam(model, images),
         "tf-keras-vis Gradcam": lambda images: visualize(
             lambda probability: probability[:, 0], images
         ),

@@ -25,7 +25,7 @@ import claims
 import numpy as np
 import pandas as pd
 
-from rds_tf.phantoms import dataset
+from rds_phantoms import dataset
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "growth.png"
 BATCH = 16
@@ -93,10 +93,10 @@ def read_peak() -> float:
 
 def run_prepare(options, count: int) -> None:
     """Prepare the first cases in this process."""
-    from rds_tf import memory
     from rds_tf.data import prepare
+    from rds_tf.parallel import local
 
-    memory.keep_freed()  # as `python -m rds_tf` does
+    local.keep_freed()  # as `python -m rds_tf` does
 
     if count:
         folder, out = options.out / "cohort", options.out / f"prepared{count}"
@@ -106,15 +106,17 @@ def run_prepare(options, count: int) -> None:
 
 def run_folds(options, count: int) -> None:
     """Compare all looks, join patients and deal them, from what `prepare` left."""
-    from rds_tf.data import folds, likeness, prepare
+    from rds_tf.data import duplicates, folds, prepare
 
     if not count:
         return
     out = options.out / f"prepared{count}"
     table = prepare.load_manifest(out)
     paths = [out / "records" / f"{name}.json" for name in table["case_id"]]
-    looks = [likeness.read_look(json.loads(p.read_bytes())["look"]) for p in paths]
-    alike = likeness.find_alike(table["case_id"].tolist(), np.stack(looks))
+    looks = [
+        duplicates.read_thumbnail(json.loads(p.read_bytes())["look"]) for p in paths
+    ]
+    alike = duplicates.find_near_duplicates(table["case_id"].tolist(), np.stack(looks))
     folds.deal_folds(table.assign(alike=alike))
 
 
@@ -180,7 +182,7 @@ def plot_lines(counts: list[int], found: dict[str, list[dict]]):
     """Plot seconds and memory over the cases, both axes logarithmic."""
     from matplotlib.figure import Figure  # not in the memory of the stages
 
-    from rds_tf import plots
+    from rds_tf.plotting import plots
 
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     panels = figure.subplots(1, 2)

@@ -33,12 +33,18 @@ import numpy as np
 import tensorflow as tf
 
 from rds_tf import __main__ as command
-from rds_tf import backup, config, engine, training
-from rds_tf.diagnosis import crossval, efficientnet
-from rds_tf.lungs import recipe
-from rds_tf.study import comparison_page
+from rds_tf import config, training
+from rds_tf.classification import cross_validation, efficientnet
+from rds_tf.lungs import segmenter_training
+from rds_tf.parallel import local
+from rds_tf.reporting import comparison_page
+from rds_tf.storage import disk
 
-LOADED = crossval, recipe, comparison_page  # what the verbs would import
+LOADED = (
+    cross_validation,
+    segmenter_training,
+    comparison_page,
+)  # what the verbs would import
 KEPT = (".png", ".csv", ".h5", ".json", ".npz")
 # What to run, the writes among which one is drawn, and the seconds to live on at most.
 PLANS = {"prepare": (15, 0.2), "plateau": (4, 1), "segmenter": (4, 2)}
@@ -64,7 +70,7 @@ def main():
         "folds": verb(*table, "scratch"),
         "compare": verb(*table, "phantom"),
     }
-    backup.SECONDS = 0  # one an epoch, so that kills fall within backups too
+    training.BACKUP_SECONDS = 0  # one an epoch, so that kills fall within backups too
     options.out.mkdir(parents=True, exist_ok=True)
     if not prepared.is_dir():
         run("", verb("phantom", "OUT", "--cases", 50, "--size", 256), cohort)
@@ -125,7 +131,7 @@ def run(what: str, work, out: pathlib.Path, kill=None) -> int:
         for stream in (1, 2):
             os.dup2(os.open(out.with_name("log"), os.O_CREAT | os.O_WRONLY), stream)
         fork = functools.partial(multiprocessing.get_context, "fork")
-        engine.multiprocessing.get_context = lambda method: fork()
+        local.multiprocessing.get_context = lambda method: fork()
         if what == "folds":
             efficientnet._build_features = build_one_layer
         if kill:
@@ -204,8 +210,8 @@ def train_with_plateau(folder: pathlib.Path) -> None:
     plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1)
     training.fit(model, data.batch(8), folder, {"steps": 500}, [plateau])
     weights = np.concatenate([np.ravel(part) for part in model.get_weights()])
-    engine.write_whole(folder / "weights.npz", weights.tobytes())
-    backup.forget(folder)
+    disk.write_whole(folder / "weights.npz", weights.tobytes())
+    training.forget_backup(folder)
 
 
 if __name__ == "__main__":

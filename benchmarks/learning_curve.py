@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from rds_tf import config, metrics, plots, store
+from rds_tf import config
 from rds_tf.data import prepare
-from rds_tf.lungs import ladder, recipe, segmenter
+from rds_tf.lungs import evaluation, segmenter, segmenter_training
+from rds_tf.plotting import plots
+from rds_tf.stats import metrics
+from rds_tf.storage import disk, model_store
 
 STEP = "median+rotate"
 
@@ -44,7 +47,7 @@ def main():
             name = str(len(train)) if films == "all" else films
             curve.setdefault(start, {})[name] = score_all(tools, options, test)
             print(start, name, curve[start][name], flush=True)
-    store.write_json(options.out / "learning_curve.json", curve)
+    disk.write_json(options.out / "learning_curve.json", curve)
     plot_curve(curve).savefig(options.out / "learning_curve.png", dpi=110)
 
 
@@ -52,10 +55,12 @@ def train_one(options, train, start: str, films: str, draw: int):
     """Train on `films` films of whole patients, unless that was done before."""
     steps = options.steps_all if films == "all" else options.steps
     folder = options.out / f"{start}_{films}_{steps}_{draw}"
-    if not (folder / store.MANIFEST).exists():
+    if not (folder / model_store.MANIFEST).exists():
         rows = train if films == "all" else draw_films(train, int(films), draw)
         profile = config.load_profile("quick", steps)
-        recipe.train_films(options.prepared, rows, folder, profile, start=start)
+        segmenter_training.train_films(
+            options.prepared, rows, folder, profile, start=start
+        )
     return segmenter.load_segmenter(folder)
 
 
@@ -75,8 +80,8 @@ def score_all(tools, options, test) -> dict:
 
 def score_films(tool, options, test) -> np.ndarray:
     """Return the lung IoU of each held-out film."""
-    column = ladder.SCORES.index("lung_iou")
-    scores = ladder.score_cases(tool.model, options.prepared, test, steps=(STEP,))
+    column = evaluation.SCORES.index("lung_iou")
+    scores = evaluation.score_cases(tool.model, options.prepared, test, steps=(STEP,))
     return scores[STEP][:, column]
 
 

@@ -27,9 +27,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from rds_tf import engine
-from rds_tf.data import annotation, cohort, prepare, radiograph
-from rds_tf.phantoms import dataset, phantom
+from rds_phantoms import dataset, phantom
+from rds_tf.data import annotation, cohort, prepare
+from rds_tf.dicom import radiograph
+from rds_tf.storage import disk
 
 LIMIT = 0.05  # growth of memory from the second tenth to the last
 LABELS = ("films", "MiB", "films a second", "seconds of processor a film")
@@ -64,7 +65,7 @@ def write_films(folder: Path, num_drawn: int, num_films: int, size: int) -> None
             write_copy(drawn[source], rows[source], draw_case(index, folder, size))
         )
     table = pd.DataFrame(rows, columns=[*cohort.STUDY_COLUMNS, "patient_id"])
-    engine.write_whole(folder / "cohort.csv", table.to_csv(index=False).encode())
+    disk.write_whole(folder / "cohort.csv", table.to_csv(index=False).encode())
 
 
 def write_copy(source: dataset.Case, row: dict, case: dataset.Case) -> dict:
@@ -80,7 +81,7 @@ def write_copy(source: dataset.Case, row: dict, case: dataset.Case) -> dict:
             one * scale for one in annotation.read_polygons(outline, shape=source.shape)
         ]
         area = round(annotation.polygon_area(polygons), 1)
-        annotation.write_labelme(
+        outline.write_labelme(
             case.folder / "json" / f"{new}.json", polygons, *case.shape, f"{new}.png"
         )
     height, width = case.shape
@@ -134,7 +135,7 @@ def watch_prepare(folder: Path, out: Path, num_films: int) -> np.ndarray:
 
 def watch_diagnose(folder: Path, out: Path, num_films: int) -> np.ndarray:
     """Diagnose the first films in this process; one row of `read_marks` a film."""
-    from rds_tf.diagnosis import diagnose, worklist
+    from rds_tf.diagnosis import batch, diagnose
 
     films, results = out / "films", out / "diagnosed"
     for made in (films, results):
@@ -143,7 +144,7 @@ def watch_diagnose(folder: Path, out: Path, num_films: int) -> np.ndarray:
     for film in sorted((folder / "dicom").iterdir())[:num_films]:
         os.link(film, films / film.name)
     marks = [read_marks()]
-    done, refused = worklist.diagnose_files(
+    done, refused = batch.diagnose_files(
         films, results, diagnose.load_models(), lambda *_: marks.append(read_marks())
     )
     print(f"diagnose: {len(done)} diagnosed, {len(refused)} refused")

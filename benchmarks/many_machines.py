@@ -30,9 +30,9 @@ from pathlib import Path
 
 import psutil
 
-from rds_tf import cluster, errand
+from rds_phantoms import dataset
 from rds_tf.data import prepare
-from rds_tf.phantoms import dataset
+from rds_tf.parallel import ray_cluster, remote_task
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("bytes", "kills", "trainings", "overhead")
@@ -203,19 +203,19 @@ def compare(first: Path, second: Path) -> str:
 def prepare_counted(options, machines, name: str) -> tuple[prepare.Summary, int]:
     """Prepare on the cluster from this process; count the films that came home."""
     words = prepare_words(options, name)
-    bring, came = errand.bring_home, []
+    bring, came = remote_task.collect, []
 
     def bring_home(item, result, home):
         if result and result[2]:
             came.append(item)
         return bring(item, result, home)
 
-    errand.bring_home = bring_home
+    remote_task.collect = bring_home
     try:
-        chosen = cluster.choose("ray", machines.address)
+        chosen = ray_cluster.choose_executor("ray", machines.address)
         return prepare.prepare(words[1], words[2], words[4], None, chosen), len(came)
     finally:
-        errand.bring_home = bring
+        remote_task.collect = bring
 
 
 def show_bytes(options, machines) -> None:

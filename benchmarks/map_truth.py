@@ -24,18 +24,16 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import map_controls
+import map_faithfulness
 import numpy as np  # noqa: E402
 from scipy import ndimage  # noqa: E402
 
+from rds_phantoms import dataset  # noqa: E402
+from rds_tf.classification import classifier
 from rds_tf.data import prepare  # noqa: E402
-from rds_tf.diagnosis import (  # noqa: E402
-    classifier,
-    explain,
-    faithfulness,
-    map_controls,
-)
-from rds_tf.lungs import frame  # noqa: E402
-from rds_tf.phantoms import dataset  # noqa: E402
+from rds_tf.explanation import grad_cam
+from rds_tf.lungs import cropping  # noqa: E402
 
 MIDDLE = "block5c_add"  # B0's last layer of 8 x 8 cells at 128 px; the last has 4 x 4
 SHARES = {"logit": 0.001, "a quarter": 0.25, "half": 0.5, "all": 1.0}
@@ -109,7 +107,7 @@ def make_films(shipped, num_cases: int, seed: int) -> Films:
         prepare.prepare(cohort / "cohort.csv", prepared, cohort)
         table = prepare.load_manifest(prepared)
         masks = classifier.predict_masks(prepared, table)
-        windows = classifier.load_frames(prepared, table, name, size, masks)
+        windows = classifier.load_crops(prepared, table, name, size, masks)
         cases = dataset._draw_cases(cohort, num_cases, seed, 0.0, 256)
     cases = {f"case{case.index:04d}": case for case in cases}
     twins, regions = [], []
@@ -117,7 +115,7 @@ def make_films(shipped, num_cases: int, seed: int) -> Films:
         case = cases[case_id]
         made = dataset.render_case(case)
         twin = dataset.render_case(replace(case, severity=0.0))
-        window = frame.choose_frame(made.image, mask, name)
+        window = cropping.choose_crop(made.image, mask, name)
         tube = made.device_masks.get("ett", np.zeros_like(made.mask))
         twins.append(window.cut(twin.image, size))
         masks_of = {"lungs": made.mask, "tube": tube}
@@ -131,15 +129,15 @@ def draw_maps(model, images, class_index: int = 1) -> dict[str, np.ndarray]:
     """Draw Grad-CAM, the map of an earlier layer, and Grad-CAM not rectified."""
     options = {"class_index": class_index}
     return {
-        "Grad-CAM": explain.grad_cam(model, images, **options),
-        "earlier layer": explain.grad_cam(model, images, MIDDLE, **options),
+        "Grad-CAM": grad_cam.grad_cam(model, images, **options),
+        "earlier layer": grad_cam.grad_cam(model, images, MIDDLE, **options),
         "signed": draw_signed(model, images, "top_activation", **options),
     }
 
 
 def draw_signed(model, images, layer: str, class_index: int = 1) -> np.ndarray:
     """Draw Grad-CAM with its negative part, resized as Grad-CAM is, `(N, S, S)`."""
-    cells = explain.class_activation(model, images, layer, class_index=class_index)
+    cells = grad_cam.class_activation(model, images, layer, class_index=class_index)
     zoom = images.shape[1] / cells.shape[1]
     return ndimage.zoom(cells, (1, zoom, zoom), order=1)
 
@@ -152,12 +150,14 @@ def judge(model, films: Films, class_index: int, fill) -> dict:
         return sign * classifier.predict_logits(model, images)
 
     maps = draw_maps(model, films.images, class_index)
-    return faithfulness.judge_maps(predict, films.images, maps, films.patients, fill)
+    return map_faithfulness.judge_maps(
+        predict, films.images, maps, films.patients, fill
+    )
 
 
 def blur(images):
-    """Return what `faithfulness` puts in a pixel's place, `(N, S, S, 1)`."""
-    return np.stack([faithfulness.draw_ground(image[..., 0]) for image in images])[
+    """Return what `map_faithfulness` puts in a pixel's place, `(N, S, S, 1)`."""
+    return np.stack([map_faithfulness.draw_ground(image[..., 0]) for image in images])[
         ..., None
     ]
 
@@ -178,7 +178,7 @@ def print_judged(name: str, judged: dict) -> None:
         for control, gap in found.get("against", {}).items():
             rows[f"{kind} less {control}"] = gap
     for kind, found in rows.items():
-        cells = " | ".join(text(found[metric]) for metric in faithfulness.METRICS)
+        cells = " | ".join(text(found[metric]) for metric in map_faithfulness.METRICS)
         print(f"| {kind} | {cells} |", flush=True)
 
 

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rds_tf import metrics
+from rds_phantoms import phantom
 from rds_tf.data import prepare
-from rds_tf.lungs import gate, ladder, segmenter
-from rds_tf.phantoms import phantom
+from rds_tf.lungs import evaluation, quality_control, segmenter
+from rds_tf.stats import metrics
 
 STEP = "median+rotate"
 KINDS = ("as it is", "noise", "blank", "blur", "overexposed")
@@ -41,7 +41,9 @@ def main():
     if options.prepared:
         table = prepare.load_manifest(options.prepared)
         rows = table[table["mask"] != ""].iloc[:: options.every]
-        pairs = [ladder.read_case(options.prepared, row) for row in rows.itertuples()]
+        pairs = [
+            evaluation.read_case(options.prepared, row) for row in rows.itertuples()
+        ]
         films = [(image, (mask > 0.5).astype("uint8")) for image, mask in pairs]
         report("outlined films", films)
 
@@ -61,8 +63,8 @@ def report(name: str, films: list) -> None:
     for kinds, label in ((KINDS[:1], "as they are"), (KINDS, "with the spoiled")):
         scores = np.concatenate([dice[kind] for kind in kinds])
         qualities = np.concatenate([quality[kind] for kind in kinds])
-        judged = gate.judge(scores, qualities)
-        bound = np.quantile(qualities[scores >= gate.BAD_DICE], 0.1)
+        judged = quality_control.judge_quality(scores, qualities)
+        bound = np.quantile(qualities[scores >= quality_control.BAD_DICE], 0.1)
         print(f"{name} {label}: {judged}, bound of nine in ten good {bound:.3f}")
 
 

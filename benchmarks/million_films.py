@@ -23,9 +23,10 @@ import numpy as np
 import pydicom
 from pydicom import uid
 
-from rds_tf import config, errand
+from rds_phantoms import dataset
+from rds_tf import config
 from rds_tf.data import prepare
-from rds_tf.phantoms import dataset
+from rds_tf.parallel import remote_task
 
 SYNTAXES = {
     "uncompressed": uid.ExplicitVRLittleEndian,
@@ -85,7 +86,7 @@ def measure_films(options, name: str) -> tuple[float, float, float]:
     out = options.out / name.replace(" ", "_")
     for folder in ("images", "masks", "records"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    os.environ[errand.MARK] = "1"  # as in a worker: no trial of the decoder before
+    os.environ[remote_task.MARK] = "1"  # as in a worker: no trial of the decoder before
     seconds, read, written = [], [], []
     for index in range(options.films + 1):
         path = out / f"{index}.dcm"
@@ -127,7 +128,7 @@ def measure_step(options, profile, backbone: str) -> float:
     import keras
 
     from rds_tf import training
-    from rds_tf.diagnosis import efficientnet
+    from rds_tf.classification import efficientnet
 
     size = profile.classifier_px[backbone]
     model = efficientnet.build_classifier(backbone, image_size=size)

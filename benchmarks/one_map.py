@@ -3,7 +3,7 @@
     python benchmarks/one_map.py cost [--rounds 15] [--image-size 224]
     python benchmarks/one_map.py table [--backbones B0 B3 B5] [--image-size 64]
 
-`cost` builds five B0 with random weights and times `explain.explain` beside their
+`cost` builds five B0 with random weights and times `grad_cam.explain` beside their
 five plain traced forward passes in turns, one image a call; the first call of each,
 which compiles, is printed apart.
 
@@ -32,7 +32,8 @@ import numpy as np
 import tensorflow as tf
 from tf_keras_vis import gradcam
 
-from rds_tf.diagnosis import efficientnet, explain
+from rds_tf.classification import efficientnet
+from rds_tf.explanation import grad_cam
 
 SOURCES = {"keras.applications": keras.applications, "efficientnet": efn}
 TOLERANCE = 0.01
@@ -73,7 +74,7 @@ def print_cost(rounds, size):
     ]
     arms = {
         "five plain forward passes": lambda: [each(image).numpy() for each in passes],
-        "rds_tf explain of the five": lambda: explain.explain(models, image),
+        "rds_tf explain of the five": lambda: grad_cam.explain(models, image),
     }
     seconds = {name: [] for name in arms}
     for _ in range(rounds + 1):
@@ -98,7 +99,7 @@ def compare(source, backbone, size):
     image = np.random.default_rng(7).random((size, size, 3), dtype=np.float32)
     image *= 255 if source == "keras.applications" else 1
     *_, logit = fresh["flat"].layers
-    if not explain.explain(fresh["flat"], image).mean.any():
+    if not grad_cam.explain(fresh["flat"], image).mean.any():
         logit.kernel.assign(-logit.kernel)  # else a map of zeros would pass for right
     truths = [draw(fresh["flat"], image) for draw in ARMS.values()]
     assert min(truth.max() for truth in truths) > 0.9
@@ -177,7 +178,7 @@ def judge(draw, model, image, truth):
 
 def draw_ours(method, model, image):
     """Draw the heat map of `explain`, (H, W)."""
-    return explain.explain(model, image, method=method).heatmap
+    return grad_cam.explain(model, image, method=method).heatmap
 
 
 def draw_peer(model, image):

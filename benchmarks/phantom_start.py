@@ -13,8 +13,10 @@ OUT receives the models and `phantom_start.json`; a killed run goes on where it 
 import argparse
 from pathlib import Path
 
-from rds_tf import calibration, comparison, config, metrics, store
-from rds_tf.diagnosis import crossval, recipe
+from rds_tf import config
+from rds_tf.classification import classifier_training, cross_validation
+from rds_tf.stats import calibration, metrics, paired_tests
+from rds_tf.storage import disk
 
 STARTS = ("phantom", "scratch")
 
@@ -32,23 +34,23 @@ def main():
     for count in options.cases:
         cases = {start: judge(options, count, start) for start in STARTS}
         found[count] = compare(cases)
-        store.write_json(options.out / "phantom_start.json", found)
+        disk.write_json(options.out / "phantom_start.json", found)
         print(describe(count, found[count]), flush=True)
     print(config.NOT_FOR_CLINICAL_USE)
 
 
 def judge(options, count: str, start: str):
     """Train five folds on `count` cases each; return the out-of-fold logits."""
-    arm = recipe.Arm("B0", options.input, start)
+    arm = classifier_training.Arm("B0", options.input, start)
     profile = config.load_profile("quick", options.steps)
     places = options.prepared.resolve(), (options.out / f"{start}_{count}").resolve()
     num_cases = None if count == "all" else int(count)
     jobs = [
-        crossval.Job(*places, arm, fold, profile, num_cases)
+        cross_validation.Job(*places, arm, fold, profile, num_cases)
         for fold in range(config.NUM_FOLDS)
     ]
-    crossval.run(jobs)
-    cases = crossval.load_predictions(jobs)
+    cross_validation.run(jobs)
+    cases = cross_validation.load_predictions(jobs)
     return cases.rename(columns={arm.name: "logit"})
 
 
@@ -65,7 +67,7 @@ def compare(cases: dict) -> dict:
         start: metrics.diagnosis_scores(labels, values, groups=patients)
         for start, values in arms.items()
     }
-    (pair,) = comparison.compare_arms(labels, arms, groups=patients)
+    (pair,) = paired_tests.compare_arms(labels, arms, groups=patients)
     return {"num_cases": len(labels), "arms": scores, "pair": pair}
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import claims
 import numpy as np
 
-from rds_tf.phantoms import stack  # no Keras here: every worker imports this file
+from rds_phantoms import phantom  # no Keras here: every worker imports this file
 
 
 def main():
@@ -29,12 +29,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
-    from rds_tf.lungs import recipe, unet
+    from rds_tf.lungs import segmenter_training, unet
 
-    own = recipe.SHIPPED["image_size"]
-    model = unet.build_unet(**recipe.SHIPPED)
+    own = segmenter_training.SHIPPED["image_size"]
+    model = unet.build_unet(**segmenter_training.SHIPPED)
     model.compile("adam", loss=unet.DiceBCE())
-    images, masks = stack.draw_phantoms(160, own)
+    images, masks = phantom.draw_phantoms(160, own)
     batch = images[:16] / np.float32(255), masks[:16].astype("float32")
     model.train_on_batch(*batch)
     sizes = {"drawn": options.size, "drawn, network's size": own}
@@ -58,7 +58,7 @@ def main():
         print(f"{name:<30} {size} px  {middle:6.0f} a second ({span})")
     drawn = statistics.median(rates["drawn, network's size", own])
     eaten = statistics.median(rates["eaten by a step", own])
-    num, steps = recipe.NUM_PHANTOMS, recipe.NUM_STEPS
+    num, steps = segmenter_training.NUM_PHANTOMS, segmenter_training.NUM_STEPS
     print(
         f"a whole training: {num} phantoms drawn in {num / drawn / 60:.1f} minutes, "
         f"{steps} steps in {16 * steps / eaten / 60:.1f}"
@@ -76,9 +76,9 @@ def time_drawing(num: int, size: int, seed: int) -> tuple[float, float]:
     """Return seconds for all phantoms, and their rate once workers have started."""
     few = max(num // 10, 1)
     begin = time.perf_counter()
-    stack.draw_phantoms(few, size, seed=1000 + seed)
+    phantom.draw_phantoms(few, size, seed=1000 + seed)
     middle = time.perf_counter()
-    stack.draw_phantoms(num, size, seed=seed)
+    phantom.draw_phantoms(num, size, seed=seed)
     end = time.perf_counter()
     return end - middle, (num - few) / (end - 2 * middle + begin)
 

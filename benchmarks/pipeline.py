@@ -32,10 +32,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rds_tf import memory, training
-from rds_tf.data import pipeline, radiograph
+from rds_phantoms import phantom
+from rds_tf import training
+from rds_tf.data import pipeline
+from rds_tf.dicom import radiograph
 from rds_tf.lungs import unet
-from rds_tf.phantoms import stack
+from rds_tf.parallel import local
 
 try:
     import albumentations
@@ -57,8 +59,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
-    memory.keep_freed()  # as `python -m rds_tf` does
-    images, masks = stack.draw_phantoms(options.films, options.size, 0)
+    local.keep_freed()  # as `python -m rds_tf` does
+    images, masks = phantom.draw_phantoms(options.films, options.size, 0)
     masks = masks[..., :1]
     with tempfile.TemporaryDirectory() as scratch:
         films = measure(build_arms(images, masks, Path(scratch)), options.rounds)

@@ -14,7 +14,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from rds_tf.readers import power, roe_metz
+from rds_readers import power, roe_metz
 
 DESIGNS = [  # structure, readers, cases without and with the disease, AUROCs
     ("HL", 5, (50, 50), (0.80, 0.88)),

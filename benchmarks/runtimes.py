@@ -24,11 +24,13 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from rds_tf import config, store
+from rds_phantoms import phantom
+from rds_tf import config
+from rds_tf.classification import efficientnet
 from rds_tf.data import preprocessing
-from rds_tf.diagnosis import activation, efficientnet, explain
+from rds_tf.explanation import activation, grad_cam
 from rds_tf.lungs import unet
-from rds_tf.phantoms import phantom
+from rds_tf.storage import model_store
 
 NETWORKS = (
     ("segmenter", unet.build_unet, (128, 256)),
@@ -60,8 +62,8 @@ def main():
 
 def load(kind: str, build: Callable, size: int):
     """Return a shipped network for images of another size: the weights fit any."""
-    (folder,) = store.find_models(config.SAVED_MODELS, kind)
-    source, manifest = store.load_model(folder, kind, build)
+    (folder,) = model_store.find_models(config.SAVED_MODELS, kind)
+    source, manifest = model_store.load_model(folder, kind, build)
     model = build(**{**manifest["architecture"], "image_size": size})
     model.set_weights(source.get_weights())
     return model
@@ -113,7 +115,7 @@ def make_cam_arms(model, size: int) -> dict[str, Callable]:
     lite = start_lite(tf.lite.TFLiteConverter.from_concrete_functions([frozen]))
     print(f"(one conversion: {time.perf_counter() - start:.1f} s)", flush=True)
     return {
-        "compiled call": lambda batch: explain.grad_cam(model, batch),
+        "compiled call": lambda batch: grad_cam.grad_cam(model, batch),
         "TensorFlow Lite": lite,
     }
 

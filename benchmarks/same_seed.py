@@ -39,9 +39,9 @@ WORK = """
 import sys
 import numpy as np
 from rds_tf import __main__ as command
-from rds_tf import store
+from rds_tf.classification import classifier
 from rds_tf.data import prepare
-from rds_tf.diagnosis import classifier
+from rds_tf.storage import disk
 out, steps, *parts = sys.argv[1:]
 def run(*words):
     if command.main([str(word) for word in words]):
@@ -57,7 +57,7 @@ if "classifier" in parts:
     run("train", "classifier", prepared, models, "--start", "phantom", "--steps", steps)
     one = classifier.load_classifiers(models + "/classifier_B0_whole_fold_0")[0]
     table = prepare.load_manifest(prepared)
-    films = classifier.load_frames(prepared, table, "whole", 128)
+    films = classifier.load_crops(prepared, table, "whole", 128)
     np.save(out + "/logits.npy", classifier.predict_logits(one.model, films))
 """
 

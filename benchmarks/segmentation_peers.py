@@ -22,9 +22,11 @@ import keras
 import numpy as np
 import segmentation_models
 
-from rds_tf import config, metrics, store
+from rds_tf import config
 from rds_tf.data import pipeline, prepare
-from rds_tf.lungs import ladder, recipe, segmenter
+from rds_tf.lungs import evaluation, segmenter, segmenter_training
+from rds_tf.stats import metrics
+from rds_tf.storage import disk
 
 SIZE = 128
 ANGLES = (0, 45)
@@ -73,14 +75,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         profile = config.load_profile("quick", options.steps)
         folder = Path(folder) / "ours"
-        recipe.train_films(options.prepared, train, folder, profile, start="phantom")
+        segmenter_training.train_films(
+            options.prepared, train, folder, profile, start="phantom"
+        )
         ours = segmenter.load_segmenter(folder).model
     seconds = time.monotonic() - begin
     peer = train_peer(options.prepared, train, seconds)
     print(f"{seconds:.0f} s of training each, {len(train)} films, {len(test)} held out")
     rows = [compare(ours, peer, options.prepared, test, angle) for angle in ANGLES]
     if options.json:
-        store.write_json(options.json, {"seconds": seconds, "rows": rows})
+        disk.write_json(options.json, {"seconds": seconds, "rows": rows})
 
 
 def train_peer(prepared: Path, train, seconds: float) -> Peer:
@@ -113,7 +117,7 @@ def train_peer(prepared: Path, train, seconds: float) -> Peer:
 
 def compare(ours, peer, prepared: Path, test, angle: float) -> dict:
     """Print and return both at one angle, and what ours gains."""
-    column = ladder.SCORES.index("lung_iou")
+    column = evaluation.SCORES.index("lung_iou")
     patients = test["patient_id"].to_numpy()
     arms = {
         "ours, bare network": (ours, "none"),
@@ -122,7 +126,9 @@ def compare(ours, peer, prepared: Path, test, angle: float) -> dict:
         "peer, median+rotate": (peer, "median+rotate"),
     }
     values = {
-        name: ladder.score_cases(model, prepared, test, angle, (step,))[step][:, column]
+        name: evaluation.score_cases(model, prepared, test, angle, (step,))[step][
+            :, column
+        ]
         for name, (model, step) in arms.items()
     }
     row = {"angle": angle}

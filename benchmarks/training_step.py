@@ -27,12 +27,11 @@ import claims
 import keras
 import numpy as np
 
-from rds_tf import config, memory, training
+from rds_tf import config, training
+from rds_tf.classification import classifier_training, efficientnet
 from rds_tf.data import pipeline
-from rds_tf.diagnosis import efficientnet
-from rds_tf.diagnosis import recipe as classifier_recipe
-from rds_tf.lungs import recipe as segmenter_recipe
-from rds_tf.lungs import unet
+from rds_tf.lungs import segmenter_training, unet
+from rds_tf.parallel import local
 
 BATCH = 16
 # Network, pixels, epochs, steps an epoch.
@@ -50,7 +49,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
-    memory.keep_freed()  # as `python -m rds_tf` does
+    local.keep_freed()  # as `python -m rds_tf` does
     rows = []
     for name, size, epochs, steps in CASES:
         config.set_seed(0)
@@ -83,11 +82,11 @@ def build_arms(name: str, size: int, epochs: int, steps: int) -> tuple:
     if name == "U-Net":
         answers = (images > 128).astype("uint8")
         batches = pipeline.segmentation_dataset(images, answers, BATCH, training=True)
-        recipe, build = segmenter_recipe, unet.build_unet
+        recipe, build = segmenter_training, unet.build_unet
     else:
         answers = np.arange(len(images)) % 2
         batches = pipeline.classification_dataset(images, answers, BATCH, training=True)
-        recipe, build = classifier_recipe, efficientnet.build_classifier
+        recipe, build = classifier_training, efficientnet.build_classifier
     record = {"steps": epochs * steps}
     ours, bare = build(image_size=size), build(image_size=size)
     with tempfile.TemporaryDirectory() as scratch, mock.patch.object(training, "fit"):

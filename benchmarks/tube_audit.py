@@ -25,10 +25,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from rds_tf import config, metrics, training  # noqa: E402
-from rds_tf.diagnosis import audit, tubes  # noqa: E402
-from rds_tf.lungs import frame  # noqa: E402
-from rds_tf.phantoms import phantom  # noqa: E402
+from rds_phantoms import phantom  # noqa: E402
+from rds_tf import (
+    config,
+    training,  # noqa: E402
+)
+from rds_tf.audit import (
+    audit,
+    nuisances,
+    tubes,  # noqa: E402
+)
+from rds_tf.lungs import cropping  # noqa: E402
+from rds_tf.stats import metrics
 
 SIZE, MARGIN = 64, 0.2  # the neck is in the picture
 NUM_TRAIN, NUM_TEST, NUM_DRAWN, NUM_EPOCHS = 700, 200, 500, 20
@@ -82,13 +90,13 @@ def make_films(seed: int) -> dict:
     random_tube = bool(rng.random() < 0.5)
     chosen = tubed if random_tube else bare.image
     region = tube if random_tube else np.zeros_like(tube)
-    case = audit.Case(chosen, bare.mask, region, label, str(seed))
+    case = nuisances.Case(chosen, bare.mask, region, label, str(seed))
     return windows | {"label": label, "tube": random_tube, "case": case}
 
 
 def cut(image, mask):
     """Return what a network sees, uint8 `(SIZE, SIZE)`."""
-    square = frame.choose_frame(image, mask, "combined", MARGIN).cut(image, SIZE)
+    square = cropping.choose_crop(image, mask, "combined", MARGIN).cut(image, SIZE)
     return np.round(255 * square).astype("uint8")
 
 
@@ -157,7 +165,7 @@ class Watch:
         """Cut the windows of the test films once."""
         self.films, self.seed, self.windows = films, seed, None
         self.cases = [film["case"] for film in films]
-        self.nuisance = audit.list_nuisances(self.cases)["tube"]
+        self.nuisance = nuisances.list_nuisances(self.cases)["tube"]
         self.labels = np.array([film["label"] for film in films])
 
     def look(self, network, kind: str) -> dict:

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import stats
 
+from rds_phantoms import canvas, phantom
 from rds_tf.data import prepare
-from rds_tf.phantoms import canvas, phantom
 
 HALVES = ("all", "choose", "report")
 

@@ -19,10 +19,10 @@ import numpy as np
 import wrong_kinds
 from tqdm import tqdm
 
-from rds_tf.data import header, radiograph
-from rds_tf.diagnosis import wrong_picture
+from rds_phantoms import phantom
+from rds_tf.diagnosis import input_checks
+from rds_tf.dicom import header, radiograph
 from rds_tf.lungs import segmenter
-from rds_tf.phantoms import phantom
 
 STEP = "median+rotate"
 FIRST_SEED = 91_000_000
@@ -56,7 +56,7 @@ def main():
 def is_flagged(model, image: np.ndarray) -> tuple[bool, float]:
     """Say whether a picture is flagged, and how good its lung mask seems."""
     (found,) = segmenter.segment_steps(model, [image], (STEP,))[STEP]
-    doubts = wrong_picture.find_doubts(image, found.mask, found.quality)
+    doubts = input_checks.find_doubts(image, found.mask, found.quality)
     return bool(doubts), found.quality
 
 

@@ -5,7 +5,7 @@
 
 import sys
 
-from rds_tf.study import demo
+from rds_tf import demo
 
 
 def strip_solutions(notebook):

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import rds_tf
-from rds_tf import config, memory, verbs
+from rds_tf import commands, config
+from rds_tf.parallel import local
 
 BACKBONES = ("B0", "B3", "B5")
 INPUTS = ("whole", "combined", "masked")
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
-    memory.keep_freed()
+    local.keep_freed()
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:
@@ -213,7 +214,7 @@ def _add(
         name, help=summary, description=f"{summary}. {config.NOT_FOR_CLINICAL_USE}"
     )
     verb.add_argument("--debug", action="store_true", help="show tracebacks")
-    verb.set_defaults(run=getattr(verbs, body or name))
+    verb.set_defaults(run=getattr(commands, body or name))
     return verb
 
 

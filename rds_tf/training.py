@@ -1,15 +1,23 @@
 """What every training run shares: optimizer, epochs of fixed steps, callbacks."""
 
 import contextlib
+import io
+import json
 import sys
+import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 
-from rds_tf import backup, config, engine
+from rds_tf import config
+from rds_tf.parallel import local
+from rds_tf.storage import disk
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,13 @@ def train_fold(fold: Fold) -> str:
     return fold.train(fold.prepared, fold.out, fold.fold, *fold.rest).name
 
 
-def train_folds(work: Fold, folds, machines=engine) -> Iterator[tuple[int, str]]:
+def train_folds(work: Fold, folds, machines=local) -> Iterator[tuple[int, str]]:
     """Train folds one after the other here, or at the same time on a cluster.
 
     Args:
         work: one of them.
         folds: ints, held out one at a time.
-        machines: `engine`, or what `cluster.choose` returns.
+        machines: `engine`, or what `ray_cluster.choose_executor` returns.
 
     Yields:
         `(fold, name)`: what is held out, and the name of its model's folder.
@@ -54,7 +62,7 @@ def train_folds(work: Fold, folds, machines=engine) -> Iterator[tuple[int, str]]
         RuntimeError: trainings of a cluster failed; the others' models are home.
     """
     work = [replace(work, fold=fold) for fold in folds]
-    if machines is engine:
+    if machines is local:
         yield from ((one.fold, train_fold(one)) for one in work)
         return
     cores = machines.count_cores()
@@ -135,7 +143,7 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     Args:
         model: compiled Keras model.
         dataset: `tf.data.Dataset` that repeats without end, the same every time.
-        folder: where `history.csv` goes, and `backup.npz` until `backup.forget` is
+        folder: where `history.csv` goes, and `backup.npz` until `forget_backup` is
             called: a model that then finds no room is not trained anew.
         record: what makes the run, with its training `steps`; the backup of a run
             with another record, or of a model of other shapes, is not taken.
@@ -149,9 +157,9 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     """
     folder = Path(folder)
     steps = max(1, record["steps"] // config.NUM_EPOCHS)
-    with engine.claim(folder), beside(model):
+    with disk.claim(folder), beside(model):
         shapes = {"shapes": [model.input_shape, model.count_params()]}
-        keeper = backup.Keeper(folder, record | shapes, callbacks)
+        keeper = Backup(folder, record | shapes, callbacks)
         model.optimizer.build(model.trainable_variables)  # else fit traces twice
         begun = keeper.restore(model)
         history = model.fit(
@@ -191,3 +199,80 @@ def refresh_batch_norm(model, images, batch_size: int = 48) -> None:
         model(batch, training=True)
     for layer, momentum in zip(layers, kept, strict=True):
         layer.momentum = momentum
+
+
+BACKUP_NAME = "backup.npz"
+BACKUP_SECONDS = 10  # a B0 takes 0.1 s: more often, it would cost a short epoch 5 %
+
+
+def forget_backup(folder: str | Path) -> None:
+    """Delete the backup of a training whose model is saved."""
+    (Path(folder) / BACKUP_NAME).unlink(missing_ok=True)
+
+
+class Backup(keras.callbacks.Callback):
+    """Keeps the state of a training in one file, and its losses in another."""
+
+    def __init__(self, folder: Path, record: dict, callbacks=()):
+        """Keep the state of the run `record` with its other callbacks in `folder`."""
+        super().__init__()
+        self.path, self.table = folder / BACKUP_NAME, folder / "history.csv"
+        self.record = json.dumps(record, sort_keys=True)
+        self.others, self.counters, self.rows = list(callbacks), [], []
+
+    def on_train_begin(self, logs=None):
+        """Give the other callbacks their counters back, which they have just reset."""
+        self.since = time.monotonic()
+        for callback, counters in zip(self.others, self.counters, strict=False):
+            vars(callback).update(counters)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write the losses so far, then the state if it is time."""
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        self.rows.append({"epoch": epoch, **values})
+        table = pd.DataFrame(self.rows).to_csv(index=False, lineterminator="\n")
+        disk.write_whole(self.table, table.encode())
+        last = epoch + 1 == self.params["epochs"]
+        if not last and time.monotonic() - self.since < BACKUP_SECONDS:
+            return
+        state = {"record": self.record, "rows": self.rows, "counters": self._count()}
+        arrays = [variable.numpy() for variable in _list_variables(self.model)]
+        file = io.BytesIO()
+        np.savez(file, json.dumps(state), *arrays)
+        disk.write_whole(self.path, file.getbuffer())
+        self.since = time.monotonic()
+
+    def restore(self, model) -> int:
+        """Put the kept state of this very run back; return the epochs it has done."""
+        if not self.path.is_file():
+            return 0
+        try:
+            file = io.BytesIO(self.path.read_bytes())
+            with np.load(file, allow_pickle=False) as kept:
+                text, *arrays = (kept[name] for name in kept.files)
+            state = json.loads(str(text))
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            print(f"{self.path}: is damaged ({error}), so training begins anew.")
+            return 0
+        if state["record"] != self.record:
+            return 0
+        for variable, array in zip(_list_variables(model), arrays, strict=True):
+            variable.assign(array)
+        self.counters, self.rows = state["counters"], state["rows"]
+        return len(self.rows)
+
+    def _count(self) -> list[dict]:
+        """Return the numbers that the other callbacks keep, such as best and wait."""
+        return [
+            {
+                name: value.item() if isinstance(value, np.generic) else value
+                for name, value in vars(callback).items()
+                if isinstance(value, (bool, int, float, np.number))
+            }
+            for callback in self.others
+        ]
+
+
+def _list_variables(model) -> list:
+    """List all that training changes: weights, random states, the optimizer."""
+    return [*model.variables, *model.optimizer.variables]

@@ -9,8 +9,9 @@ import pydicom
 import pytest
 
 from rds_tf import __main__ as command
-from rds_tf import config, store
+from rds_tf import config
 from rds_tf.lungs import segmenter
+from rds_tf.storage import model_store
 
 VERBS = ["phantom", "prepare", "train", "segment", "evaluate", "diagnose", "demo"]
 
@@ -169,7 +170,7 @@ def test_training_a_fold_writes_a_model_that_never_saw_it(
     arguments = ["train", "segmenter", str(prepared), str(tmp_path), "--fold", "2"]
     more = ["--start", "scratch", "--steps", "20", "--heart", "out"]
     assert command.main([*arguments, *more]) == 0
-    manifest = store.read_manifest(tmp_path / "segmenter_fold_2")
+    manifest = model_store.read_manifest(tmp_path / "segmenter_fold_2")
     assert manifest["training"]["steps"] == 20 and manifest["hearts"] == ["out"]
     table = prepare.load_manifest(prepared)
     held_out = table.loc[table["fold"] == 2, "pixel_sha256"].str[:16]

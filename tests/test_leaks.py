@@ -13,13 +13,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rds_phantoms import dataset
 from rds_tf import __main__ as command_line
-from rds_tf import config, store, training
-from rds_tf.data import pipeline, prepare, radiograph
-from rds_tf.diagnosis import crossval, efficientnet, ensemble, recipe
-from rds_tf.lungs import recipe as lungs_recipe
-from rds_tf.lungs import segmenter, unet
-from rds_tf.phantoms import dataset
+from rds_tf import config, training
+from rds_tf.classification import (
+    classifier_training,
+    cross_validation,
+    efficientnet,
+    ensemble,
+)
+from rds_tf.data import pipeline, prepare
+from rds_tf.dicom import radiograph
+from rds_tf.lungs import segmenter, segmenter_training, unet
+from rds_tf.storage import disk, model_store
 
 PROFILE = config.load_profile("quick", 10)
 VERBS = [
@@ -161,7 +167,7 @@ def trained_on(monkeypatch):
         seen.append(np.concatenate([images, masks]))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recipe, "train_windows", take_windows)
+    monkeypatch.setattr(classifier_training, "train_windows", take_windows)
     monkeypatch.setattr(pipeline, "segmentation_dataset", take_arrays)
     return seen
 
@@ -172,13 +178,15 @@ def test_no_film_of_the_test_fold_moves_what_training_sees(
 ):
     threading = "tensorflow.config.threading.set_intra_op_parallelism_threads"
     monkeypatch.setattr(threading, lambda _: None)  # too late in this process
-    arm = recipe.Arm("B0", "whole")
+    arm = classifier_training.Arm("B0", "whole")
     runs = {
-        "classifier": lambda: recipe.train_fold(copied, copied / "o", 1, PROFILE, arm),
-        "arm of a comparison": lambda: crossval.train_and_predict(
-            crossval.Job(copied, copied / "o", arm, 1, PROFILE)
+        "classifier": lambda: classifier_training.train_fold(
+            copied, copied / "o", 1, PROFILE, arm
         ),
-        "segmenter": lambda: lungs_recipe.train_fold(
+        "arm of a comparison": lambda: cross_validation.train_and_predict(
+            cross_validation.Job(copied, copied / "o", arm, 1, PROFILE)
+        ),
+        "segmenter": lambda: segmenter_training.train_fold(
             copied, copied / "o", 1, PROFILE, "scratch"
         ),
     }
@@ -211,34 +219,39 @@ def test_a_classifier_does_not_start_from_one_that_saw_films(tmp_path, monkeypat
     calls = []
     manifest = {"architecture": tiny, "training": {"seen": ["0" * 16]}}
     monkeypatch.setattr(config, "SAVED_MODELS", tmp_path)
-    monkeypatch.setattr(store, "find_models", lambda *_: [tmp_path / "shipped"])
-    monkeypatch.setattr(store, "read_manifest", lambda _: manifest)
-    monkeypatch.setattr(store, "load_model", lambda *_: calls.append(1))
+    monkeypatch.setattr(model_store, "find_models", lambda *_: [tmp_path / "shipped"])
+    monkeypatch.setattr(model_store, "read_manifest", lambda _: manifest)
+    monkeypatch.setattr(model_store, "load_model", lambda *_: calls.append(1))
     monkeypatch.setattr(efficientnet, "load_start", lambda *_: ("scratch", ""))
     with pytest.raises(ValueError, match="not to be had: .*shipped: saw films"):
-        recipe.load_start(None, tiny, "phantom")
-    assert recipe.load_start(None, tiny) == "scratch" and not calls
+        classifier_training.load_start(None, tiny, "phantom")
+    assert classifier_training.load_start(None, tiny) == "scratch" and not calls
     manifest["training"]["seen"] = []
-    assert recipe.load_start(None, tiny, "phantom") == "phantom" and calls == [1]
+    assert classifier_training.load_start(
+        None, tiny, "phantom"
+    ) == "phantom" and calls == [1]
 
 
 def test_results_of_other_folds_are_not_taken_for_these(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path / "prepared")
-    (job, *_) = crossval.list_jobs(
-        tmp_path / "prepared", tmp_path / "out", [recipe.Arm("B0", "whole")], PROFILE
+    (job, *_) = cross_validation.list_jobs(
+        tmp_path / "prepared",
+        tmp_path / "out",
+        [classifier_training.Arm("B0", "whole")],
+        PROFILE,
     )
-    store.write_json(job.folder / "job.json", job.describe())
-    (job.folder / crossval.PREDICTIONS).write_text(
+    disk.write_json(job.folder / "job.json", job.describe())
+    (job.folder / cross_validation.PREDICTIONS).write_text(
         "case_id,patient_id,rds,fold,logit\n"
     )
-    assert crossval.is_done(job)
+    assert cross_validation.is_done(job)
 
     def deal_again(table):
         table["fold"] = table["fold"].map(dict(zip("01234", "12340", strict=True)))
 
     edit(tmp_path / "prepared", deal_again)
     with pytest.raises(ValueError, match="training on other films"):
-        crossval.is_done(job)
+        cross_validation.is_done(job)
 
 
 def test_masks_of_films_seen_in_training_are_said_to_be_such(
@@ -251,7 +264,7 @@ def test_masks_of_films_seen_in_training_are_said_to_be_such(
     for name, known in (("old", seen), ("new", [])):
         model = unet.build_unet(**small)
         record = manifest | {"training": {"seen": known}}
-        store.save_model(model, tmp_path / name, record)
+        model_store.save_model(model, tmp_path / name, record)
         segmenter.segment_folder(tmp_path / name, prepared, tmp_path / "o", "none")
     said = capsys.readouterr().out
     count = (table["fold"] == 0).sum()

@@ -21,12 +21,13 @@ import pydicom
 import pytest
 from pydicom import datadict, uid
 
+from rds_pages import exhibit, exhibit_page, uploads
+from rds_readers import answers
 from rds_tf import __main__ as command_line
+from rds_tf.classification import classifier, ensemble
 from rds_tf.data import prepare
-from rds_tf.diagnosis import classifier, diagnose, ensemble
+from rds_tf.diagnosis import diagnose
 from rds_tf.lungs import segmenter
-from rds_tf.pages import exhibit, exhibit_page, uploads
-from rds_tf.readers import answers
 
 LATIN, HANJA, HANGUL = "Kim^Minji", "金^敏智", "김^민지"
 SECRET = "QZ7X"  # part of every other text
@@ -126,7 +127,7 @@ def models(monkeypatch):
     monkeypatch.setattr(segmenter, "load_segmenter", lambda *_: lungs)
     monkeypatch.setattr(segmenter, "assign_unseen", lambda rows, _: [(lungs, rows)])
     monkeypatch.setattr(classifier, "load_classifiers", lambda *_: [one])
-    monkeypatch.setattr(ensemble, "ask", ask)
+    monkeypatch.setattr(ensemble, "ask_models", ask)
     return diagnose.Models(lungs, [one])
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rds_tf import backup, config, training
-from rds_tf.diagnosis import recipe as diagnosis_recipe
-from rds_tf.lungs import recipe as lungs_recipe
+from rds_tf import config, training
+from rds_tf.classification import classifier_training
+from rds_tf.lungs import segmenter_training
 
 
 def test_the_learning_rate_warms_up_and_then_falls_to_a_hundredth():
@@ -31,7 +31,7 @@ def test_the_learning_rate_is_looked_up_as_keras_works_it_out_without_a_branch()
     assert not [op for op in whole.graph.get_operations() if "If" in op.type]
 
 
-@pytest.mark.parametrize("recipe", [lungs_recipe, diagnosis_recipe])
+@pytest.mark.parametrize("recipe", [segmenter_training, classifier_training])
 def test_a_recipe_traces_its_step_once(tmp_path, recipe):
     inputs = keras.Input((4, 4, 1))
     model = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(inputs))
@@ -71,7 +71,7 @@ class Kill(keras.callbacks.Callback):
 
 @pytest.fixture
 def every_epoch_is_kept(monkeypatch):
-    monkeypatch.setattr(backup, "SECONDS", 0)
+    monkeypatch.setattr(training, "BACKUP_SECONDS", 0)
 
 
 def build_with_all_that_makes_resuming_hard():
@@ -120,7 +120,7 @@ def test_a_training_is_kept_until_its_model_is_saved(tmp_path, undisturbed):
     train(tmp_path)  # and then the disk is full, or the run is killed
     model = train(tmp_path, steps_to_kill=1)  # no step is done again
     np.testing.assert_array_equal(model.get_weights()[0], undisturbed[0][0])
-    backup.forget(tmp_path)
+    training.forget_backup(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, steps_to_kill=1)
 
@@ -134,7 +134,7 @@ def test_a_backup_comes_no_sooner_than_told_and_then_after_each_epoch(
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 1 + 2
     clock = iter([0, 4.9, 9.9, 10.0, 10.1, 19.9, 20.0])  # begun; epochs; 10.1 written
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(backup, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        patch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(clock)))
         train(tmp_path, 27)
     with pytest.raises(KeyboardInterrupt):  # three of ten epochs were kept: 35 steps
         train(tmp_path, steps_to_kill=35)
@@ -199,7 +199,7 @@ def test_one_gpu_or_none_builds_a_model_as_ever(devices):
 TWO_DEVICES = """
 import sys
 import keras, numpy as np, tensorflow as tf
-from rds_tf import backup, config, training
+from rds_tf import config, training
 halves = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(*tf.config.list_physical_devices(), halves)
 pair = np.random.default_rng(0).normal(size=(2, 40, 1)).astype("float32")

@@ -3,7 +3,7 @@
 import pytest
 
 from rds_tf import __main__ as command
-from rds_tf import engine
+from rds_tf.storage import disk
 
 PHANTOM = "--cases", "12", "--size", "64", "--workers", "1"
 SHORT = "--start", "scratch", "--steps", "10"
@@ -53,7 +53,7 @@ def test_a_second_run_on_a_folder_is_refused_and_writes_nothing(
 ):
     out = tmp_path / "out"
     held = out / "segmenter_fold_0" if name == "train" else out
-    with engine.claim(held):
+    with disk.claim(held):
         assert command.main(verb(name, out)) == 1
     told = capsys.readouterr().err.strip()
     assert f"{held}: another run is writing there" in told

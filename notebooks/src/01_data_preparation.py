@@ -56,9 +56,11 @@ import numpy as np
 import pydicom
 from sklearn.metrics import roc_auc_score
 
-from rds_tf import config, plots
-from rds_tf.data import annotation, cohort, folds, prepare, radiograph
-from rds_tf.phantoms import dataset
+from rds_phantoms import dataset
+from rds_tf import config
+from rds_tf.data import annotation, cohort, folds, prepare
+from rds_tf.dicom import radiograph
+from rds_tf.plotting import plots
 
 run = config.load_run(PROFILE, COHORT)
 print("cohort:", run.cohort_name)
@@ -78,7 +80,7 @@ print("cohort:", run.cohort_name)
 # teach segmentation, yet it still serves diagnosis: it stays.
 
 # %% tags=["nbval-check-output"]
-table_path, root = dataset.find_cohort(run)
+table_path, root = prepare.find_cohort(run)
 cases, rejected = cohort.load_cohort(table_path, root)
 print(len(cases), "cases,", len(rejected), "rejected")
 print(cases["rds"].sum(), "with RDS,", cases["exist_json"].sum(), "with lung outlines")

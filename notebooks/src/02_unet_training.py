@@ -43,14 +43,17 @@ import shutil
 
 import numpy as np
 
-from rds_tf import config, metrics, plots, store, training
-from rds_tf.data import pipeline, radiograph
-from rds_tf.lungs import ladder, passes, recipe, segmenter, unet
-from rds_tf.phantoms import dataset
+from rds_tf import config, training
+from rds_tf.data import pipeline, prepare
+from rds_tf.dicom import radiograph
+from rds_tf.lungs import evaluation, segmenter, segmenter_training, test_time, unet
+from rds_tf.plotting import plots
+from rds_tf.stats import metrics
+from rds_tf.storage import model_store
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
-table = dataset.prepare_run(run)
+table = prepare.prepare_run(run)
 print(len(table), "films,", (table["mask"] != "").sum(), "with lung outlines")
 
 # %% [markdown]
@@ -193,7 +196,7 @@ for name, guess in {"truth": truth, "empty": 0 * truth, "all": 0 * truth + 1}.it
 # %%
 num_steps = run.profile.segmenter_steps
 model.compile(
-    optimizer=training.build_optimizer(num_steps, recipe.LEARNING_RATE),
+    optimizer=training.build_optimizer(num_steps, segmenter_training.LEARNING_RATE),
     loss=unet.DiceBCE(),
     metrics=[unet.LungIoU()],
 )
@@ -232,7 +235,7 @@ print("training lung IoU >= 0.60:", ious[-1] >= 0.60)
 # of the study's ladder.
 
 # %% tags=["nbval-check-output"]
-scores = ladder.score_cases(model, run.prepared, test, steps=("none",))["none"]
+scores = evaluation.score_cases(model, run.prepared, test, steps=("none",))["none"]
 miou, lung_iou, dice = scores.T  # one value a film
 print(len(scores), "held-out films")
 print("mean Dice >= 0.80:", bool(dice.mean() >= 0.80))
@@ -244,7 +247,7 @@ print("mean MIoU >= 0.80:", bool(miou.mean() >= 0.80))
 # draws infants, not films: two films of one child are not independent.
 
 # %%
-for name, values in zip(ladder.SCORES, scores.T, strict=True):
+for name, values in zip(evaluation.SCORES, scores.T, strict=True):
     interval = metrics.bootstrap_interval(values, groups=test["patient_id"])
     print(name, "{value:.3f} ({low:.3f} to {high:.3f})".format(**interval))
 
@@ -276,7 +279,7 @@ plots.show(
 
 # %% tags=["nbval-check-output"]
 shipped = segmenter.load_segmenter()
-long_scores = ladder.score_cases(shipped.model, run.prepared, test, steps=("none",))
+long_scores = evaluation.score_cases(shipped.model, run.prepared, test, steps=("none",))
 gain = long_scores["none"][:, 2] - dice
 interval = metrics.bootstrap_interval(gain, groups=test["patient_id"])
 print("shipped on the same films, Dice >= 0.90:", bool(np.mean(dice + gain) >= 0.90))
@@ -303,8 +306,8 @@ record = {
     "seen": [pixels[:16] for pixels in train["pixel_sha256"]],
 }
 folder = run.models / "segmenter_fold_0"
-recipe.save(model, folder, run.profile.segmenter, record)
-print(sorted(store.read_manifest(folder)))
+segmenter_training.save(model, folder, run.profile.segmenter, record)
+print(sorted(model_store.read_manifest(folder)))
 
 # %% [markdown]
 # Loading checks the SHA-256 of the weights before it opens them. Two tests: the loaded
@@ -313,17 +316,17 @@ print(sorted(store.read_manifest(folder)))
 
 # %% tags=["nbval-check-output"]
 loaded = segmenter.load_segmenter(folder)
-first, second = (passes.predict(m, films[:1])[0] for m in (model, loaded.model))
+first, second = (test_time.predict(m, films[:1])[0] for m in (model, loaded.model))
 print("same probabilities:", np.allclose(first, second, atol=1e-6))
 
 damaged = run.folder / "damaged"
 shutil.copytree(folder, damaged, dirs_exist_ok=True)
-weights = bytearray((damaged / store.WEIGHTS).read_bytes())
+weights = bytearray((damaged / model_store.WEIGHTS).read_bytes())
 weights[len(weights) // 2] ^= 1
-(damaged / store.WEIGHTS).write_bytes(weights)
+(damaged / model_store.WEIGHTS).write_bytes(weights)
 try:
     segmenter.load_segmenter(damaged)
-except store.ModelError as error:
+except model_store.ModelError as error:
     print("refused:", str(error).partition(": ")[2])
 
 # %% [markdown]
@@ -342,7 +345,7 @@ print("for the means:", bool(np.isclose(dice.mean(), of_means, atol=1e-9)))
 # (`angle_degrees=90`). Which line of this notebook decides whether that goes well?
 
 # %% tags=["solution", "nbval-check-output"]
-turned = ladder.score_cases(model, run.prepared, test, 90, steps=("none",))["none"]
+turned = evaluation.score_cases(model, run.prepared, test, 90, steps=("none",))["none"]
 print("turned by 90 degrees, mean Dice >= 0.70:", bool(turned[:, 2].mean() >= 0.70))
 
 # %% [markdown]

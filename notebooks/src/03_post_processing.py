@@ -60,17 +60,28 @@ COHORT = "phantom"
 # %% tags=["nbval-check-output"]
 import numpy as np
 
-from rds_tf import config, metrics, plots, store
-from rds_tf.lungs import frame, gate, ladder, passes, postprocess, segmenter
-from rds_tf.phantoms import dataset, phantom
-from rds_tf.study import report
+from rds_phantoms import phantom
+from rds_tf import config
+from rds_tf.data import prepare
+from rds_tf.lungs import (
+    cropping,
+    evaluation,
+    postprocess,
+    quality_control,
+    segmenter,
+    test_time,
+)
+from rds_tf.plotting import plots
+from rds_tf.reporting import score_tables
+from rds_tf.stats import metrics
+from rds_tf.storage import disk, model_store
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
-table = dataset.prepare_run(run)
+table = prepare.prepare_run(run)
 fold_0 = table[(table["fold"] == 0) & (table["mask"] != "")]
 
-models = store.choose_models(run.models, "segmenter")
+models = model_store.choose_models(run.models, "segmenter")
 tool, films = next(segmenter.assign_unseen(fold_0, models))
 print(len(films), "outlined films of fold 0,", len(fold_0) - len(films), "seen before")
 
@@ -155,15 +166,15 @@ for angle in (0, 45, 90, 135, 180, -135, -90, -45):
 # mask is good; the measurement below is of the network from notebook 02.
 
 # %%
-film, truth = ladder.read_case(run.prepared, next(films.itertuples()))
+film, truth = evaluation.read_case(run.prepared, next(films.itertuples()))
 film = postprocess.rotate(film, 110, expand=True)
 truth = (postprocess.rotate(truth, 110, expand=True) > 0.5).astype("uint8")
 
 shipped = segmenter.load_segmenter().model
-first = passes.predict(shipped, [film])[0]  # probability (H, W)
-quarters = passes.predict_turned(shipped, [film])[0]  # (4, H, W), turned back
-lungs = passes.clean(quarters.mean(0))
-upright = passes.predict_upright(shipped, [film], [lungs])[0]  # (2, H, W)
+first = test_time.predict(shipped, [film])[0]  # probability (H, W)
+quarters = test_time.predict_turned(shipped, [film])[0]  # (4, H, W), turned back
+lungs = test_time.clean(quarters.mean(0))
+upright = test_time.predict_upright(shipped, [film], [lungs])[0]  # (2, H, W)
 
 # %% [markdown]
 # To see what `predict_upright` does inside, go through its window by hand: `standing` is
@@ -171,7 +182,7 @@ upright = passes.predict_upright(shipped, [film], [lungs])[0]  # (2, H, W)
 
 # %%
 angle = postprocess.upright_angle(lungs)
-window = frame.choose_frame(film, lungs, "combined", passes.UPRIGHT_MARGIN)
+window = cropping.choose_crop(film, lungs, "combined", test_time.UPRIGHT_MARGIN)
 standing = window.cut(film, shipped.input_shape[1])
 (found,) = segmenter.segment(shipped, [standing], steps="median")
 
@@ -181,7 +192,7 @@ masks = {
     "bare network": (first > 0.5).astype("uint8"),
     "quarter turns": lungs,
     "second pass": found,
-    "turned back": passes.clean(upright.mean(0)),
+    "turned back": test_time.clean(upright.mean(0)),
 }
 pictures = [film] * 3 + [standing, film]
 plots.show(
@@ -208,7 +219,7 @@ for name in ("quarter turns", "turned back"):
 pictures, truths = [], []
 angles = np.random.default_rng(0).uniform(-180, 180, 24)
 for row, angle in zip(films.head(24).itertuples(), angles, strict=False):
-    image, mask = ladder.read_case(run.prepared, row)
+    image, mask = evaluation.read_case(run.prepared, row)
     pictures.append(postprocess.rotate(image, angle, expand=True))
     truths.append((postprocess.rotate(mask, angle, expand=True) > 0.5).astype("uint8"))
 
@@ -246,12 +257,12 @@ print("rotation gains on turned films:", bool(means["median+rotate"] > means["me
 # segmentation` prints.
 
 # %%
-result = ladder.evaluate(run.prepared, models, angles=(0, 45))
-print(report.format_scores("segmentation", result, run.cohort_name))
+result = evaluation.evaluate(run.prepared, models, angles=(0, 45))
+print(score_tables.format_scores("segmentation", result, run.cohort_name))
 
 # %%
 plots.show(
-    plots.plot_ladder(result["angles"]["0"]),
+    plots.plot_ablation(result["angles"]["0"]),
     alt="Bars with intervals for the five rungs, from none to median+rotate: MIoU, lung IoU "
     "and Dice. The bars of a score differ little where the film lies as it was taken.",
 )
@@ -275,7 +286,7 @@ plots.show(
 # do what they claim, not that infants' lungs are found this well.
 
 # %% tags=["nbval-check-output"]
-store.write_json(run.folder / "segmentation.json", {**result, "data": run.cohort_name})
+disk.write_json(run.folder / "segmentation.json", {**result, "data": run.cohort_name})
 for angle, steps in result["angles"].items():
     scores = steps["median+rotate"]
     above = scores["miou"]["value"] > scores["lung_iou"]["value"]
@@ -295,8 +306,10 @@ for angle, steps in result["angles"].items():
 cut = made.mask.copy()
 cut[130:] = 0  # most of the lower lung is gone
 for name, mask in {"truth": made.mask, "cut": cut, "empty": 0 * cut}.items():
-    quality = gate.mask_quality(mask, np.stack([made.mask] * 6))
-    print(f"{name}, quality {quality:.2f}: {gate.mask_warnings(mask, quality)}")
+    quality = quality_control.mask_quality(mask, np.stack([made.mask] * 6))
+    print(
+        f"{name}, quality {quality:.2f}: {quality_control.mask_warnings(mask, quality)}"
+    )
 
 # %% [markdown]
 # And on films that go bad by and by: with the noise falls the Dice, which nobody knows, and
@@ -334,7 +347,7 @@ print("MIoU >= 0.40:", bool(np.mean([one["miou"] for one in empty]) >= 0.40))
 # %% tags=["solution", "nbval-check-output"]
 side = np.ascontiguousarray(np.rot90(made.image))
 for name in ("predict", "predict_turned"):
-    predict = getattr(passes, name)
+    predict = getattr(test_time, name)
     before, after = (predict(tool.model, [one])[0] for one in (made.image, side))
     if name == "predict_turned":
         before, after = before.mean(0), after.mean(0)

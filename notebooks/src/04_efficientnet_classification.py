@@ -44,12 +44,14 @@ COHORT = "phantom"
 import numpy as np
 from scipy import stats
 
-from rds_tf import config, metrics, plots, store, training
-from rds_tf.data import pipeline
-from rds_tf.diagnosis import classifier, efficientnet, recipe
-from rds_tf.lungs import frame, postprocess
-from rds_tf.phantoms import dataset
-from rds_tf.study import report
+from rds_tf import config, training
+from rds_tf.classification import classifier, classifier_training, efficientnet
+from rds_tf.data import pipeline, prepare
+from rds_tf.lungs import cropping, postprocess
+from rds_tf.plotting import plots
+from rds_tf.reporting import score_tables
+from rds_tf.stats import metrics
+from rds_tf.storage import disk, model_store
 
 run = config.load_run(PROFILE, COHORT)
 profile = run.profile
@@ -102,7 +104,7 @@ print(f"needed: {round(z**2 * variance / (first - second) ** 2, -3):,.0f} films 
 
 # %% tags=["nbval-check-output"]
 config.set_seed(0)
-table = dataset.prepare_run(run)
+table = prepare.prepare_run(run)
 is_train = (table["fold"] != 0).to_numpy()
 train, test = table[is_train], table[~is_train]
 for name, part in (("train", train), ("test", test)):
@@ -134,9 +136,9 @@ inputs = ("whole", "combined")
 angles = np.array([abs(postprocess.upright_angle(mask)) for mask in masks])
 squares, titles = [], []
 for index in (angles.argmin(), abs(angles - 90).argmin()):
-    film = classifier.read_film(run.prepared, table.iloc[index])
+    film = classifier.read_case(run.prepared, table.iloc[index])
     for name in inputs:
-        _, square = frame.cut_input(film, masks[index], name, 224)
+        _, square = cropping.cut_input(film, masks[index], name, 224)
         squares.append(square)
         titles.append(f"{table['case_id'].iloc[index]}, {name}")
 plots.show(
@@ -162,7 +164,7 @@ arms = [(backbone, name) for backbone in profile.backbones for name in inputs]
 windows = {}
 for backbone, name in arms:
     size = profile.classifier_px[backbone]
-    frames = classifier.load_frames(run.prepared, table, name, size, masks)
+    frames = classifier.load_crops(run.prepared, table, name, size, masks)
     windows[backbone, name] = frames
     print(f"{backbone} {name}: {frames.shape} {frames.dtype}")
 
@@ -208,7 +210,9 @@ for backbone, name in arms:
         "image_size": profile.classifier_px[backbone],
     }
     models[backbone, name] = efficientnet.build_classifier(**architecture)
-    starts[backbone, name] = recipe.load_start(models[backbone, name], architecture)
+    starts[backbone, name] = classifier_training.load_start(
+        models[backbone, name], architecture
+    )
 print(starts)
 
 # %% [markdown]
@@ -225,7 +229,7 @@ import keras
 steps = profile.classifier_steps
 for model in models.values():
     model.compile(
-        optimizer=training.build_optimizer(steps, recipe.LEARNING_RATE),
+        optimizer=training.build_optimizer(steps, classifier_training.LEARNING_RATE),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
         metrics=[keras.metrics.BinaryAccuracy("accuracy")],
     )
@@ -307,8 +311,8 @@ for backbone, name in arms:
         "steps": steps,
         "seen": [pixels[:16] for pixels in train["pixel_sha256"]],
     }
-    recipe.save(models[backbone, name], folder, architecture, name, record)
-    manifest = store.read_manifest(folder)
+    classifier_training.save(models[backbone, name], folder, architecture, name, record)
+    manifest = model_store.read_manifest(folder)
     trained.append(classifier.Classifier(models[backbone, name], manifest, folder))
     print(folder.name)
 
@@ -326,8 +330,12 @@ for backbone, name in arms:
 
 # %%
 result = classifier.evaluate(run.prepared, trained)
-store.write_json(run.folder / "diagnosis.json", {**result, "data": run.cohort_name})
-print(report.format_table(report.make_table("diagnosis", result, run.cohort_name)))
+disk.write_json(run.folder / "diagnosis.json", {**result, "data": run.cohort_name})
+print(
+    score_tables.format_table(
+        score_tables.make_table("diagnosis", result, run.cohort_name)
+    )
+)
 
 # %% tags=["nbval-check-output"]
 print(result["num_cases"], "films judged, none of them seen in training")

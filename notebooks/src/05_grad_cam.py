@@ -43,11 +43,15 @@ COHORT = "phantom"
 # %%
 import numpy as np
 
-from rds_tf import config, overlay, plots, store
-from rds_tf.data import cohort
-from rds_tf.diagnosis import classifier, diagnose, explain
-from rds_tf.lungs import frame, segmenter
-from rds_tf.phantoms import dataset, phantom
+from rds_phantoms import phantom
+from rds_tf import config
+from rds_tf.classification import classifier
+from rds_tf.data import cohort, prepare
+from rds_tf.diagnosis import diagnose
+from rds_tf.explanation import grad_cam
+from rds_tf.lungs import cropping, segmenter
+from rds_tf.plotting import overlay, plots
+from rds_tf.storage import model_store
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
@@ -71,8 +75,8 @@ config.set_seed(0)
 # one takes their place: the same network, trained on other phantoms.
 
 # %% tags=["nbval-check-output"]
-models = store.choose_models(run.models, "classifier")
-folder = store.find_models(models, "classifier")[0]
+models = model_store.choose_models(run.models, "classifier")
+folder = model_store.find_models(models, "classifier")[0]
 (tool,) = classifier.load_classifiers(folder)
 model, size = tool.model, tool.model.input_shape[1]
 print(tool.arm, "at", size, "px")
@@ -84,12 +88,12 @@ print([layer.name for layer in model.layers[-6:]])
 # Each film passes through its `Frame`: turned upright and cropped to the lungs.
 
 # %% tags=["nbval-check-output"]
-table = dataset.prepare_run(run)
+table = prepare.prepare_run(run)
 cases = table[table["fold"] == 0].groupby("rds").head(1).sort_values("rds")
-films = [classifier.read_film(run.prepared, row) for row in cases.itertuples()]
+films = [classifier.read_case(run.prepared, row) for row in cases.itertuples()]
 masks = classifier.predict_masks(run.prepared, cases)
 frames = [
-    frame.choose_frame(film, mask, tool.manifest["input"])
+    cropping.choose_crop(film, mask, tool.manifest["input"])
     for film, mask in zip(films, masks, strict=True)
 ]
 inputs = np.stack([f.cut(film, size) for f, film in zip(frames, films, strict=True)])
@@ -135,7 +139,7 @@ x = keras.layers.GlobalAveragePooling2D()(x)
 tiny = keras.Model(image, keras.layers.Dense(1, use_bias=False, name="logit")(x))
 tiny.get_layer("conv").set_weights([np.eye(2)[None, None]])
 tiny.get_layer("logit").set_weights([np.array([[8], [-4]])])
-received = explain.grad_cam(tiny, features.transpose(1, 2, 0)[None])
+received = grad_cam.grad_cam(tiny, features.transpose(1, 2, 0)[None])
 print("the library agrees:", np.allclose(received[0], heatmap, atol=1e-6))
 
 # %% [markdown]
@@ -160,7 +164,7 @@ print("features", features.shape, "gradient", gradient.shape)
 # %% tags=["nbval-check-output"]
 alpha = tf.reduce_mean(gradient, axis=(1, 2))  # (B, k): one weight a feature map
 raw = tf.einsum("bk,bijk->bij", alpha, features)
-received = explain.class_activation(model, inputs)
+received = grad_cam.class_activation(model, inputs)
 scale = np.abs(raw).max()
 print("maps", raw.shape)
 print("difference <= 1e-3:", bool(np.abs(received - raw).max() <= 1e-3 * scale))
@@ -170,7 +174,7 @@ print("difference <= 1e-3:", bool(np.abs(received - raw).max() <= 1e-3 * scale))
 # a region, never a structure. The smooth clouds in published figures are these few
 # cells, enlarged.
 #
-# `explain.grad_cam` does all this in one traced pass: forward, gradient, weights, sum,
+# `grad_cam.grad_cam` does all this in one traced pass: forward, gradient, weights, sum,
 # enlargement and scaling are compiled into one graph, so that a map costs hardly more
 # than the prediction itself. How do we know that it is right? By asking another
 # implementation, `tf-keras-vis`, about the same films.
@@ -178,7 +182,7 @@ print("difference <= 1e-3:", bool(np.abs(received - raw).max() <= 1e-3 * scale))
 # %% tags=["nbval-check-output"]
 from tf_keras_vis import gradcam
 
-heatmaps = explain.grad_cam(model, inputs)
+heatmaps = grad_cam.grad_cam(model, inputs)
 to_logit = keras.Model(model.inputs, model.get_layer("logit").output)
 peer = gradcam.Gradcam(to_logit)(lambda logits: logits[:, 0], inputs)
 print("heat maps", heatmaps.shape, heatmaps.dtype)
@@ -192,7 +196,7 @@ print("max difference <= 1e-3:", bool(np.abs(heatmaps - peer).max() <= 1e-3))
 # its bias. Heat has a unit, and maps of several models can be averaged in it.
 
 # %% tags=["nbval-check-output"]
-raw = explain.class_activation(model, inputs, "top_activation")
+raw = grad_cam.class_activation(model, inputs, "top_activation")
 bias = model.get_layer("logit").bias.numpy()
 total = raw.sum(axis=(1, 2)) + bias
 print("sum of the map is the logit:", np.allclose(total, logits[:, 0], atol=1e-3))
@@ -236,9 +240,9 @@ plots.show(
 # %% tags=["nbval-check-output"]
 film = inputs[1:]  # the case with RDS
 maps = {"grad_cam": heatmaps[1]}
-for method in explain.OTHER_METHODS:
+for method in grad_cam.OTHER_METHODS:
     options = {"max_N": 10} if method == "score_cam" else {}
-    maps[method] = explain.other_cam(method, model, film, **options)[0]
+    maps[method] = grad_cam.other_cam(method, model, film, **options)[0]
 print(*maps, sep="\n")
 
 # %%
@@ -283,7 +287,7 @@ print("no heat where nothing was seen:", heat[seen == 0].sum() == 0)
 # %% tags=["nbval-check-output"]
 shipped = segmenter.load_segmenter(config.SAVED_MODELS)
 both = diagnose.Models(shipped, [tool])
-sources = cohort.load_cohort(*dataset.find_cohort(run))[0].set_index("case_id")
+sources = cohort.load_cohort(*prepare.find_cohort(run))[0].set_index("case_id")
 source = sources.loc[cases["case_id"].iloc[1], "source"]
 found = diagnose.diagnose(source, both)
 record = diagnose.describe(found, source, both)
@@ -311,7 +315,7 @@ made = [
     for seed in range(24)
 ]
 views = [
-    frame.choose_frame(one.image, one.mask, tool.manifest["input"]) for one in made
+    cropping.choose_crop(one.image, one.mask, tool.manifest["input"]) for one in made
 ]
 crops = [view.cut(one.image, size) for view, one in zip(views, made, strict=True)]
 crops = np.stack(crops)[..., None]
@@ -336,7 +340,7 @@ def share_heat(squares):
 # map** beside ours. It is the chance level, and what counts is the ratio.
 
 # %% tags=["nbval-check-output"]
-ours = share_heat(explain.grad_cam(model, crops))
+ours = share_heat(grad_cam.grad_cam(model, crops))
 uniform = share_heat(np.ones(crops.shape[:3], "float32"))
 print(len(made), "phantoms,", crops.shape[1:], "each")
 print("shares sum to 1:", np.isclose(ours.sum(), 1) and np.isclose(uniform.sum(), 1))
@@ -351,7 +355,7 @@ for name, one, chance in zip(("tube", "lungs", "rest"), ours, uniform, strict=Tr
 
 # %%
 index = int(np.argmax([one.device_masks["ett"].sum() for one in made]))
-heat = views[index].put_back(explain.grad_cam(model, crops[[index]])[0])
+heat = views[index].put_back(grad_cam.grad_cam(model, crops[[index]])[0])
 plots.show(
     plots.plot_overlay(made[index].image, made[index].device_masks["ett"], heat),
     alt="A phantom with its endotracheal tube outlined in cyan and the heat map.",
@@ -374,7 +378,7 @@ plots.show(
 # keeps, the other cuts: no cell is hot in both.
 
 # %% tags=["solution", "nbval-check-output"]
-against = explain.class_activation(model, inputs, "top_activation", class_index=0)
+against = grad_cam.class_activation(model, inputs, "top_activation", class_index=0)
 print("the same map, sign turned:", np.allclose(against, -raw, atol=1e-5))
 
 # %% [markdown]
@@ -385,7 +389,7 @@ print("the same map, sign turned:", np.allclose(against, -raw, atol=1e-5))
 # fifth of each crop to its mean, then the coldest fifth, and compare the mean logits.
 
 # %% tags=["solution"]
-heat = explain.grad_cam(model, crops)[..., None]
+heat = grad_cam.grad_cam(model, crops)[..., None]
 grey = crops.mean(axis=(1, 2, 3), keepdims=True)
 low, high = np.quantile(heat, (0.2, 0.8), axis=(1, 2, 3), keepdims=True)
 hot_erased = classifier.predict_logits(model, np.where(heat >= high, grey, crops))

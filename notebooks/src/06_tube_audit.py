@@ -45,10 +45,12 @@ import functools
 import keras
 import numpy as np
 
-from rds_tf import config, plots, training
-from rds_tf.diagnosis import audit, classifier, tubes
-from rds_tf.lungs import frame
-from rds_tf.phantoms import phantom
+from rds_phantoms import phantom
+from rds_tf import config, training
+from rds_tf.audit import audit, nuisances, tubes
+from rds_tf.classification import classifier
+from rds_tf.lungs import cropping
+from rds_tf.plotting import plots
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
@@ -115,7 +117,7 @@ SIZE = 64
 
 
 def look(image, mask):
-    window = frame.choose_frame(image, mask, "combined", margin=0.2)
+    window = cropping.choose_crop(image, mask, "combined", margin=0.2)
     return window.cut(image, SIZE)
 
 
@@ -179,11 +181,11 @@ clean = train_network(lambda: coin)
 
 # %% tags=["nbval-check-output"]
 cases = [
-    audit.Case(i[c], i[2], i[3] * np.uint8(c), i[4], str(number))
+    nuisances.Case(i[c], i[2], i[3] * np.uint8(c), i[4], str(number))
     for number, (i, c, t) in enumerate(zip(infants, coin, is_train, strict=True))
     if not t
 ]
-nuisance = audit.list_nuisances(cases)["tube"]
+nuisance = nuisances.list_nuisances(cases)["tube"]
 print(len(cases), "cases,", sum(case.tube.any() for case in cases), "with a tube")
 
 
@@ -221,7 +223,7 @@ for name, verdict in verdicts.items():
 size = shipped.model.input_shape[1]
 ask = functools.partial(classifier.predict_logits, shipped.model)
 predict = audit.build_predict(
-    cases, lambda *pair: frame.cut_input(*pair, "combined", size)[1], ask
+    cases, lambda *pair: cropping.cut_input(*pair, "combined", size)[1], ask
 )
 verdict = audit.judge(audit.probe(predict, cases, nuisance))
 print("alarm:", verdict["alarm"])
@@ -251,7 +253,7 @@ for name, verdict in verdicts.items():
 # the film's brightness: is it in the list, and does it alarm?
 
 # %% tags=["solution"]
-nuisance = audit.list_nuisances(cases)["brightness"]
+nuisance = nuisances.list_nuisances(cases)["brightness"]
 predict = audit.build_predict(cases, look, planted.predict)
 verdict = audit.judge(audit.probe(predict, cases, nuisance))
 print(audit.state_verdict(verdict, nuisance.name))

@@ -43,9 +43,12 @@ COHORT = "phantom"
 import keras
 import numpy as np
 
-from rds_tf import config, metrics, plots, score_plots
-from rds_tf.diagnosis import classifier, ensemble, explain
-from rds_tf.phantoms import dataset
+from rds_tf import config
+from rds_tf.classification import classifier, ensemble
+from rds_tf.data import prepare
+from rds_tf.explanation import grad_cam
+from rds_tf.plotting import plots
+from rds_tf.stats import metrics
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
@@ -74,12 +77,12 @@ body = keras.Model(shipped.model.input, shipped.model.get_layer("pool").output)
 print(shipped.arm, "body:", body.input_shape, "->", body.output_shape)
 
 # %% tags=["nbval-check-output"]
-table = dataset.prepare_run(run)
+table = prepare.prepare_run(run)
 lungs = classifier.find_lungs(run.prepared, table)
 masks = [one.mask for one in lungs]
 quality = np.array([one.quality for one in lungs])
 size = body.input_shape[1]
-windows = classifier.load_frames(run.prepared, table, "combined", size, masks)
+windows = classifier.load_crops(run.prepared, table, "combined", size, masks)
 print(windows.shape, "windows of", table["patient_id"].nunique(), "patients")
 
 # %% [markdown]
@@ -163,7 +166,7 @@ for name in ("raw", "calibrated"):
 calibrated = np.array(found["probabilities"])
 curves = {"raw": 1 / (1 + np.exp(-logits)), "calibrated": calibrated}
 plots.show(
-    score_plots.plot_reliability({n: (labels, p) for n, p in curves.items()}, 5),
+    plots.plot_reliability({n: (labels, p) for n, p in curves.items()}, 5),
     alt="Reliability of the raw and of the calibrated probabilities: share with RDS over "
     "mean probability, with intervals and the number of films in each bin.",
 )
@@ -193,7 +196,7 @@ for name in ("accuracy", "sensitivity"):
 # %%
 right = (calibrated >= 0.5) == (labels == 1)
 plots.show(
-    score_plots.plot_risk_coverage({"ensemble": (right, abs(calibrated - 0.5))}),
+    plots.plot_risk_coverage({"ensemble": (right, abs(calibrated - 0.5))}),
     alt="Share of wrong answers over the share of films answered, the surest first.",
 )
 
@@ -216,8 +219,8 @@ print("a bad mask:", joined.explain_abstention(same, quality=0.3))
 # %% tags=["nbval-check-output"]
 index = int(np.argmax(np.where(labels == 1, calibrated, 0)))
 square = windows[index] / np.float32(255)
-seen = explain.explain(models, square)
-signed = [explain.class_activation(model, square[None])[0] for model in models]
+seen = grad_cam.explain(models, square)
+signed = [grad_cam.class_activation(model, square[None])[0] for model in models]
 by_hand = np.maximum(np.mean(signed, axis=0), 0)
 corners = np.ix_([0, -1], [0, -1])
 print("map", seen.mean.shape, "from", len(seen.logits), "models")
@@ -262,7 +265,7 @@ print(f"{differs.sum()} of {differs.size} cells differ")
 changes = []
 for left_out in range(5):
     four = [m for place, m in enumerate(models) if place != left_out]
-    changes.append(np.abs(explain.explain(four, square).mean - seen.mean).max())
+    changes.append(np.abs(grad_cam.explain(four, square).mean - seen.mean).max())
 print("member", int(np.argmax(changes)), "moves it most")
 
 # %% [markdown]

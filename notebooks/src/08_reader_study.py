@@ -46,22 +46,24 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit, logit
 
-from rds_tf import config, plots, store
-from rds_tf.phantoms import dataset
-from rds_tf.readers import (
+from rds_readers import (
     answers,
     decisions,
     design,
     mrmc,
     pack,
     power,
+    reader_plots,
     readings,
     roe_metz,
 )
-from rds_tf.study import reader_plots
+from rds_tf import config
+from rds_tf.data import prepare
+from rds_tf.plotting import plots
+from rds_tf.storage import disk
 
 run = config.load_run(PROFILE, COHORT)
-table = dataset.prepare_run(run)
+table = prepare.prepare_run(run)
 
 # %% [markdown]
 # ## How many readers, how many films?
@@ -134,7 +136,7 @@ print(len(list((folder / "films").iterdir())), "films")
 # %% tags=["nbval-check-output"]
 text = (folder / "plan.json").read_text()
 print("truth in the plan:", "truth" in text or '"rds"' in text)
-known = store.read_json(folder / "plan.json")["readers"]
+known = disk.read_json(folder / "plan.json")["readers"]
 cases = sorted(entry["case"] for entry in known[0]["sessions"][0])
 truth = readings.pd.read_csv(folder.parent / "pack_key.csv").set_index("case")["truth"]
 again = design.plan_sessions(cases, truth[cases].to_numpy(), plan)
@@ -154,7 +156,7 @@ print("half with RDS:", truth.mean() == 0.5)
 
 # %%
 rng = np.random.default_rng(0)
-views = {case: store.read_json(folder / "model" / f"{case}.json") for case in cases}
+views = {case: disk.read_json(folder / "model" / f"{case}.json") for case in cases}
 model = {case: np.clip(views[case]["probability"], 0.01, 0.99) for case in cases}
 
 

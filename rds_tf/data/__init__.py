@@ -1,1 +1,1 @@
-"""From a table of radiographs to tensors: the room that notebook 01 walks through."""
+"""The cohort: case table, outlines, folds, prepared folder, tf.data pipelines."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rds_tf import engine
-from rds_tf.data import sources
+from rds_tf.dicom import radiograph
+from rds_tf.storage import disk
 
 MAX_BYTES = 2**26  # the picture itself may lie in it
 MAX_POINTS = 20_000
@@ -44,7 +44,7 @@ def read_polygons(
     """
     path = Path(path)
     try:
-        content = json.loads(sources.read_whole(path, MAX_BYTES))
+        content = json.loads(disk.read_whole(path, MAX_BYTES))
         shapes = [s for s in content["shapes"] if _has_label(s, label)]
         polygons = [_read_polygon(shape) for shape in shapes]
         if not polygons:
@@ -139,37 +139,6 @@ def list_doubts(polygons: list[np.ndarray], mask: np.ndarray) -> list[str]:
     return [f"the outline encloses {area:g} px² but draws {num_pixels}: {causes}"]
 
 
-def write_labelme(
-    path: str | Path,
-    polygons: list[np.ndarray],
-    height: int,
-    width: int,
-    image_name: str,
-) -> None:
-    """Write polygons as a LabelMe file that LabelMe and `read_polygons` open.
-
-    Args:
-        path: file to write.
-        polygons: arrays (N, 2) of x, y in px, all labelled "lung".
-        height: height of the picture in px.
-        width: width of the picture in px.
-        image_name: name of the picture that was annotated.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    content = {
-        "version": "5.5.0",
-        "flags": {},
-        "shapes": [_labelme_shape(polygon) for polygon in polygons],
-        "imagePath": image_name,
-        "imageData": None,
-        "imageHeight": height,
-        "imageWidth": width,
-    }
-    engine.write_whole(path, json.dumps(content).encode())
-
-
 def _has_label(shape: dict[str, Any], label: str) -> bool:
     return str(shape["label"]).strip().casefold() == label.casefold()
 
@@ -227,11 +196,21 @@ def _fill(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     return mask
 
 
-def _labelme_shape(polygon: np.ndarray) -> dict[str, Any]:
-    return {
-        "label": "lung",
-        "points": np.asarray(polygon, float).tolist(),
-        "group_id": None,
-        "shape_type": "polygon",
-        "flags": {},
-    }
+def read_region(folder: str | Path, case_id: str, shape: tuple[int, int]) -> np.ndarray:
+    """Read the drawn tube of a case, uint8 `(H, W)` of {0, 1}, white on black.
+
+    Args:
+        folder: holds `<case_id>.png`; a case without a file has no tube.
+        case_id: str.
+        shape: int pair, that of its film.
+
+    Raises:
+        ValueError: if the drawing is not of its film's size.
+    """
+    path = Path(folder) / f"{case_id}.png"
+    if not path.is_file():
+        return np.zeros(shape, "uint8")
+    region = (radiograph.read_radiograph(path) > 0.5).astype("uint8")
+    if region.shape != shape:
+        raise ValueError(f"{path}: is {region.shape}, its film {shape} pixels large.")
+    return region

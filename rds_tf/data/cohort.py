@@ -8,12 +8,13 @@ on.
 import csv
 import io
 import os
+import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path, PurePath, PureWindowsPath
 
 import pandas as pd
 
-from rds_tf.data import naming, sources
+from rds_tf.storage import disk
 
 STUDY_COLUMNS = ["filepath", "rds", "exist_json", "roi_area", "height", "width"]
 REQUIRED_COLUMNS = ["filepath", "rds", "exist_json"]
@@ -79,13 +80,13 @@ class _Files:
             if set(PREPARED_FOLDERS) <= set(subfolders):  # results, not sources
                 subfolders[:] = set(subfolders) - set(PREPARED_FOLDERS)
             for name in names:
-                self._by_name[naming.fold(name)].append(Path(folder, name))
+                self._by_name[fold_name(name)].append(Path(folder, name))
 
     def find(self, wanted: PurePath, among: list[Path] | None = None) -> Path:
         """Find the one file that shares the longest tail with the wanted path."""
         if ".." in wanted.parts:
             raise CohortError(f'The path {wanted} holds "..".')
-        found = among or self._by_name.get(naming.fold(wanted.name), [])
+        found = among or self._by_name.get(fold_name(wanted.name), [])
         if not found:
             raise CohortError(f"No file {wanted.name} under the root.")
         ranks = {path: self.rank(path, wanted) for path in sorted(found)}
@@ -106,13 +107,13 @@ class _Files:
 
         A file that lies nearer to another image of the same name is that image's.
         """
-        beside, *others = naming.annotation_places(source)
-        found = self._by_name.get(naming.fold(beside.name), [])
+        beside, *others = annotation_places(source)
+        found = self._by_name.get(fold_name(beside.name), [])
         for path in (beside, *others):
             if path in found:
                 return self._check_inside(path)
-        images = self._by_name[naming.fold(source.name)]
-        images = [naming.annotation_places(image) for image in images]
+        images = self._by_name[fold_name(source.name)]
+        images = [annotation_places(image) for image in images]
         taken = {path for places in images for path in places}
         own = beside.relative_to(self.root)
         path = self.find(own, [path for path in found if path not in taken] or found)
@@ -124,17 +125,17 @@ class _Files:
     def rank(self, path: Path, wanted: PurePath) -> tuple[int, int, int]:
         """Rank by: parts in common from the end, whole path used, same case."""
         ours, theirs = path.relative_to(self.root).parts[::-1], wanted.parts[::-1]
-        pairs = zip(map(naming.fold, ours), map(naming.fold, theirs), strict=False)
+        pairs = zip(map(fold_name, ours), map(fold_name, theirs), strict=False)
         same = [a == b for a, b in pairs]
         num_same = (same + [False]).index(False)
-        same_case = naming.nfc(ours[0]) == naming.nfc(theirs[0])
+        same_case = compose_name(ours[0]) == compose_name(theirs[0])
         return num_same, num_same == len(ours), same_case
 
 
 def read_table(path: Path, required: list[str]) -> list[tuple[int, dict]]:
     """Read the rows of a CSV that hold anything, each with its line number."""
     try:
-        text = _decode(sources.read_whole(path, MAX_BYTES))
+        text = _decode(disk.read_whole(path, MAX_BYTES))
         header = text.partition("\n")[0]
         delimiter = max(",;\t", key=header.count)
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -182,7 +183,7 @@ def _find_sources(rows: dict[int, dict], files: _Files) -> tuple[dict, dict]:
         name = source.relative_to(files.root)
         ranks = {line: files.rank(source, wanted[line]) for line in lines}
         best = [line for line in lines if ranks[line] == max(ranks.values())]
-        if len({naming.fold(str(wanted[line])) for line in best}) > 1:
+        if len({fold_name(str(wanted[line])) for line in best}) > 1:
             reasons |= _clash(lines, name)
         else:
             reason = f"Its own file is missing; {name} belongs to row {best[0]}."
@@ -232,9 +233,9 @@ def _read_size(row: dict, name: str) -> float:
 
 def _name_cases(paths: list[Path]) -> list[str]:
     """Name each case by its stem or, where two share it, by its path."""
-    names = [naming.stem(path) for path in paths]
+    names = [strip_suffix(path) for path in paths]
     for longer in (
-        lambda path: "__".join([*path.parent.parts, naming.stem(path)]),
+        lambda path: "__".join([*path.parent.parts, strip_suffix(path)]),
         lambda path: "__".join(path.parts),
     ):
         count = Counter(name.casefold() for name in names)
@@ -248,3 +249,28 @@ def _name_cases(paths: list[Path]) -> list[str]:
             name += "_"
         unique[name.casefold()] = name
     return list(unique.values())
+
+
+IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
+
+
+def annotation_places(image: Path) -> list[Path]:
+    """Name the places of an image's JSON file, the likeliest first."""
+    name = strip_suffix(image) + ".json"
+    folder = image.parent
+    return [folder / name, folder / "json" / name, folder.parent / "json" / name]
+
+
+def strip_suffix(path: Path) -> str:
+    """Drop the suffix, but not the last number of a name that is a UID."""
+    return path.stem if path.suffix.casefold() in IMAGE_SUFFIXES else path.name
+
+
+def compose_name(name: str) -> str:
+    """Compose letters that a Mac takes apart."""
+    return unicodedata.normalize("NFC", name)
+
+
+def fold_name(name: str) -> str:
+    """Make names equal that differ in letter case or composition alone."""
+    return compose_name(name).casefold()

@@ -9,7 +9,8 @@ from pathlib import Path, PureWindowsPath
 import pandas as pd
 
 from rds_tf import config
-from rds_tf.data import cohort, folds, likeness, sources
+from rds_tf.data import cohort, duplicates, folds
+from rds_tf.storage import disk
 
 COLUMNS = [
     *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
@@ -38,7 +39,7 @@ def load(prepared: str | Path) -> pd.DataFrame:
     if not path.is_file():
         raise cohort.CohortError(f"{prepared} is not prepared: it has no manifest.csv.")
     try:
-        text = sources.read_whole(path, cohort.MAX_BYTES).decode()
+        text = disk.read_whole(path, cohort.MAX_BYTES).decode()
         table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except OSError as error:
         raise cohort.CohortError(f"Cannot read {path}: {error.strerror}.") from error
@@ -81,7 +82,7 @@ def make_row(case: dict, record: dict) -> list:
 
 
 def add_alike(table: pd.DataFrame, alike: list[str]) -> pd.DataFrame:
-    """Add `alike`, of `likeness.find_alike`; note it where it is another case."""
+    """Add `alike`, of `duplicates.find_near_duplicates`; note another case."""
     for case_id, notes, first in zip(
         table["case_id"], table["notes"], alike, strict=True
     ):
@@ -168,5 +169,5 @@ def is_whole(record: dict) -> bool:
     return (
         all(isinstance(record[name], kind) for name, kind in kinds.items())
         and all(isinstance(note, str) for note in record["notes"])
-        and likeness.is_look(record["look"])
+        and duplicates.is_thumbnail(record["look"])
     )

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from rds_tf import engine
-from rds_tf.data import augment, preprocessing, radiograph
+from rds_tf.data import augment, preprocessing
+from rds_tf.dicom import radiograph
+from rds_tf.parallel import local
+from rds_tf.storage import disk
 
 MOST_IN_MEMORY = 2**27  # bytes; larger arrays of films stay on disk
 BLOCK = 256  # films looked at together
@@ -45,7 +47,7 @@ def load_arrays(
         where they lie on disk.
 
     Raises:
-        engine.DiskFullError: no space is left for them.
+        disk.DiskFullError: no space is left for them.
     """
     shape = (len(table), size, size, 1)
     with tempfile.TemporaryFile() as images, tempfile.TemporaryFile() as masks:
@@ -57,9 +59,9 @@ def load_arrays(
             images.flush()
             masks.flush()
         except OSError as error:
-            if error.errno not in engine.FULL:
+            if error.errno not in disk.FULL:
                 raise
-            raise engine.DiskFullError(
+            raise disk.DiskFullError(
                 f"{tempfile.gettempdir()}: no space is left for {len(table)} films of "
                 f"{size} px; set TMPDIR to a folder that has it."
             ) from error
@@ -194,7 +196,7 @@ def _take(places: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset
 
     numbers = tf.data.Dataset.counter(dtype="int32")
     numbered = tf.data.Dataset.zip(numbers, places)
-    return numbered.map(gather, engine.count_cores() if vary else None)
+    return numbered.map(gather, local.count_cores() if vary else None)
 
 
 def _run_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -12,16 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rds_tf import config, engine
-from rds_tf.data import (
-    annotation,
-    cohort,
-    folds,
-    lettering,
-    likeness,
-    manifest,
-    radiograph,
-)
+from rds_phantoms import dataset
+from rds_tf import config
+from rds_tf.data import annotation, cohort, duplicates, folds, manifest
+from rds_tf.dicom import burned_in_text, radiograph
+from rds_tf.parallel import local
+from rds_tf.storage import disk
 
 VERSION = 3  # raise it when a source gives other pixels or notes: all is done again
 load_manifest = manifest.load
@@ -68,7 +64,7 @@ def prepare(
     out: str | Path,
     root: str | Path | None = None,
     num_workers: int | None = None,
-    machines=engine,
+    machines=local,
 ) -> Summary:
     """Turn a cohort into PNG images, masks and fold tables.
 
@@ -81,7 +77,7 @@ def prepare(
         out: folder to write to, made if need be.
         root: folder of the radiographs, default the folder of the table.
         num_workers: processes, default one a core.
-        machines: `engine`, or what `cluster.choose` returns.
+        machines: `engine`, or what `ray_cluster.choose_executor` returns.
 
     Returns:
         Counts and the audit of the folds.
@@ -95,7 +91,7 @@ def prepare(
         raise ValueError(f"`num_workers` must be at least 1. Received: {num_workers}.")
     out = Path(out)
     cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
-    with engine.claim(out):
+    with disk.claim(out):
         tasks = _take_tasks(cases, out)
         errors, num_reused = _prepare_cases(tasks, num_workers, machines)
         del tasks  # their paths are large
@@ -123,21 +119,25 @@ def prepare_case(task: Task) -> None:
     """
     stamp = _stamp(task)
     film = radiograph.open_radiograph(task.source)
-    notes = [*film.warnings, *film.doubts, *lettering.describe(film.image)]
+    notes = [
+        *film.warnings,
+        *film.doubts,
+        *burned_in_text.describe_burned_in_text(film.image),
+    ]
     record = {
         "image": f"images/{task.case_id}.png",
         **_write_mask(task, film.image.shape, notes),
         "height": film.image.shape[0],
         "width": film.image.shape[1],
         "bits_stored": film.bits_stored,
-        "pixel_sha256": likeness.hash_pixels(film.image),
-        "look": likeness.describe_look(film.image),
+        "pixel_sha256": duplicates.hash_pixels(film.image),
+        "look": duplicates.make_thumbnail(film.image),
         "patient_id": film.patient_id,
         "notes": notes,
         "stamp": stamp,
     }
     radiograph.write_png(task.out / record["image"], film.image, film.bits_stored)
-    engine.write_whole(_record_path(task), json.dumps(record).encode())
+    disk.write_whole(_record_path(task), json.dumps(record).encode())
 
 
 def _take_tasks(cases: pd.DataFrame, out: Path) -> list[Task]:
@@ -232,15 +232,35 @@ def _join_records(out: Path, cases: pd.DataFrame) -> pd.DataFrame:
 
     The table has the manifest's columns, but for `fold`, and the DICOM `pseudonym`.
     """
-    looks, rows = np.empty((len(cases), likeness.SIDE_PX**2), np.uint8), []
+    looks, rows = np.empty((len(cases), duplicates.SIDE_PX**2), np.uint8), []
     for look, case in zip(looks, cases.itertuples(index=False), strict=True):
         record = out / "records" / f"{case.case_id}.json"
         record = json.loads(record.read_bytes())
-        look[:] = likeness.read_look(record["look"])
+        look[:] = duplicates.read_thumbnail(record["look"])
         rows.append(manifest.make_row(case._asdict(), record))
     table = pd.DataFrame(rows, columns=manifest.JOINED)
-    return manifest.add_alike(table, likeness.find_alike([*table["case_id"]], looks))
+    return manifest.add_alike(
+        table, duplicates.find_near_duplicates([*table["case_id"]], looks)
+    )
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    engine.write_whole(path, table.to_csv(index=False, lineterminator="\n").encode())
+    disk.write_whole(path, table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def find_cohort(run: config.Run) -> tuple[Path, Path]:
+    """Return a run's case table and the root of its files; write phantoms if none."""
+    if run.cohort is not None:
+        return run.cohort, run.root
+    folder = run.folder / "cohort"
+    if not (folder / "cohort.csv").exists():
+        sizes = {"longest_px": run.profile.phantom_px, "num_workers": None}
+        dataset.write_cohort(folder, run.profile.num_cases, **sizes)
+    return folder / "cohort.csv", folder
+
+
+def prepare_run(run: config.Run) -> pd.DataFrame:
+    """Prepare a run's cohort, as far as that is not done, and return its manifest."""
+    table, root = find_cohort(run)
+    prepare(table, run.prepared, root)  # cases done before are not done again
+    return load_manifest(run.prepared)

@@ -1,1 +1,1 @@
-"""From a radiograph to a diagnosis: classifier, heat maps, one file in and out."""
+"""Diagnosis: a film in, lungs, probability, heat map and warnings out."""

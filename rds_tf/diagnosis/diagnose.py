@@ -7,16 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from rds_tf import config, store
-from rds_tf.data import header, lettering, radiograph
-from rds_tf.diagnosis import (
-    classifier,
-    efficientnet,
-    ensemble,
-    members,
-    wrong_picture,
-)
-from rds_tf.lungs import gate, segmenter
+from rds_tf import config
+from rds_tf.classification import classifier, efficientnet, ensemble
+from rds_tf.diagnosis import input_checks
+from rds_tf.dicom import burned_in_text, header, radiograph
+from rds_tf.explanation import stateless
+from rds_tf.lungs import quality_control, segmenter
+from rds_tf.storage import model_store
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Diagnosis:
     Attributes:
         image: `(H, W)` float32, the film.
         mask: `(H, W)` uint8 of {0, 1}, the lungs.
-        mask_quality: float in `[0, 1]`, from `gate.mask_quality`.
+        mask_quality: float in `[0, 1]`, from `quality_control.mask_quality`.
         heatmap: `(H, W)` float32 in `[0, 1]`, one Grad-CAM of all models; 0 where the
             film is not called RDS: there is no evidence to show.
         probability: float, mean of the models in logit units, calibrated.
@@ -70,12 +67,12 @@ def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
     `ensemble.json` in it says how its classifiers are joined.
 
     Raises:
-        store.ModelError: if a classifier is missing, or something is damaged.
+        model_store.ModelError: if a classifier is missing, or something is damaged.
     """
-    lungs = segmenter.load_segmenter(store.choose_models(path, "segmenter"))
+    lungs = segmenter.load_segmenter(model_store.choose_models(path, "segmenter"))
     joined = ensemble.load(Path(path))
     folders = [Path(path) / member for member in joined.members] or [path]
-    how = efficientnet.make_builder(lend=True), members.load_twin
+    how = efficientnet.make_builder(lend=True), stateless.load_stateless
     loaded = [classifier.load_classifiers(folder, *how) for folder in folders]
     return Models(lungs, [one for several in loaded for one in several], joined)
 
@@ -93,23 +90,23 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
     Raises:
         radiograph.RadiographError: if the file cannot be read as a radiograph.
     """
-    return diagnose_film(radiograph.open_radiograph(path), models)
+    return diagnose_radiograph(radiograph.open_radiograph(path), models)
 
 
-def diagnose_film(film: radiograph.Radiograph, models: Models) -> Diagnosis:
+def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     """Diagnose a film that was read or drawn; all else is as for `diagnose`."""
     with futures.ThreadPoolExecutor(1) as aside:  # while the networks run
-        letters = aside.submit(lettering.describe, film.image)
+        letters = aside.submit(burned_in_text.describe_burned_in_text, film.image)
         lungs = segmenter.segment_steps(
             models.segmenter.model, [film.image], ("median+rotate",)
         )
         (found,) = lungs["median+rotate"]
         wrong = aside.submit(
-            wrong_picture.find_doubts,
+            input_checks.find_doubts,
             *(film.image, found.mask, found.quality, film.pixel_mm),
         )
-        of_mask = aside.submit(gate.mask_warnings, found.mask, found.quality)
-        logits, heat = ensemble.ask(models.classifiers, film.image, found.mask)
+        of_mask = aside.submit(quality_control.mask_warnings, found.mask, found.quality)
+        logits, heat = ensemble.ask_models(models.classifiers, film.image, found.mask)
     joined = models.joined
     # Rounded before the decision, so that the two agree wherever they are written.
     probability = round(float(joined.predict(logits[None])[0]), 6)

@@ -1,1 +1,1 @@
-"""Find the lungs: network, post-processing, segmenter."""
+"""Lungs: a U-Net, its post-processing, its training and its scores."""

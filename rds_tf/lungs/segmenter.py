@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rds_tf import config, engine, store
-from rds_tf.data import folds, prepare, preprocessing, radiograph
-from rds_tf.lungs import gate, passes, unet
+from rds_tf import config
+from rds_tf.data import folds, prepare, preprocessing
+from rds_tf.dicom import radiograph
+from rds_tf.lungs import quality_control, test_time, unet
+from rds_tf.storage import disk, model_store
 
 STEPS = {  # a rung of the ladder and its cost in forward passes
     "none": 1,
@@ -39,7 +41,7 @@ class Segmentation:
 
     Attributes:
         mask: `(H, W)` uint8 of {0, 1}.
-        quality: float in `[0, 1]` from `gate.mask_quality`.
+        quality: float in `[0, 1]` from `quality_control.mask_quality`.
     """
 
     mask: np.ndarray
@@ -57,21 +59,21 @@ def load_segmenter(
             `"out"` does not; None takes the first that the segmenter knows.
 
     Raises:
-        store.ModelError: if there is none or several, it is damaged, or it was not
-            trained for that `heart`.
+        model_store.ModelError: if there is none or several, it is damaged, or it was
+            not trained for that `heart`.
     """
-    folders = store.find_models(path, "segmenter")
+    folders = model_store.find_models(path, "segmenter")
     if len(folders) > 1:
         names = ", ".join(folder.name for folder in folders)
-        raise store.ModelError(
+        raise model_store.ModelError(
             f"{path}: holds several segmenters, name one of them: {names}."
         )
-    model, manifest = store.load_model(folders[0], "segmenter", unet.build_unet)
+    model, manifest = model_store.load_model(folders[0], "segmenter", unet.build_unet)
     preprocessing.check_manifest(manifest, folders[0])
     known = manifest.get("hearts", ["in"])
     heart = heart or known[0]
     if heart not in known:
-        raise store.ModelError(
+        raise model_store.ModelError(
             f"{folders[0]}: draws the lungs with heart {' or '.join(known)}, "
             f"not {heart}."
         )
@@ -94,17 +96,17 @@ def assign_unseen(
         `(segmenter, rows)`; every row belongs to one segmenter at most.
 
     Raises:
-        store.ModelError: if no row is left to any of them.
+        model_store.ModelError: if no row is left to any of them.
     """
     taken = np.zeros(len(table), bool)
-    for folder in store.find_models(path, "segmenter"):
+    for folder in model_store.find_models(path, "segmenter"):
         tool = load_segmenter(folder, heart)
         fresh = folds.find_unseen(table, tool.manifest["training"]["seen"]) & ~taken
         if fresh.any():
             yield tool, table[fresh]
         taken |= fresh
     if not taken.any():
-        raise store.ModelError(
+        raise model_store.ModelError(
             f"{path}: of {len(table)} cases every one was seen in training."
         )
 
@@ -137,7 +139,8 @@ def segment_steps(
         model: U-Net from `unet.build_unet` with one mask.
         images: float32 `(H, W)` in `[0, 1]`.
         steps: out of `STEPS`: `"none"`, the bare network; `"median"`, with
-            `passes.clean`; `"median+turns"`, the mean of four quarter turns, cleaned;
+            `test_time.clean`; `"median+turns"`, the mean of four quarter turns,
+            cleaned;
             `"median+upright"`, upright passes after `"median"`, cleaned;
             `"median+rotate"`, upright passes after `"median+turns"`, cleaned.
 
@@ -159,8 +162,8 @@ def segment_steps(
         found[step] = []
         for image, maps in zip(images, members[step], strict=True):
             mean = (maps[-2:] if step in UPRIGHT_AFTER else maps).mean(0)
-            mask = mean > 0.5 if step == "none" else passes.clean(mean)
-            quality = gate.mask_quality(mask, maps)
+            mask = mean > 0.5 if step == "none" else test_time.clean(mean)
+            quality = quality_control.mask_quality(mask, maps)
             mask = _enlarge(mask.astype("uint8"), mean, image.shape)
             found[step].append(Segmentation(mask, quality))
     return found
@@ -170,15 +173,15 @@ def _run_passes(model, images: list[np.ndarray], steps) -> dict[str, list]:
     """Return each step's probabilities `(P, H, W)` a film, in order of the passes."""
     members = {}
     if {"median+turns", "median+rotate"} & set(steps):
-        members["median+turns"] = passes.predict_turned(model, images)
+        members["median+turns"] = test_time.predict_turned(model, images)
         members["none"] = [four[:1] for four in members["median+turns"]]
     else:
-        members["none"] = [one[None] for one in passes.predict(model, images)]
+        members["none"] = [one[None] for one in test_time.predict(model, images)]
     members["median"] = members["none"]
     for step, before in UPRIGHT_AFTER.items():
         if step in steps:
-            masks = [passes.clean(maps.mean(0)) for maps in members[before]]
-            upright = passes.predict_upright(model, images, masks)
+            masks = [test_time.clean(maps.mean(0)) for maps in members[before]]
+            upright = test_time.predict_upright(model, images, masks)
             pairs = zip(members[before], upright, strict=True)
             members[step] = [np.concatenate(pair) for pair in pairs]
     return members
@@ -225,7 +228,7 @@ def segment_folder(
     """
     prepared, out = Path(prepared), Path(out)
     table = prepare.load_manifest(prepared)
-    if len(store.find_models(models, "segmenter")) == 1:
+    if len(model_store.find_models(models, "segmenter")) == 1:
         parts = [(load_segmenter(models, heart), table)]
         seen = parts[0][0].manifest["training"]["seen"]
         if num_seen := int((~folds.find_unseen(table, seen)).sum()):
@@ -235,15 +238,15 @@ def segment_folder(
         parts = list(assign_unseen(table, models, heart))
         if left := len(table) - sum(len(rows) for _, rows in parts):
             print(f"{left} films get no mask: every one of these models saw them.")
-    with engine.claim(out):
+    with disk.claim(out):
         for tool, rows in parts:
             _write_masks(tool, rows, prepared, out, steps)
     return sum(len(rows) for _, rows in parts)
 
 
 def _write_masks(tool: Segmenter, rows, prepared: Path, out: Path, steps: str) -> None:
-    for start in tqdm(range(0, len(rows), passes.BATCH_SIZE), "lungs", disable=None):
-        part = rows.iloc[start : start + passes.BATCH_SIZE]
+    for start in tqdm(range(0, len(rows), test_time.BATCH_SIZE), "lungs", disable=None):
+        part = rows.iloc[start : start + test_time.BATCH_SIZE]
         images = [radiograph.read_radiograph(prepared / p) for p in part["image"]]
         masks = segment(tool.model, images, steps)
         for name, mask in zip(part["case_id"], masks, strict=True):

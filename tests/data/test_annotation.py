@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from rds_phantoms import outline
 from rds_tf.data import annotation
 
 SQUARE = np.array([[1, 1], [4, 1], [4, 3], [1, 3]], float)  # 3 px wide, 2 px high
@@ -63,7 +64,7 @@ def test_no_polygon_makes_an_empty_mask():
 
 def test_written_polygons_are_read_back(tmp_path):
     path = tmp_path / "a.json"
-    annotation.write_labelme(path, [SQUARE, SQUARE + 1], 9, 8, "a.png")
+    outline.write_labelme(path, [SQUARE, SQUARE + 1], 9, 8, "a.png")
     first, second = annotation.read_polygons(path, shape=(9, 8))
     np.testing.assert_array_equal(first, SQUARE)
     np.testing.assert_array_equal(second, SQUARE + 1)

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from rds_tf import engine
-from rds_tf.data import augment, pipeline, radiograph
+from rds_tf.data import augment, pipeline
+from rds_tf.dicom import radiograph
+from rds_tf.storage import disk
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_no_space_for_films_is_one_sentence(tmp_path, monkeypatch):
     radiograph.write_png(tmp_path / "a.png", np.eye(8, dtype="float32"))
     monkeypatch.setattr(pipeline.tempfile, "TemporaryFile", Full)
     table = pd.DataFrame([("a.png", "")], columns=["image", "mask"])
-    with pytest.raises(engine.DiskFullError, match="no space is left for 1 films"):
+    with pytest.raises(disk.DiskFullError, match="no space is left for 1 films"):
         pipeline.load_arrays(tmp_path, table, 8)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from rds_tf import engine
-from rds_tf.data import annotation, cohort, prepare
+from rds_phantoms import outline
+from rds_tf.data import cohort, prepare
+from rds_tf.parallel import local
 
 HEADER = "filepath,rds,exist_json,roi_area,height,width"
 SQUARE = np.array([[2, 1], [6, 1], [6, 4], [2, 4]], float)  # 12 px²
@@ -31,7 +32,7 @@ def source(tmp_path, write_dicom):
             folder / f"dicom/c{index}.dcm", draw(index), PatientID=str(index // 2)
         )
         json_path = folder / f"json/c{index}.json"
-        annotation.write_labelme(json_path, [SQUARE], 6, 8, "")
+        outline.write_labelme(json_path, [SQUARE], 6, 8, "")
     rows = [rf"C:\data\c{i}.dcm,{i % 2},{int(i < 9)},12,6,8" for i in range(10)]
     write_table(folder, *rows)
     return folder
@@ -104,7 +105,7 @@ def test_changed_source_lost_image_and_broken_record_are_done_again(
     write_dicom(source / "dicom/c0.dcm", np.full((6, 8), 77, np.uint8))
     (source / "out/images/c1.png").unlink()
     (source / "out/records/c2.json").write_text("{")
-    annotation.write_labelme(source / "json/c3.json", [SQUARE + 1], 6, 8, "")
+    outline.write_labelme(source / "json/c3.json", [SQUARE + 1], 6, 8, "")
     assert run(source).num_reused == 6
     assert read_png(source / "out/images/c0.png")[0, 0] == 77
     assert (source / "out/images/c1.png").is_file()
@@ -140,7 +141,7 @@ def test_bad_rows_are_listed_in_order_and_good_ones_done(source):
     (source / "other").mkdir()
     (source / "other/c4.dcm").touch()
     (source / "json/c6.json").unlink()
-    annotation.write_labelme(source / "json/c7.json", [SQUARE], 60, 80, "")
+    outline.write_labelme(source / "json/c7.json", [SQUARE], 60, 80, "")
     bad = {
         "gone.dcm,1,1,,,": "No file gone.dcm",
         r"C:\data\c2.dcm,1,1,,,": "Cannot read c2.dcm",
@@ -164,9 +165,9 @@ def test_bad_rows_are_listed_in_order_and_good_ones_done(source):
 
 def test_outline_that_draws_nothing_is_rejected_and_one_drawn_twice_noted(source):
     outside = np.array([[8.1, 1], [8.4, 1], [8.4, 3]])
-    annotation.write_labelme(source / "json/c0.json", [outside], 6, 8, "")
+    outline.write_labelme(source / "json/c0.json", [outside], 6, 8, "")
     twice = [np.array([[0, 0], [8, 0], [8, 6], [0, 6]], float)] * 99
-    annotation.write_labelme(source / "json/c2.json", twice, 6, 8, "")
+    outline.write_labelme(source / "json/c2.json", twice, 6, 8, "")
     write_table(source, *(f"c{i}.dcm,{i % 2},1,,," for i in range(4)))
     assert run(source).num_rejected == 1
     reasons = (source / "out/rejected.csv").read_text()
@@ -339,6 +340,6 @@ def test_film_that_kills_its_worker_is_the_only_one_lost_and_only_if_it_always_d
         summary = run(source, num_workers=2)
     assert mark.exists() and summary.num_images == 9
     rejected = (source / "out/rejected.csv").read_text().splitlines()[1:]
-    assert rejected == [rf'C:\data\c3.dcm,5,"{engine.WORKER_DIED}"']
+    assert rejected == [rf'C:\data\c3.dcm,5,"{local.WORKER_DIED}"']
     run(source)  # with a decoder that does not crash
     assert {path: path.read_bytes() for path in whole} == whole

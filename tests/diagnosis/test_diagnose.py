@@ -5,11 +5,11 @@ import cv2
 import numpy as np
 import pytest
 
-from rds_tf import store
-from rds_tf.data import radiograph
-from rds_tf.diagnosis import classifier, diagnose, picture, worklist
-from rds_tf.diagnosis import films as films_module
+from rds_tf.classification import classifier
+from rds_tf.diagnosis import batch, diagnose
+from rds_tf.dicom import radiograph
 from rds_tf.lungs import segmenter
+from rds_tf.storage import disk, model_store
 
 
 @pytest.fixture
@@ -26,27 +26,27 @@ def names(found):
 
 
 def test_results_of_an_earlier_run_below_the_films_are_passed_over(films):
-    assert names(films_module.find_films(films, films / "out")) == ["a.dcm", "b.png"]
+    assert names(batch.find_films(films, films / "out")) == ["a.dcm", "b.png"]
 
 
 @pytest.mark.parametrize("out", [".", ".."])
 def test_results_beside_or_above_the_films_hide_none_of_them(films, out):
-    found = films_module.find_films(films, films / out)
+    found = batch.find_films(films, films / out)
     assert names(found) == ["a.dcm", "b.png", "a.png"]
 
 
 def test_one_film_is_taken_whatever_its_name(films):
-    assert names(films_module.find_films(films / "notes.txt", films)) == ["notes.txt"]
+    assert names(batch.find_films(films / "notes.txt", films)) == ["notes.txt"]
 
 
 def test_a_folder_without_films_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no film to diagnose"):
-        films_module.find_films(tmp_path, tmp_path)
+        batch.find_films(tmp_path, tmp_path)
 
 
 def test_films_of_the_same_name_get_results_of_their_own(films):
-    found = films_module.find_films(films, films)
-    assert films_module.name_outputs(found, films) == ["a_dcm", "b", "out__a_png"]
+    found = batch.find_films(films, films)
+    assert batch.name_outputs(found, films) == ["a_dcm", "b", "out__a_png"]
 
 
 def test_classifiers_of_one_name_are_told_apart_by_their_folder():
@@ -61,9 +61,9 @@ def test_classifiers_of_one_name_are_told_apart_by_their_folder():
 
 def test_only_the_members_that_an_ensemble_names_are_loaded(tmp_path, monkeypatch):
     members = ["seed_0/a", "seed_0/b"]
-    store.write_json(tmp_path / "ensemble.json", {"members": members})
+    disk.write_json(tmp_path / "ensemble.json", {"members": members})
     loaded = []
-    monkeypatch.setattr(store, "choose_models", lambda *_: None)
+    monkeypatch.setattr(model_store, "choose_models", lambda *_: None)
     monkeypatch.setattr(segmenter, "load_segmenter", lambda _: None)
     monkeypatch.setattr(
         classifier, "load_classifiers", lambda folder, *_: loaded.append(folder) or []
@@ -74,12 +74,12 @@ def test_only_the_members_that_an_ensemble_names_are_loaded(tmp_path, monkeypatc
 
 def test_a_path_that_spells_another_films_name_gets_results_of_its_own(tmp_path):
     films = [tmp_path / name for name in ("a.dcm", "s/a.dcm", "a_dcm.dcm")]
-    assert len(set(films_module.name_outputs(films, tmp_path))) == 3
+    assert len(set(batch.name_outputs(films, tmp_path))) == 3
 
 
 def test_results_are_not_written_over_the_films(films):
     with pytest.raises(FileExistsError, match=r"b\.png: is a film"):
-        worklist.diagnose_files(films / "b.png", films, None)
+        batch.diagnose_files(films / "b.png", films, None)
     assert (films / "b.png").read_bytes() == b"x"
 
 
@@ -105,7 +105,7 @@ def grey_films(tmp_path, monkeypatch):
     def describe(found, source, _):
         return {"file": source.name, "probability": found.probability}
 
-    monkeypatch.setattr(diagnose, "diagnose_film", judge)
+    monkeypatch.setattr(diagnose, "diagnose_radiograph", judge)
     monkeypatch.setattr(diagnose, "describe", describe)
     return folder
 
@@ -117,10 +117,10 @@ def test_each_film_of_a_folder_gets_its_own_results_past_one_that_is_refused(
 
     def hand_over(film, found, record, drawn, stem):
         assert Path(f"{stem}.png").is_file() and Path(f"{stem}.json").is_file()
-        np.testing.assert_array_equal(drawn, picture.draw(found))
+        np.testing.assert_array_equal(drawn, batch.draw_diagnosis(found))
         handed.append((film.name, record["probability"], stem.name))
 
-    done, refused = worklist.diagnose_files(grey_films, out, None, hand_over)
+    done, refused = batch.diagnose_files(grey_films, out, None, hand_over)
     assert [one["file"] for one in done] == ["a.png", "c.png", "d.png"]
     assert [refusal.split(":")[0] for refusal in refused] == ["Cannot use b.png"]
     assert handed == [("a.png", 0.2, "a"), ("c.png", 0.4, "c"), ("d.png", 0.6, "d")]
@@ -128,7 +128,7 @@ def test_each_film_of_a_folder_gets_its_own_results_past_one_that_is_refused(
         *("a.json", "a.png", "c.json", "c.png", "d.json", "d.png")
     ]
     for name, grey in (("a", 0.2), ("c", 0.4), ("d", 0.6)):
-        assert store.read_json(out / f"{name}.json")["probability"] == grey
+        assert disk.read_json(out / f"{name}.json")["probability"] == grey
         drawn = cv2.imread(str(out / f"{name}.png"))
         assert (drawn[:40] == drawn[0, 0]).all() and drawn.shape[0] > 40
 
@@ -136,7 +136,7 @@ def test_each_film_of_a_folder_gets_its_own_results_past_one_that_is_refused(
 def test_films_after_the_first_are_with_the_networks_two_at_a_time(
     grey_films, tmp_path, monkeypatch
 ):
-    meet, alone = threading.Barrier(2), diagnose.diagnose_film
+    meet, alone = threading.Barrier(2), diagnose.diagnose_radiograph
     seen = []
 
     def judge(film, models):
@@ -145,8 +145,8 @@ def test_films_after_the_first_are_with_the_networks_two_at_a_time(
             meet.wait(timeout=60)  # breaks where the other never comes
         return alone(film, models)
 
-    monkeypatch.setattr(diagnose, "diagnose_film", judge)
-    done, _ = worklist.diagnose_files(grey_films, tmp_path / "out", None)
+    monkeypatch.setattr(diagnose, "diagnose_radiograph", judge)
+    done, _ = batch.diagnose_files(grey_films, tmp_path / "out", None)
     assert [one["file"] for one in done] == ["a.png", "c.png", "d.png"]
 
 
@@ -154,7 +154,7 @@ def test_results_that_cannot_be_written_end_the_run(grey_films, tmp_path):
     out = tmp_path / "out"
     (out / "a.json").mkdir(parents=True)
     with pytest.raises(OSError, match=r"a\.json"):
-        worklist.diagnose_files(grey_films, out, None)
+        batch.diagnose_files(grey_films, out, None)
 
 
 def test_a_run_that_is_ended_keeps_what_it_knows(grey_films, tmp_path, monkeypatch):
@@ -165,5 +165,5 @@ def test_a_run_that_is_ended_keeps_what_it_knows(grey_films, tmp_path, monkeypat
 
     monkeypatch.setattr(radiograph, "open_radiograph", read)
     with pytest.raises(KeyboardInterrupt):
-        worklist.diagnose_files(grey_films, tmp_path / "out", None)
+        batch.diagnose_files(grey_films, tmp_path / "out", None)
     assert names(sorted((tmp_path / "out").glob("[!.]*"))) == ["a.json", "a.png"]

@@ -7,24 +7,25 @@ import sys
 import numpy as np
 import pytest
 
-from rds_tf import store
 from rds_tf.lungs import unet
+from rds_tf.storage import model_store
 
 TRAIN_ON_JAX = """
 import sys
 import keras
-from rds_tf import store, training
+from rds_phantoms import phantom
+from rds_tf import training
 from rds_tf.lungs import unet
-from rds_tf.phantoms import stack
+from rds_tf.storage import model_store
 
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
-images, masks = stack.draw_phantoms(8, 32)
+images, masks = phantom.draw_phantoms(8, 32)
 architecture = {"image_size": 32, "filters": 2, "num_masks": 2}
 model = unet.build_unet(**architecture)
 model.compile(training.build_optimizer(4), unet.DiceBCE(), metrics=[unet.LungIoU()])
 model.fit(images / 255.0, masks.astype("float32"), batch_size=4, epochs=2, verbose=0)
 manifest = {"kind": "segmenter", "architecture": architecture, "training": {}}
-store.save_model(model, sys.argv[1], manifest)
+model_store.save_model(model, sys.argv[1], manifest)
 print(*model.predict_on_batch(images[:1] / 255.0).ravel())
 """
 
@@ -41,9 +42,9 @@ def test_weights_trained_on_jax_predict_the_same_here(tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    model, _ = store.load_model(tmp_path / "model", "segmenter", unet.build_unet)
-    from rds_tf.phantoms import stack
+    model, _ = model_store.load_model(tmp_path / "model", "segmenter", unet.build_unet)
+    from rds_phantoms import phantom
 
-    images, _ = stack.draw_phantoms(1, 32)
+    images, _ = phantom.draw_phantoms(1, 32)
     here = model.predict_on_batch(images / 255.0).ravel()
     np.testing.assert_allclose(here, np.array(done.stdout.split(), float), atol=1e-4)

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from rds_tf import store
 from rds_tf.data import prepare
 from rds_tf.lungs import segmenter, unet
+from rds_tf.storage import model_store
 
 
 def overlap(a, b):
@@ -75,10 +75,10 @@ def test_a_case_goes_to_a_segmenter_that_did_not_see_its_patient(
             "architecture": {"image_size": 16, "filters": 2, "depth": 1},
             "training": {"seen": seen},
         }
-        store.save_model(tiny_unet, tmp_path / f"fold_{fold}", manifest)
+        model_store.save_model(tiny_unet, tmp_path / f"fold_{fold}", manifest)
     parts = list(segmenter.assign_unseen(table, tmp_path))
     assert [set(rows["fold"]) for _, rows in parts] == [{0}, {1}]
-    with pytest.raises(store.ModelError, match="every one was seen"):
+    with pytest.raises(model_store.ModelError, match="every one was seen"):
         list(segmenter.assign_unseen(table[table["fold"] > 1], tmp_path))
 
 
@@ -90,7 +90,7 @@ def test_a_segmenter_of_two_conventions_draws_the_one_asked_for(tmp_path):
         "hearts": ["in", "out"],
         "training": {"seen": []},
     }
-    folder = store.save_model(model, tmp_path / "both", manifest)
+    folder = model_store.save_model(model, tmp_path / "both", manifest)
     batch = np.random.default_rng(0).random((2, 16, 16, 1), dtype="float32")
     both = model.predict_on_batch(batch)
     for index, heart in enumerate(segmenter.HEARTS):
@@ -106,8 +106,8 @@ def test_a_convention_that_was_not_learned_is_refused(tmp_path, tiny_unet):
         "hearts": ["in"],
         "training": {"seen": []},
     }
-    folder = store.save_model(tiny_unet, tmp_path / "in", manifest)
-    with pytest.raises(store.ModelError, match="with heart in, not out"):
+    folder = model_store.save_model(tiny_unet, tmp_path / "in", manifest)
+    with pytest.raises(model_store.ModelError, match="with heart in, not out"):
         segmenter.load_segmenter(folder, "out")
 
 
@@ -118,6 +118,8 @@ def test_a_segmenter_of_films_prepared_otherwise_is_refused(tmp_path, tiny_unet)
         "preprocessing": "equalise the histogram",
         "training": {"seen": []},
     }
-    folder = store.save_model(tiny_unet, tmp_path / "one", manifest)
-    with pytest.raises(store.ModelError, match="films prepared by 'equalise the his"):
+    folder = model_store.save_model(tiny_unet, tmp_path / "one", manifest)
+    with pytest.raises(
+        model_store.ModelError, match="films prepared by 'equalise the his"
+    ):
         segmenter.load_segmenter(folder)

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from rds_tf import store
-from rds_tf.readers import codes, design
+from rds_readers import design, sign_in
+from rds_tf.storage import disk
 
 REPOSITORY = Path(__file__).parents[2]
 CODES = {"R1": "AB2C-DE3F-GH4J", "R2": "KM5N-PQ6R-ST7V"}
@@ -41,12 +41,12 @@ def write_pack(folder, order="sequential", num_cases=12, washout_days=14, **more
         called = number % 3 > 0
         view = {"probability": 0.87 if called else 0.12, "has_map": called}
         view["decision"] = "RDS" if called else "no RDS"
-        store.write_json(pack / "model" / f"{case}.json", view)
+        disk.write_json(pack / "model" / f"{case}.json", view)
     plan = design.Design(order, 2, num_cases, washout_days)
     readers = design.plan_sessions(cases, np.arange(num_cases) % 2, plan)
     days = {"order": order, "washout_days": washout_days, **more}
-    store.write_json(pack / "plan.json", {**days, "readers": readers})
-    store.write_json(pack / "access.json", codes.hash_codes(CODES))
+    disk.write_json(pack / "plan.json", {**days, "readers": readers})
+    disk.write_json(pack / "access.json", sign_in.hash_codes(CODES))
     rows = [f"{case},x,p,{i % 2}\n" for i, case in enumerate(cases)]
     key = "".join(["case,case_id,patient_id,truth\n", *rows])
     (folder / "pack_key.csv").write_text(key)

@@ -9,17 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rds_tf.data import radiograph
-from rds_tf.diagnosis import diagnose, ensemble
-from rds_tf.lungs import gate, segmenter
-from rds_tf.pages import (
-    exhibit,
-    exhibit_page,
-    exhibit_view,
-    exhibit_words,
-    uploads,
-)
-from rds_tf.phantoms import phantom
+from rds_pages import exhibit, exhibit_page, exhibit_view, exhibit_words, uploads
+from rds_phantoms import phantom
+from rds_tf.classification import ensemble
+from rds_tf.diagnosis import diagnose
+from rds_tf.dicom import radiograph
+from rds_tf.lungs import quality_control, segmenter
 
 FILM = 0.8 * np.random.default_rng(0).random((40, 48)).astype("float32")
 
@@ -47,7 +42,7 @@ def models(monkeypatch):
     def climb(model, images):
         return {step: [find_lungs(image) for image in images] for step in model}
 
-    monkeypatch.setattr(diagnose, "diagnose_film", find_rds)
+    monkeypatch.setattr(diagnose, "diagnose_radiograph", find_rds)
     monkeypatch.setattr(segmenter, "segment_steps", climb)
     manifest = {"input": "whole", "training": {"data": "9 phantoms, no real film"}}
     lungs = SimpleNamespace(model=tuple(segmenter.STEPS), heart="in")
@@ -157,9 +152,9 @@ def test_languages_have_the_same_words_and_places_for_numbers():
 def warnings_of_the_modules():
     one, two = np.zeros((20, 20), "uint8"), np.zeros((20, 20), "uint8")
     one[5:7, 5:6] = two[2:18, 2:8] = two[5:8, 12:14] = 1
-    yield from gate.mask_warnings(np.zeros((9, 9), "uint8"))
-    yield from gate.mask_warnings(one, 0.5)
-    yield from gate.mask_warnings(two)
+    yield from quality_control.mask_warnings(np.zeros((9, 9), "uint8"))
+    yield from quality_control.mask_warnings(one, 0.5)
+    yield from quality_control.mask_warnings(two)
     rule = ensemble.Ensemble()
     yield from rule.explain_abstention(np.array([3.0, -1.0]), 0.2)
     yield uploads.ODD
@@ -253,10 +248,10 @@ def test_sweep_deletes_what_is_old_and_folders_left_empty(tmp_path):
 
 def test_a_film_made_smaller_keeps_its_size_in_millimetres(models, monkeypatch):
     seen = []
-    rule = diagnose.diagnose_film
+    rule = diagnose.diagnose_radiograph
     monkeypatch.setattr(
         diagnose,
-        "diagnose_film",
+        "diagnose_radiograph",
         lambda film, models: seen.append(film) or rule(film, models),
     )
     image = np.random.default_rng(0).random((2 * exhibit.WORK_PX, 300), "float32")

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rds_pages import exhibit_words
 from rds_tf import config
-from rds_tf.pages import exhibit_words
 
 HERE = Path(__file__).parent
 CHROMIUM = Path("/usr/bin/chromium")

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rds_tf.pages import reading_words
-from rds_tf.readers import answers
+from rds_pages import reading_words
+from rds_readers import answers
 
 from .conftest import CODES, Server, write_pack
 

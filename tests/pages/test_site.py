@@ -8,8 +8,8 @@ import sqlite3
 import pytest
 import uvicorn
 
-from rds_tf.pages import reading_room, reading_words, site
-from rds_tf.readers import answers, design
+from rds_pages import reading_room, reading_words, site
+from rds_readers import answers, design
 
 from .conftest import CODES, Server, write_pack
 

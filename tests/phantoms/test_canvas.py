@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rds_tf.phantoms import canvas
+from rds_phantoms import canvas
 
 
 @pytest.fixture

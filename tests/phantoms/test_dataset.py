@@ -3,8 +3,9 @@ import pandas as pd
 import pydicom
 import pytest
 
-from rds_tf.data import annotation, cohort, prepare, radiograph
-from rds_tf.phantoms import dataset, phantom
+from rds_phantoms import dataset, phantom
+from rds_tf.data import annotation, cohort, prepare
+from rds_tf.dicom import radiograph
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rds_phantoms import anatomy, canvas, exposure, phantom, tissue
 from rds_tf.data import annotation
-from rds_tf.phantoms import anatomy, canvas, film, phantom, tissue
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +126,9 @@ def test_the_outline_without_the_heart_encloses_the_mask_without_it(upright):
 
 def test_nothing_of_the_truth_lies_outside_the_beam(monkeypatch):
     beam = np.array([(30.0, 20.0), (150.0, 35.0), (140.0, 150.0), (20.0, 140.0)])
-    monkeypatch.setattr(film, "collimate", lambda *arguments, **options: beam)
+    monkeypatch.setattr(exposure, "collimate", lambda *arguments, **options: beam)
     made = phantom.make_phantom(3, (192, 160), device_names=("leads",))
-    hidden = film.draw_beam(beam, (192, 160)) == 0
+    hidden = exposure.draw_beam(beam, (192, 160)) == 0
     for truth in (made.mask, made.heart, made.device_masks["leads"]):
         assert truth.any() and not truth[hidden].any()
 

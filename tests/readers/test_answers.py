@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rds_tf import store
-from rds_tf.readers import answers, design
+from rds_readers import answers, design
+from rds_tf.storage import disk
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BOTH = ["alone", "with model"]
@@ -18,7 +18,7 @@ BOTH = ["alone", "with model"]
 def write_plan(folder, sessions, order="sequential", washout_days=0):
     readers = [{"reader": name, "sessions": sessions} for name in ("R1", "R2")]
     plan = {"order": order, "washout_days": washout_days, "readers": readers}
-    store.write_json(folder / "pack" / "plan.json", plan)
+    disk.write_json(folder / "pack" / "plan.json", plan)
     return folder / "pack"
 
 
@@ -118,7 +118,7 @@ def test_second_session_opens_when_the_washout_since_the_last_answer_is_over(tmp
 
 WRITER = """
 import sys
-from rds_tf.readers import answers
+from rds_readers import answers
 room = answers.Answers(sys.argv[1])
 stored = 0
 for case in ("C2", "C1"):

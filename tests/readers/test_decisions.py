@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rds_tf.readers import decisions, readings
+from rds_readers import decisions, readings
 
 TRUTH = [1, 1, 0, 0]
 DECISIONS = np.array([[[1, 0, 1, 0], [1, 1, 0, 0]], [[1, 1, 0, 1], [0, 1, 0, 0]]])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rds_tf import comparison
-from rds_tf.readers import mrmc, readings
+from rds_readers import mrmc, readings
+from rds_tf.stats import paired_tests
 
 TRUTH = [1, 1, 0, 0]
 # Readers A and B; ratings of the positives P1, P2 and the negatives N1, N2. Share of
@@ -102,7 +102,7 @@ def test_covariances_of_many_studies_equal_delong_of_each():
     scores, covariances = mrmc.score_auroc(truth, ratings)
     for study, score, covariance in zip(ratings, scores, covariances, strict=True):
         flat = study.reshape(8, -1)
-        aurocs, expected = comparison.delong_covariance(truth, flat)
+        aurocs, expected = paired_tests.delong_covariance(truth, flat)
         np.testing.assert_allclose(score.ravel(), aurocs)
         np.testing.assert_allclose(covariance, expected, atol=1e-15)
 

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rds_tf import store
+from rds_readers import answers, design, pack, sign_in
+from rds_tf.classification import classifier
 from rds_tf.data import prepare
-from rds_tf.diagnosis import classifier, diagnose
+from rds_tf.diagnosis import diagnose
 from rds_tf.lungs import segmenter
-from rds_tf.readers import answers, codes, design, pack
+from rds_tf.storage import disk, model_store
 
 
 def make_table(num_patients=40, films_each=2):
@@ -59,7 +60,7 @@ def judged(prepared, monkeypatch):
     models = [make_classifier(fold) for fold in range(5)]
     monkeypatch.setattr(classifier, "load_classifiers", lambda path: models)
     monkeypatch.setattr(segmenter, "assign_unseen", assign)
-    monkeypatch.setattr(store, "choose_models", lambda folder, kind: folder)
+    monkeypatch.setattr(model_store, "choose_models", lambda folder, kind: folder)
     monkeypatch.setattr(diagnose, "diagnose", judge)
     return asked
 
@@ -195,8 +196,8 @@ def test_key_tells_the_truth_and_the_pack_tells_nothing(prepared, judged, tmp_pa
     assert key.columns.tolist() == ["case", "case_id", "patient_id", "truth"]
     assert key["truth"].tolist() == table.loc[key["case_id"], "rds"].tolist()
     drawn = pd.read_csv(tmp_path / "pack_codes.csv").set_index("reader")["code"]
-    access = codes.load_access(tmp_path / "pack")
-    assert [codes.find_reader(code, access) for code in drawn] == ["R1", "R2"]
+    access = sign_in.load_access(tmp_path / "pack")
+    assert [sign_in.find_reader(code, access) for code in drawn] == ["R1", "R2"]
     content = b"".join(
         path.name.encode() + path.read_bytes()
         for path in (tmp_path / "pack").rglob("*")
@@ -212,8 +213,8 @@ def test_readers_are_asked_for_what_label_1_stands_for(prepared, judged, tmp_pat
     said = write(prepared, tmp_path / "pack", finding="pneumonia")
     assert "half of them with pneumonia" in said
     assert answers.Answers(tmp_path / "pack").finding == "pneumonia"
-    plan = store.read_json(tmp_path / "pack" / "plan.json")
-    store.write_json(
+    plan = disk.read_json(tmp_path / "pack" / "plan.json")
+    disk.write_json(
         tmp_path / "pack" / "plan.json",
         {name: value for name, value in plan.items() if name != "finding"},
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rds_tf.readers import mrmc, power, roe_metz
+from rds_readers import mrmc, power, roe_metz
 
 STRUCTURES = roe_metz.STRUCTURES
 AUROCS, CASES = (0.8, 0.87), (40, 60)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rds_tf.readers import readings
+from rds_readers import readings
 
 
 def write(table, path, separator=",", encoding="utf-8"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rds_tf.readers import mrmc, roe_metz
+from rds_readers import mrmc, roe_metz
 
 HL = roe_metz.STRUCTURES["HL"]
 

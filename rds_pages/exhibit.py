@@ -1,0 +1,184 @@
+"""What the exhibition page shows of one film: diagnosis, ladder, tube on and off."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rds_phantoms import phantom
+from rds_tf.audit import tubes
+from rds_tf.data import preprocessing
+from rds_tf.diagnosis import diagnose
+from rds_tf.dicom import radiograph
+from rds_tf.lungs import segmenter
+from rds_tf.stats import metrics
+
+PHANTOM_PX = 512
+WORK_PX = 1024  # of an upload; the networks see no more than half of it
+SHOWN_PX = 640
+
+
+@dataclass(frozen=True)
+class Dials:
+    """What a visitor chooses of a phantom.
+
+    Attributes:
+        severity: float in `[0, 1]`.
+        angle_degrees: float, counter-clockwise turn of the infant.
+        tube: bool, does it have an endotracheal tube?
+        seed: int, which infant.
+    """
+
+    severity: float = 0.6
+    angle_degrees: float = 20.0
+    tube: bool = True
+    seed: int = 3
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of post-processing.
+
+    Attributes:
+        mask: `(h, w)` uint8 of {0, 1}.
+        dice: float in `[0, 1]` against the truth of a phantom, else None.
+    """
+
+    mask: np.ndarray
+    dice: float | None
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """All that is shown of one film, in arrays `(h, w)` of a screen's size.
+
+    Attributes:
+        found: the `Diagnosis` of the film as it is.
+        other: the `Diagnosis` of the same film with the tube switched.
+        has_tube: bool, whether the tube is in `found` or in `other`; an uploaded
+            film counts as the one without, whatever lines it shows.
+        rungs: what each of `segmenter.STEPS` finds.
+        truth: `(h, w)` uint8, the lungs of a phantom, else None.
+        severity: float, of a phantom, else None.
+        threshold: float, probability from which on the decision is RDS.
+        num_models: int, classifiers asked.
+        crops: bool, do some of them see only the crop around the lungs?
+        trained_on: what they learnt from, each data set once.
+    """
+
+    found: diagnose.Diagnosis
+    other: diagnose.Diagnosis
+    has_tube: bool
+    rungs: dict[str, Rung]
+    truth: np.ndarray | None
+    severity: float | None
+    threshold: float
+    num_models: int
+    crops: bool
+    trained_on: tuple[str, ...]
+
+    @property
+    def without_and_with(self) -> tuple[diagnose.Diagnosis, diagnose.Diagnosis]:
+        """The film without the tube and with it."""
+        pair = self.found, self.other
+        return pair[::-1] if self.has_tube else pair
+
+
+def show_phantom(
+    dials: Dials, models: diagnose.Models, size: int = PHANTOM_PX
+) -> Exhibit:
+    """Make a phantom and diagnose it with and without its tube.
+
+    Both are the same infant: all that `phantom.make_phantom` draws but the tube is
+    equal to the pixel before scatter and exposure.
+
+    Args:
+        dials: the visitor's choice.
+        models: from `diagnose.load_models`.
+        size: int, side of the film in pixels.
+
+    Raises:
+        ValueError: if a dial is out of its range.
+    """
+    if not np.isfinite(dials.angle_degrees):
+        raise ValueError(
+            f"`angle_degrees` must be finite. Received: {dials.angle_degrees}"
+        )
+    made = {
+        tube: phantom.make_phantom(
+            dials.seed,
+            (size, size),
+            dials.severity,
+            dials.angle_degrees,
+            ("ett",) * tube,
+        )
+        for tube in (dials.tube, not dials.tube)
+    }
+    one = made[dials.tube]
+    truth = one.mask if models.segmenter.heart == "in" else one.mask_without_heart
+    films = [radiograph.Radiograph(each.image, 8) for each in made.values()]
+    found, other = (diagnose.diagnose_radiograph(film, models) for film in films)
+    return _compose(found, other, models, dials.tube, truth, dials.severity)
+
+
+def show_film(film: radiograph.Radiograph, models: diagnose.Models) -> Exhibit:
+    """Diagnose a film, shrunk to `WORK_PX`, and again with a synthetic tube in it."""
+    small = shrink(film.image, WORK_PX)
+    if film.pixel_mm:  # a pixel of the small film is that much larger
+        ratios = np.divide(film.image.shape, small.shape)
+        film = dataclasses.replace(film, pixel_mm=tuple(film.pixel_mm * ratios))
+    film = dataclasses.replace(film, image=small)
+    found = diagnose.diagnose_radiograph(film, models)
+    drawn, _ = tubes.insert(film.image, found.mask)
+    other = diagnose.diagnose_radiograph(dataclasses.replace(film, image=drawn), models)
+    return _compose(found, other, models, has_tube=False)
+
+
+def _compose(
+    found, other, models, has_tube: bool, truth=None, severity=None
+) -> Exhibit:
+    """Climb the ladder and shrink everything to the size of a screen."""
+    steps = segmenter.segment_steps(models.segmenter.model, [found.image])
+    rungs = {
+        step: Rung(
+            shrink(one.mask),
+            None if truth is None else metrics.dice(truth, one.mask),
+        )
+        for step, (one,) in steps.items()
+    }
+    return Exhibit(
+        found=_shrink_all(found),
+        other=_shrink_all(other),
+        has_tube=has_tube,
+        rungs=rungs,
+        truth=None if truth is None else shrink(truth),
+        severity=severity,
+        threshold=models.joined.threshold,
+        num_models=len(models.classifiers),
+        crops=any(one.manifest["input"] != "whole" for one in models.classifiers),
+        trained_on=tuple(
+            dict.fromkeys(
+                one.manifest["training"]["data"] for one in models.classifiers
+            )
+        ),
+    )
+
+
+def _shrink_all(found: diagnose.Diagnosis) -> diagnose.Diagnosis:
+    return dataclasses.replace(
+        found,
+        image=preprocessing.stretch(shrink(found.image)),
+        mask=shrink(found.mask),
+        heatmap=shrink(found.heatmap),
+    )
+
+
+def shrink(array: np.ndarray, longest_px: int = SHOWN_PX) -> np.ndarray:
+    """Shrink `(H, W)` to the size of a screen; a smaller one stays as it is."""
+    scale = longest_px / max(array.shape)
+    if scale >= 1:
+        return array
+    size = [max(1, round(side * scale)) for side in array.shape[::-1]]
+    method = cv2.INTER_NEAREST if array.dtype == np.uint8 else cv2.INTER_AREA
+    return cv2.resize(array, size, interpolation=method)

@@ -1,0 +1,80 @@
+"""The exhibition page: `python -m rds_tf serve demo`."""
+
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from rds_pages import exhibit_page, uploads
+from rds_tf import config
+from rds_tf.diagnosis import diagnose
+from rds_tf.storage import model_store
+
+STYLE = Path(__file__).with_name("exhibition.css")
+ROUTES = (  # what this page asks of Gradio; none that reads a file or a schema
+    r"/config|/manifest\.json|/gradio_api/(upload|upload_progress|reset|cancel|app_id)",
+    r"/gradio_api/(startup-events|theme\.css|queue/join|queue/data|heartbeat/\w+)",
+    r"/svelte(/[\w-]+(\.[\w-]+)*)+",
+)
+
+
+def serve(models: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None:
+    """Serve the page until interrupted.
+
+    Args:
+        models: folder of models, as for `diagnose.load_models`.
+        host: address to listen on; other than loopback, others can reach the page.
+        port: int; 0 takes a free one.
+
+    Raises:
+        model_store.ModelError: if a model is missing or damaged.
+        OSError: if the port is taken.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # films are deleted
+    print(f"Loading the models in {models} ...", flush=True)
+    loaded = diagnose.load_models(models)
+    if (finding := loaded.joined.finding) != config.FINDING:
+        raise model_store.ModelError(
+            f"{models}: finds {finding}, and the exhibition shows {config.FINDING}."
+        )
+    with tempfile.TemporaryDirectory(prefix="rds_tf_") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        from rds_pages import site  # Gradio asks for its folder when imported
+
+        uploads.start_reader()
+        app, routes = build(loaded, Path(folder))
+        print(config.NOT_FOR_CLINICAL_USE, flush=True)
+        site.run(app, routes, host, port, uploads.MAX_BYTES)
+
+
+def build(models: diagnose.Models, folder: Path):
+    """Build the site: a FastAPI app, and the routes that its gate lets through."""
+    from rds_pages import site
+
+    page = exhibit_page.build_page(site.gr, models, folder)
+    plain = site.gr.themes.Base(
+        font=["system-ui", "Noto Sans CJK KR", "Malgun Gothic", "sans-serif"],
+        font_mono=["monospace"],
+    )
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    looks = {"theme": plain, "css": STYLE.read_text(encoding="utf-8"), "head": HEAD}
+    looks["max_file_size"] = uploads.MAX_BYTES
+    return site.build_site(page, app, ROUTES, **looks)
+
+
+# `?kiosk=120` begins anew after 120 seconds without a visitor, `?lang=ko` in Korean.
+HEAD = """<script>
+const kiosk = Number(new URLSearchParams(location.search).get("kiosk"));
+if (kiosk > 0) {
+  let idle;
+  const touch = () => {
+    clearTimeout(idle);
+    idle = setTimeout(() => location.reload(), 1000 * kiosk);
+  };
+  for (const kind of ["pointerdown", "keydown", "drop", "wheel"])
+    addEventListener(kind, touch);
+  addEventListener("contextmenu", (event) => event.preventDefault());
+}
+</script>"""

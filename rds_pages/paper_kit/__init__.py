@@ -1,0 +1,1 @@
+"""The paper kit: results, model card and checklists of a run, in two languages."""

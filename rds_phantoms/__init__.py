@@ -1,0 +1,1 @@
+"""Phantoms: synthetic chest radiographs of newborns with known truth."""

@@ -1,0 +1,1 @@
+"""The reader study: its design, packs, answers and statistics."""

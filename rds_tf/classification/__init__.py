@@ -1,0 +1,1 @@
+"""Classification: EfficientNet, its training on folds, arms compared and joined."""

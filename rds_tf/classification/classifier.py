@@ -1,0 +1,253 @@
+"""A trained EfficientNet at work: films and lung masks in, probabilities out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
+
+from rds_tf import config
+from rds_tf.classification import efficientnet
+from rds_tf.data import folds, prepare, preprocessing
+from rds_tf.dicom import radiograph
+from rds_tf.lungs import cropping, segmenter
+from rds_tf.stats import metrics
+from rds_tf.storage import model_store
+
+CHUNK = 32
+STEPS = "median+rotate"  # how the lungs of a cohort are found
+SOLVER = "newton-cholesky"  # lbfgs of scikit-learn 1.6 makes SciPy 1.18 warn
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """An EfficientNet, its manifest and its folder.
+
+    The network may be a `stateless.StatelessModel`.
+    """
+
+    model: object
+    manifest: dict
+    folder: Path
+
+    @property
+    def arm(self) -> str:
+        """Name of its arm in a comparison, such as `"B0 combined"`."""
+        return f"{self.manifest['architecture']['backbone']} {self.manifest['input']}"
+
+
+def load_classifiers(
+    path: str | Path = config.SAVED_MODELS, build=None, fill=None
+) -> list[Classifier]:
+    """Load every classifier at `path`, a model folder or a folder of them.
+
+    Args:
+        path: a model folder, or a folder of model folders.
+        build: from `efficientnet.make_builder`, to share it between calls.
+        fill: as in `model_store.load_model`.
+
+    Raises:
+        model_store.ModelError: if there is none, or one is damaged.
+    """
+    found, build = [], build or efficientnet.make_builder()
+    for folder in model_store.find_models(path, "classifier"):
+        model, manifest = model_store.load_model(folder, "classifier", build, fill)
+        preprocessing.check_manifest(manifest, folder)
+        found.append(Classifier(model, manifest, folder))
+    return found
+
+
+def predict_masks(
+    prepared: str | Path, table, segmenters: str | Path = config.SAVED_MODELS
+) -> list[np.ndarray]:
+    """Return the masks of `find_lungs`, uint8 `(H, W)`, one a row."""
+    return [found.mask for found in find_lungs(prepared, table, segmenters)]
+
+
+def find_lungs(
+    prepared: str | Path, table, segmenters: str | Path = config.SAVED_MODELS
+) -> list[segmenter.Segmentation]:
+    """Segment every film by a segmenter that did not see it in training.
+
+    Args:
+        prepared: folder written by `prepare`.
+        table: rows of its manifest.
+        segmenters: a segmenter's folder, or a folder of the five of a cohort.
+
+    Returns:
+        One `Segmentation` a row.
+
+    Raises:
+        model_store.ModelError: if every segmenter saw some case in training.
+    """
+    lungs: dict[str, segmenter.Segmentation] = {}
+    for tool, rows in segmenter.assign_unseen(table, segmenters):
+        for start in tqdm(range(0, len(rows), CHUNK), "lungs", disable=None):
+            part = rows.iloc[start : start + CHUNK]
+            images = [read_case(prepared, row) for row in part.itertuples()]
+            found = segmenter.segment_steps(tool.model, images, (STEPS,))[STEPS]
+            lungs.update(zip(part["case_id"], found, strict=True))
+    missing = set(table["case_id"]) - lungs.keys()
+    if missing:
+        raise model_store.ModelError(
+            f"{segmenters}: {len(missing)} cases, such as {min(missing)}, were in the "
+            "training data of every segmenter there; train one a fold."
+        )
+    return [lungs[case_id] for case_id in table["case_id"]]
+
+
+def read_case(prepared: str | Path, row) -> np.ndarray:
+    """Read a prepared film, float32 `(H, W)` in `[0, 1]`."""
+    return radiograph.read_radiograph(Path(prepared) / row.image)
+
+
+def load_crops(prepared: str | Path, table, name: str, size: int, masks=None):
+    """Read every film through its frame: uint8 `(N, size, size, 1)`.
+
+    Args:
+        prepared: folder written by `prepare`.
+        table: rows of its manifest.
+        name: one of `cropping.INPUTS`.
+        size: int, side in pixels.
+        masks: lungs of every row; needed for all but `"whole"`.
+    """
+    windows = np.zeros((len(table), size, size, 1), "uint8")
+    masks = masks or [None] * len(table)
+    pairs = zip(table.itertuples(), masks, strict=True)
+    for index, (row, mask) in enumerate(pairs):
+        image = read_case(prepared, row)
+        _, square = cropping.cut_input(image, mask, name, size)
+        windows[index, ..., 0] = np.round(255 * square)
+    return windows
+
+
+def predict_logits(model, windows: np.ndarray) -> np.ndarray:
+    """Return logits `(N,)` of uint8 or float windows `(N, S, S, 1)`."""
+    if windows.dtype == np.uint8:
+        windows = windows.astype("float32") / 255
+    probabilities = [
+        model.predict_on_batch(windows[start : start + CHUNK])[:, 0]
+        for start in range(0, len(windows), CHUNK)
+    ]
+    clipped = np.clip(np.concatenate(probabilities).astype("float64"), 1e-7, 1 - 1e-7)
+    return np.log(clipped / (1 - clipped))
+
+
+def predict_arms(
+    prepared: str | Path, table, models: list[Classifier], masks=None
+) -> dict[str, np.ndarray]:
+    """Predict each case by the models of an arm that did not see it.
+
+    Args:
+        prepared: folder written by `prepare`.
+        table: rows of its manifest.
+        models: classifiers; those of one arm are averaged in logit units.
+        masks: lungs of every row; needed where an arm looks at them.
+
+    Returns:
+        Name of each arm to probabilities `(N,)`, NaN where every model of the arm
+        saw the case.
+    """
+    totals = {one.arm: np.zeros(len(table)) for one in models}
+    counts = {one.arm: np.zeros(len(table)) for one in models}
+    for one in models:
+        fresh = folds.find_unseen(table, one.manifest["training"]["seen"])
+        if not fresh.any():
+            continue
+        chosen = (
+            [m for m, new in zip(masks, fresh, strict=True) if new] if masks else None
+        )
+        size = one.manifest["architecture"]["image_size"]
+        windows = load_crops(
+            prepared, table[fresh], one.manifest["input"], size, chosen
+        )
+        totals[one.arm][fresh] += predict_logits(one.model, windows)
+        counts[one.arm][fresh] += 1
+    return {
+        arm: np.where(
+            counts[arm] > 0,
+            1 / (1 + np.exp(-totals[arm] / np.maximum(counts[arm], 1))),
+            np.nan,
+        )
+        for arm in totals
+    }
+
+
+def predict_baseline(table, feature: np.ndarray) -> np.ndarray:
+    """Predict RDS out of fold from one number a case, by logistic regression.
+
+    Args:
+        table: a whole manifest.
+        feature: `(N,)`, such as the film's height-to-width ratio.
+
+    Returns:
+        Probabilities `(N,)`.
+    """
+    labels, fold = table["rds"].to_numpy(), table["fold"].to_numpy()
+    values = np.asarray(feature, "float64").reshape(-1, 1)
+    probabilities = np.full(len(table), labels.mean())
+    for held_out in np.unique(fold):
+        train, test = fold != held_out, fold == held_out
+        if len(np.unique(labels[train])) == 2:
+            line = make_pipeline(StandardScaler(), LogisticRegression(solver=SOLVER))
+            line.fit(values[train], labels[train])
+            probabilities[test] = line.predict_proba(values[test])[:, 1]
+    return probabilities
+
+
+def evaluate(
+    prepared: str | Path,
+    models: list[Classifier],
+    segmenters: str | Path = config.SAVED_MODELS,
+) -> dict:
+    """Score every arm beside the baselines, on cases that no model saw.
+
+    Returns:
+        `{"num_cases": N, "arms": {name: {"accuracy": {"value", "low", "high"},
+        "precision": .., "recall": .., "specificity": .., "f1": .., "auroc": ..,
+        "confusion": [[TN, FP], [FN, TP]], "start": "phantom"}}}`, over the cases
+        that every arm can judge. The baselines know the film's height-to-width
+        ratio, or its mean intensity, and nothing else.
+
+    Raises:
+        model_store.ModelError: if the models saw every case.
+    """
+    table = prepare.load_manifest(prepared)
+    inputs = {one.manifest["input"] for one in models}
+    brightness = [read_case(prepared, row).mean() for row in table.itertuples()]
+    arms = {
+        "baseline: height to width": predict_baseline(
+            table, table["height"] / table["width"]
+        ),
+        "baseline: mean intensity": predict_baseline(table, brightness),
+    }
+    fresh = find_judged(table, models)
+    if not fresh.any():
+        raise model_store.ModelError(
+            f"{prepared}: the models saw every case in training."
+        )
+    arms = {arm: values[fresh] for arm, values in arms.items()}
+    table = table[fresh]
+    masks = None
+    if inputs != {"whole"}:
+        masks = predict_masks(prepared, table, segmenters)
+    arms |= predict_arms(prepared, table, models, masks)
+    labels, patients = table["rds"].to_numpy(), table["patient_id"].to_numpy()
+    scores = {
+        arm: metrics.diagnosis_scores(labels, probabilities, groups=patients)
+        for arm, probabilities in arms.items()
+    }
+    for one in models:
+        scores[one.arm]["start"] = one.manifest["training"]["start"]
+    return {"num_cases": len(table), "arms": scores}
+
+
+def find_judged(table, models: list[Classifier]) -> np.ndarray:
+    """Say for each row whether every arm has a model that did not see it."""
+    judged = {one.arm: np.zeros(len(table), bool) for one in models}
+    for one in models:
+        judged[one.arm] |= folds.find_unseen(table, one.manifest["training"]["seen"])
+    return np.logical_and.reduce(list(judged.values()))

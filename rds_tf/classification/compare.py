@@ -1,0 +1,120 @@
+"""The table: every arm beside the baselines, in pairs, matched, and all together."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import special
+
+from rds_tf import config
+from rds_tf.classification import cached_masks, classifier, cross_validation, ensemble
+from rds_tf.data import annotation, prepare
+from rds_tf.stats import metrics, paired_tests
+
+RATIO_CALIPER = 0.02  # films are matched whose height-to-width ratios differ by less
+
+
+def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
+    """Compare the arms of a finished comparison out of fold.
+
+    Args:
+        jobs: list of `cross_validation.Job`, all done, see `cross_validation.run`.
+        regions: folder of drawn tubes as of `annotation.read_region`, or None.
+        finding: what label 1 stands for.
+
+    Returns:
+        `"num_cases"`; `"arms"`, scores of every arm, of the baselines and of the
+        ensemble of all arms, as `metrics.diagnosis_scores`; `"pairs"`, as
+        `paired_tests.compare_arms`; `"matched"`, the arms against the height-to-width
+        baseline on cases matched in that ratio; `"ensembles"`, as
+        `ensemble.evaluate`, of every arm and of all; `"ensemble"`, the temperature
+        and thresholds of all, for new films.
+    """
+    cases = cross_validation.load_predictions(jobs)
+    logits = cases.drop(columns=["case_id", "patient_id", "rds", "fold"])
+    table = prepare.load_manifest(jobs[0].prepared).set_index("case_id")
+    table = table.loc[cases["case_id"]].reset_index()
+    labels, patients = cases["rds"].to_numpy(), cases["patient_id"].to_numpy()
+    quality = cached_masks.load_quality(jobs[0].out, cases)
+    members = {"all": logits.to_numpy()} if logits.shape[1] > 1 else {}
+    members |= {name: logits[[name]].to_numpy() for name in logits}
+    looks = {name: " whole" not in name for name in logits}
+    looks["all"] = any(looks.values())  # as `diagnose`, a whole film needs no mask
+    ensembles = {
+        name: ensemble.evaluate(cases, values, quality if looks[name] else None)
+        for name, values in members.items()
+    }
+    arms = predict_baselines(jobs[0].prepared, table, regions)
+    arms |= {name: special.expit(logits[name].to_numpy()) for name in logits}
+    if "all" in members:
+        arms["ensemble of all"] = np.array(ensembles["all"]["probabilities"])
+    scores = {
+        name: metrics.diagnosis_scores(labels, probabilities, groups=patients)
+        for name, probabilities in arms.items()
+    }
+    for name, found in scores.items():
+        begun = {
+            cross_validation.read_start(job)
+            for job in jobs
+            if name in (job.arm.name, f"{job.arm.name}, seed {job.arm.seed}")
+        }
+        if begun:  # where one download failed, folds began from several
+            found["start"] = " and ".join(sorted(begun))
+    joined = ensemble.fit(labels, next(iter(members.values())))
+    folders = tuple(job.folder.relative_to(job.out).as_posix() for job in jobs)
+    return {
+        "num_cases": len(cases),
+        "arms": scores,
+        "pairs": paired_tests.compare_arms(labels, arms, groups=patients),
+        "matched": match_ratio(table, labels, arms, patients),
+        "ensembles": ensembles,
+        "ensemble": replace(joined, members=folders, finding=finding).to_json(),
+    }
+
+
+def predict_baselines(prepared, table, regions=None) -> dict[str, np.ndarray]:
+    """Predict out of fold from the film's shape, its mean intensity, and its tube.
+
+    The last only where tubes are drawn, in the folder `regions`.
+    """
+    features = {
+        "baseline: height to width": table["height"] / table["width"],
+        "baseline: mean intensity": [],
+    }
+    if regions is not None:
+        features["baseline: tube present"] = []
+    for row in table.itertuples():
+        film = classifier.read_case(prepared, row)
+        features["baseline: mean intensity"].append(film.mean())
+        if regions is not None:
+            tube = annotation.read_region(regions, row.case_id, film.shape)
+            features["baseline: tube present"].append(tube.any())
+    return {
+        name: classifier.predict_baseline(table, feature)
+        for name, feature in features.items()
+    }
+
+
+def match_ratio(table, labels, arms: dict, patients) -> dict:
+    """Score the arms on cases matched in the film's height-to-width ratio.
+
+    What an arm knows beyond the ratio is what it still knows where positives and
+    negatives do not differ in it.
+
+    Returns:
+        `"num_cases"`; for every arm its `"auroc"` there and its `"gain"` over the
+        baseline, with intervals over patients. Empty where nothing can be matched.
+    """
+    ratio = (table["height"] / table["width"]).to_numpy()
+    chosen = paired_tests.match_on(labels, ratio, RATIO_CALIPER)
+    if len(chosen) < 10:
+        return {}
+    labels, patients = labels[chosen], patients[chosen]
+    baseline = ratio[chosen]  # the ratio itself, in the direction that helps it most
+    if np.corrcoef(ratio, table["rds"])[0, 1] < 0:
+        baseline = -baseline
+    found = {}
+    for name, values in arms.items():
+        scores = metrics.diagnosis_scores(labels, values[chosen], groups=patients)
+        gain = paired_tests.paired_bootstrap(labels, values[chosen], baseline, patients)
+        found[name] = {"auroc": scores["auroc"], "gain": gain}
+    return {"num_cases": len(chosen), "caliper": RATIO_CALIPER, "arms": found}

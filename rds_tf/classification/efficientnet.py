@@ -1,0 +1,206 @@
+"""Build the RDS classifier: EfficientNet B0, B3 or B5 with one probability."""
+
+import contextlib
+import io
+import socket
+
+import efficientnet.tfkeras as efn
+import keras
+
+BACKBONES = ("B0", "B3", "B5")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+STALL_SECONDS = 20
+
+
+class WeightsUnavailable(OSError):
+    """The ImageNet weights could not be fetched."""
+
+
+def build_classifier(backbone="B0", image_size=224, dropout=0.2, weights=None):
+    """Build an EfficientNet that gives the probability of RDS.
+
+    The model is flat (no nested model), so every layer can be reached by name.
+    It ends with the layers `logit` (linear) and `probability` (sigmoid), both
+    float32 whatever the precision policy. Tan and Le 2019, arXiv:1905.11946.
+
+    Args:
+        backbone: str, one of `"B0"`, `"B3"`, `"B5"`.
+        image_size: int, height and width in px, at least 32.
+        dropout: float in [0, 1), share of features dropped before `logit`.
+        weights: None (random) or `"imagenet"` (see `copy_imagenet`).
+
+    Returns:
+        A functional `keras.Model`, (B, S, S, 1) in [0, 1] -> (B, 1) in [0, 1].
+
+    Raises:
+        ValueError: for another backbone, weights, or an image below 32 px.
+        WeightsUnavailable: if `weights="imagenet"` cannot be fetched.
+    """
+    if weights not in (None, "imagenet"):
+        raise ValueError(
+            f'Expected `weights` to be None or "imagenet". Received: {weights!r}'
+        )
+    inputs = keras.Input((image_size, image_size, 1), name="image")
+    features = _build_features(backbone, inputs)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    logit = keras.layers.Dense(1, dtype="float32", name="logit")(x)
+    probability = keras.layers.Activation(
+        "sigmoid", dtype="float32", name="probability"
+    )(logit)
+    model = keras.Model(inputs, probability, name=f"efficientnet_{backbone.lower()}")
+    if weights == "imagenet":
+        copy_imagenet(model, backbone)
+    return model
+
+
+def make_builder(*, lend=False):
+    """Return a `build_classifier` that makes use of what it has built before.
+
+    It draws other random weights than a second build would, so this is for models
+    whose weights are loaded.
+
+    Args:
+        lend: bool, return the very model again, for who takes a
+            `stateless.StatelessModel` of it;
+            False returns a copy, which takes half the time of a second build.
+    """
+    built = {}
+
+    def build(**architecture):
+        key = tuple(sorted(architecture.items()))
+        if key not in built:
+            built[key] = build_classifier(**architecture)
+        elif not lend:
+            inputs = keras.Input(built[key].input_shape[1:], name="image")
+            return keras.models.clone_model(built[key], input_tensors=inputs)
+        return built[key]
+
+    return build
+
+
+def load_start(model, backbone="B0"):
+    """Start a classifier from ImageNet where the weights can be fetched.
+
+    Args:
+        model: a model of `build_classifier`, changed in place.
+        backbone: str, the backbone it was built with.
+
+    Returns:
+        (start, warning): `("imagenet", "")`, or `("scratch", sentence)` with the
+        cause, and the model as it was.
+    """
+    try:
+        copy_imagenet(model, backbone)
+    except WeightsUnavailable as error:
+        return "scratch", f"{error}; training from scratch instead."
+    return "imagenet", ""
+
+
+def copy_imagenet(model, backbone="B0"):
+    """Copy the ImageNet weights of `keras.applications` into a classifier.
+
+    The `efficientnet` package's own download is gone. `keras.applications` keeps
+    the same layers under the same names; only its input stage differs (and has
+    one layer more with weights than without), so that stage is not copied.
+
+    Args:
+        model: a model of `build_classifier`, changed in place.
+        backbone: str, the backbone it was built with.
+
+    Returns:
+        int, number of layers copied (130 for B0, 208 for B3, 310 for B5).
+
+    Raises:
+        WeightsUnavailable: if they cannot be fetched; the model is unchanged.
+        ValueError: if the layers do not fit; the model is unchanged.
+    """
+    return copy_features(_fetch_imagenet(backbone), model)
+
+
+def copy_features(source, model):
+    """Copy every weighted layer of `source` into its namesake in `model`.
+
+    Args:
+        source: an EfficientNet of `keras.applications` without its top.
+        model: a model of `build_classifier`, changed in place.
+
+    Returns:
+        int, number of layers copied.
+
+    Raises:
+        ValueError: if layers or shapes differ; the model is unchanged.
+    """
+    ours = _weight_shapes(model)
+    theirs = _weight_shapes(source)
+    ours.pop("logit")
+    if ours != theirs:
+        differing = sorted(
+            name for name in ours | theirs if ours.get(name) != theirs.get(name)
+        )
+        raise ValueError(
+            f"Expected `{source.name}` to have the weights of `{model.name}`. "
+            f"Received: {len(differing)} layers that differ, first {differing[0]!r}"
+        )
+    for name in ours:
+        model.get_layer(name).set_weights(source.get_layer(name).get_weights())
+    return len(ours)
+
+
+def _build_features(backbone, inputs):
+    """Lay the backbone onto `inputs`, grey to normalised RGB before its stem."""
+    if backbone not in BACKBONES:
+        raise ValueError(
+            f"Expected `backbone` to be one of {', '.join(BACKBONES)}. "
+            f"Received: {backbone!r}"
+        )
+    _, height, width, _ = inputs.shape
+    network = getattr(efn, f"EfficientNet{backbone}")(
+        include_top=False, weights=None, input_shape=(height, width, 3)
+    )
+
+    def call(layer, *args, **kwargs):
+        if layer.name == "stem_conv":
+            args = (_normalize_imagenet(*args),)
+        return layer(*args, **kwargs)
+
+    # The package's own `input_tensor` refuses Keras 3 tensors; a clone takes them.
+    return keras.models.clone_model(
+        network, input_tensors=inputs, call_function=call
+    ).output
+
+
+def _normalize_imagenet(image):
+    """Turn (B, S, S, 1) in [0, 1] into the three channels ImageNet had."""
+    rgb = keras.layers.Concatenate(name="rgb")([image, image, image])
+    variance = [std**2 for std in IMAGENET_STD]
+    return keras.layers.Normalization(
+        mean=IMAGENET_MEAN, variance=variance, name="imagenet_scale"
+    )(rgb)
+
+
+def _fetch_imagenet(backbone):
+    """Fetch the network with weights, giving up when the connection stalls."""
+    build = getattr(keras.applications, f"EfficientNet{backbone}")
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL_SECONDS)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras' own progress bar
+            return build(include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises a bare Exception for a dead URL
+        cause = str(error).rpartition(" -- ")[2]
+        raise WeightsUnavailable(
+            f"ImageNet weights could not be fetched ({cause})"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(timeout)
+
+
+def _weight_shapes(model):
+    """Map each weighted layer's name to its shapes, the input stage left out."""
+    return {
+        layer.name: [tuple(weight.shape) for weight in layer.weights]
+        for layer in model.layers
+        if layer.weights and not isinstance(layer, keras.layers.Normalization)
+    }

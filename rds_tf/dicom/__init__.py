@@ -1,0 +1,1 @@
+"""DICOM: one file in, one grey image out, nothing that names the patient."""

@@ -1,0 +1,277 @@
+"""One radiograph, DICOM or PNG or JPEG -> float32 (H, W) in [0, 1]; or a refusal."""
+
+import io
+import logging
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+import pydicom
+from pydicom import filereader, pixels, uid
+
+from rds_tf.dicom import codestream, header, lut, privacy
+from rds_tf.parallel import isolated
+from rds_tf.storage import disk
+
+# Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
+MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
+PHOTOMETRICS = (
+    *("MONOCHROME1", "MONOCHROME2"),
+    *("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),  # grey in three samples
+)
+REQUIRED = (
+    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation"),
+)
+MAX_BYTES = 2**30
+logging.getLogger("pydicom").propagate = False  # it logs the values it warns of
+COLOUR_TOLERANCE = 3  # grey levels of 255 by which lossy coding parts R, G and B
+
+
+class RadiographError(ValueError):
+    """A refused file, in one sentence that names the file and the cause."""
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """A radiograph as it should look on a screen, and what its file says of it.
+
+    Attributes:
+        image: float32 (H, W) in [0, 1], air dark and bone bright.
+        bits_stored: bits a pixel had in the file.
+        patient_id: pseudonym made from the DICOM PatientID, "" where there is none.
+        warnings: what the decoders complained of, in their words.
+        doubts: what the header says against it, see `header.list_doubts`.
+        pixel_mm: height and width of a pixel, see `header.find_pixel_mm`.
+    """
+
+    image: np.ndarray
+    bits_stored: int
+    patient_id: str = ""
+    warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    pixel_mm: tuple[float, float] | None = None
+
+
+def read_radiograph(path: str | Path) -> np.ndarray:
+    """Read the image of one radiograph.
+
+    Args:
+        path: DICOM, PNG or JPEG file.
+
+    Returns:
+        float32 (H, W) in [0, 1], air dark and bone bright.
+
+    Raises:
+        RadiographError: the file is refused; see `open_radiograph`.
+    """
+    return open_radiograph(path).image
+
+
+def open_radiograph(path: str | Path) -> Radiograph:
+    """Read one radiograph with its bit depth, pseudonym and warnings.
+
+    Args:
+        path: DICOM, PNG or JPEG file; its content decides which, not its name.
+
+    Raises:
+        RadiographError: the file is missing or damaged, larger than 1 GiB once
+            decoded, in colour, of several frames, without pixels, or not a
+            projection radiograph.
+    """
+    path = Path(path)
+    try:
+        with privacy.redact_warnings() as complaints:
+            data = disk.read_whole(path, MAX_BYTES)
+            if _is_picture(data):
+                film = Radiograph(*_read_picture(data))
+            else:
+                film = _read_dicom(path, data)
+    except RadiographError as error:
+        raise RadiographError(f"Cannot use {path.name}: {error}.") from error
+    except Exception as error:  # pydicom and its decoders raise some ten types
+        cause = privacy.describe_cause(error)
+        raise RadiographError(f"Cannot read {path.name}: {cause}.") from error
+    messages = dict.fromkeys(privacy.redact(one) for one in complaints)
+    return replace(film, warnings=tuple(messages))
+
+
+def read_header(path: str | Path) -> pydicom.Dataset | None:
+    """Parse a file that `open_radiograph` has read; None where it is PNG or JPEG."""
+    data = disk.read_whole(path, MAX_BYTES)
+    return None if _is_picture(data) else _parse_dicom(data)
+
+
+def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None:
+    """Write an image as a grey PNG, whole or not at all.
+
+    Args:
+        path: file to write; its folder must exist.
+        image: float (H, W) in [0, 1].
+        bits_stored: up to 8 makes an 8-bit PNG, more a 16-bit one.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    levels = lut.quantize(image, np.uint8 if bits_stored <= 8 else np.uint16)
+    written, png = cv2.imencode(".png", levels)
+    if not written:
+        raise OSError(f"Cannot write {path}: OpenCV could not encode it.")
+    disk.write_whole(path, png.data)
+
+
+def _read_dicom(path: Path, data: bytes) -> Radiograph:
+    dataset = _parse_dicom(data)
+    _check_header(dataset)
+    if fault := codestream.find_fault(dataset):
+        raise RadiographError(fault)
+    return Radiograph(
+        lut.apply_luts(_decode(path, dataset), dataset),
+        int(dataset.BitsStored),
+        privacy.make_pseudonym(dataset),
+        doubts=tuple(header.list_doubts(dataset)),
+        pixel_mm=header.find_pixel_mm(dataset),
+    )
+
+
+def _is_picture(data: bytes) -> bool:
+    return data[:4] == b"\x89PNG" or data[:3] == b"\xff\xd8\xff"
+
+
+def _read_picture(data: bytes) -> tuple[np.ndarray, int]:
+    """Read PNG or JPEG bytes into an image and its bits stored."""
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        _check_size(picture.width * picture.height * len(picture.getbands()))
+        if picture.mode.startswith("I"):  # 16-bit grey
+            return (np.asarray(picture) / 65535).astype(np.float32), 16
+        if picture.mode in ("1", "L"):
+            levels = np.asarray(picture.convert("L"))
+        else:
+            levels = _drop_colour(np.asarray(picture.convert("RGB")))
+    return (levels / 255).astype(np.float32), 8
+
+
+def _parse_dicom(data: bytes) -> pydicom.Dataset:
+    """Parse DICOM bytes, with or without preamble, deflated ones within a bound."""
+    if data[:2] == b"\x02\x00":  # the preamble is missing
+        data = bytes(128) + b"DICM" + data
+    if data[128:132] == b"DICM":
+        data = _inflate(data)
+    elif data[:2] != b"\x08\x00":
+        raise RadiographError("it is neither DICOM nor PNG nor JPEG")
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = (
+            uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+        )
+    return dataset
+
+
+def _inflate(data: bytes) -> bytes:
+    """Inflate a deflated file; return every other one as it is."""
+    stream = io.BytesIO(data)
+    stream.seek(132)
+    meta = filereader.read_dataset(
+        stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2
+    )
+    if meta.get("TransferSyntaxUID") != uid.DeflatedExplicitVRLittleEndian:
+        return data
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = inflater.decompress(stream.read(), MAX_BYTES + 1)
+    _check_size(len(data))
+    if not inflater.eof:
+        raise RadiographError("its deflated data is truncated")
+    return data
+
+
+def _check_header(dataset: pydicom.Dataset) -> None:
+    """Refuse what is no single grey radiograph before any pixel is decoded."""
+    if (modality := privacy.read_code(dataset, "Modality")) not in MODALITIES:
+        raise RadiographError(f"its Modality {modality} is no projection radiograph")
+    if not dataset.get("PixelData"):
+        raise RadiographError("it has no pixel data or ends before them")
+    for keyword in REQUIRED:
+        if dataset.get(keyword) is None:
+            raise RadiographError(f"its header has no {keyword}")
+    if (num_frames := int(dataset.get("NumberOfFrames") or 1)) != 1:
+        count = privacy.quote_number(num_frames)
+        raise RadiographError(f"it has {count} frames, not one")
+    photometric = privacy.read_code(dataset, "PhotometricInterpretation")
+    if photometric not in PHOTOMETRICS:
+        raise RadiographError(f"its pixels are {photometric}, not grey")
+    if (bits_allocated := dataset.BitsAllocated) not in (8, 16):
+        count = privacy.quote_number(bits_allocated)
+        raise RadiographError(f"its BitsAllocated is {count}, not 8 or 16")
+    high_bit = dataset.get("HighBit", dataset.BitsStored - 1)
+    if high_bit != dataset.BitsStored - 1:
+        high_bit = privacy.quote_number(high_bit)
+        raise RadiographError(f"its HighBit {high_bit} is not BitsStored - 1")
+    num_pixels = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
+    _check_size(num_pixels * bits_allocated // 8)
+
+
+def _check_size(num_bytes: int) -> None:
+    if num_bytes > MAX_BYTES:
+        raise RadiographError(f"it would take more than {MAX_BYTES} bytes decoded")
+
+
+def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
+    """Decode the stored values as (H, W), apart where a decoder could crash."""
+    stored, fault = isolated.decode_isolated(path, dataset)
+    if fault:
+        raise RadiographError(fault)
+    if stored is None:
+        stored = decode_pixels(path, dataset)
+    return _drop_colour(stored) if stored.ndim == 3 else stored
+
+
+def _drop_colour(rgb: np.ndarray) -> np.ndarray:
+    """Turn (H, W, 3) that shows only greys into (H, W)."""
+    if (rgb.max(axis=2) - rgb.min(axis=2)).max() > COLOUR_TOLERANCE:
+        raise RadiographError("it is in colour")
+    return rgb[..., 1]
+
+
+# Of lossless codings, where all decoders must agree; others go in pydicom's own order.
+QUICKEST = {uid.JPEGLSLossless: "pyjpegls", uid.JPEG2000Lossless: "pylibjpeg"}
+
+
+def decode_pixels(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
+    """Decode the stored values of one frame.
+
+    Args:
+        path: file of the film; GDCM reads 12-bit JPEG from there.
+        dataset: what was parsed of it.
+
+    Returns:
+        (H, W), or (H, W, 3) where a pixel has three samples, 8 or 16 bits each.
+
+    Raises:
+        ValueError, RuntimeError and others: no decoder can.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax == uid.JPEGExtended12Bit and dataset.BitsAllocated == 16:
+        return _decode_jpeg_12_bit(path, dataset.Rows, dataset.Columns)
+    if plugin := QUICKEST.get(syntax):
+        try:
+            return pixels.pixel_array(dataset, index=0, decoding_plugin=plugin)
+        except RuntimeError:  # all others are asked too, and the last word is theirs
+            return pixels.pixel_array(dataset, index=0)
+    return pixels.pixel_array(dataset, index=0)
+
+
+def _decode_jpeg_12_bit(path: Path, num_rows: int, num_columns: int) -> np.ndarray:
+    """Decode what GDCM can but pydicom's use of it refuses."""
+    import gdcm  # clashes with zlib when it is the first to load, so not at the top
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    pixels_as_text = reader.Read() and reader.GetImage().GetBuffer()
+    if not pixels_as_text:
+        raise ValueError("GDCM cannot decode its 12-bit JPEG")
+    frame = pixels_as_text.encode("utf-8", "surrogateescape")
+    return np.frombuffer(frame, np.uint16).reshape(num_rows, num_columns)

@@ -1,0 +1,1 @@
+"""Explanation: Grad-CAM, one heat map of one model or of many."""

@@ -1,0 +1,159 @@
+"""Draw heat maps by the methods of tf-keras-vis, of nested models too."""
+
+import functools
+import weakref
+
+import keras
+import numpy as np
+from tf_keras_vis import gradcam_plus_plus, layercam, saliency, scorecam
+
+from rds_tf.explanation import activation
+
+METHODS = {
+    "grad_cam++": gradcam_plus_plus.GradcamPlusPlus,
+    "layer_cam": layercam.Layercam,
+    "score_cam": scorecam.Scorecam,
+    "smooth_grad": saliency.Saliency,
+}
+
+_FLAT = weakref.WeakKeyDictionary()
+
+
+def draw(method, model, images, layer=None, *, class_index=-1, **options):
+    """Draw the heat maps of another method through tf-keras-vis.
+
+    The class is explained on its logit. `smooth_grad` draws its noise from
+    `numpy.random`. `score_cam` makes one prediction a channel and image: pass
+    `max_N=10` for the ten most varied channels only.
+
+    Args:
+        method: str, a key of `METHODS`.
+        model: a functional or sequential classifier, nested or not.
+        images: array (B, H, W, C) in the model's range, B at least 1.
+        layer: name or layer to look at; None takes the last `Conv2D`.
+        class_index: int, the class explained; -1 is the last (positive) one.
+        **options: handed to tf-keras-vis.
+
+    Returns:
+        float32 array (B, H, W) in [0, 1].
+
+    Raises:
+        ValueError: for another method, a layer that the model lacks, or images of
+            another shape.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"Expected `method` to be one of {', '.join(METHODS)}. Received: {method!r}"
+        )
+    images = check_images(images)
+    if not model.built:
+        model.build((None, *images.shape[1:]))
+    layer = None if method == "smooth_grad" else activation.find_layer(model, layer)
+    flat, marker = _find_flat(model, layer, method == "score_cam")
+    visualize = METHODS[method](flat)
+    if method == "smooth_grad":
+        options = {"smooth_samples": 20} | options
+    else:
+        options |= {"penultimate_layer": marker, "seek_penultimate_conv_layer": False}
+    maps = [
+        visualize(lambda z: z[:, class_index], image[None], **options)
+        for image in images
+    ]
+    return np.concatenate(maps).astype(np.float32)
+
+
+def fuse(method, members, image, class_index, options):
+    """Fuse the maps of several models, each scaled to [0, 1].
+
+    Args:
+        method: str, a key of `METHODS`.
+        members: sequence of (model, layer), each model of two classes.
+        image: float32 tensor (1, H, W, C) in the models' range.
+        class_index: 0 or 1, the class explained.
+        options: dict, handed to tf-keras-vis.
+
+    Returns:
+        Mean, standard deviation, agreement and the mean of the other class, float32
+        (H, W) in [0, 1] each. The agreement is the share of members whose map is
+        above its own mean where the fused map is above its own, or neither is.
+    """
+
+    def draw_all(index):
+        maps = []
+        for model, layer in members:
+            fitted = activation.fit_image(image, model).numpy()
+            one = draw(method, model, fitted, layer, class_index=index, **options)
+            maps.append(activation.resize(one, *image.shape[1:3]))
+        return np.concatenate(maps)  # (M, H, W)
+
+    maps = draw_all(class_index)
+    mean = maps.mean(axis=0)
+    sides = (maps > maps.mean(axis=(1, 2), keepdims=True)) == (mean > mean.mean())
+    counter = draw_all(1 - class_index).mean(axis=0)
+    return mean, maps.std(axis=0), sides.mean(axis=0, dtype=np.float32), counter
+
+
+def check_images(images):
+    """Return `images` as float32 (B, H, W, C), or raise ValueError."""
+    images = np.asarray(images, np.float32)
+    if images.ndim != 4 or not images.size:
+        raise ValueError(
+            f"Expected `images` of shape (B > 0, H, W, C). Received: {images.shape}"
+        )
+    return images
+
+
+def _find_flat(model, layer, is_softmax):
+    """Return the flat model of logits and its marked layer, built once."""
+    flats = _FLAT.setdefault(model, {})
+    key = layer, is_softmax
+    if key not in flats:
+        flats[key] = _build_flat(model, layer, is_softmax)
+    return flats[key]
+
+
+def _build_flat(model, layer, is_softmax):
+    """Build a flat model of logits that shares the layers of `model`.
+
+    tf-keras-vis does not look into nested models, and takes a layer's output where
+    it was called first, so an identity marks the layer's place in the flat model.
+
+    Args:
+        model: a functional or sequential classifier, nested or not.
+        layer: the layer to mark, or None.
+        is_softmax: bool, whether one logit z is given as (0, z), for Score-CAM
+            takes a softmax; else as (-z, z), so that either class has a gradient.
+
+    Returns:
+        (flat `keras.Model`, the marking layer).
+    """
+    *_, last = activation.walk(model)
+    marker = keras.layers.Identity()
+    calls = {}
+
+    def call(each, inputs, *args, **kwargs):
+        if isinstance(each, keras.Sequential):
+            return functools.reduce(lambda x, part: call(part, x), each.layers, inputs)
+        if isinstance(each, keras.Model):
+            return keras.models.clone_model(
+                keras.Model(each.inputs, each.output),  # a twin without compile()
+                input_tensors=keras.tree.flatten(inputs),
+                clone_function=lambda part: part,
+                call_function=call,
+            ).output
+        outputs = each(inputs, *args, **kwargs)
+        if each is layer:
+            outputs = marker(outputs)
+        calls[each] = inputs, outputs
+        return outputs
+
+    (given,) = model.inputs
+    inputs = keras.Input(batch_shape=given.shape, dtype=given.dtype)
+    call(model, inputs)
+    logits = activation.linear_output(last, *calls[last])
+    if logits.shape[-1] == 1:
+        opposite = keras.ops.zeros_like(logits) if is_softmax else -logits
+        logits = keras.ops.concatenate([opposite, logits], axis=-1)
+    flat = keras.Model([inputs], logits)
+    flat.predict = functools.partial(flat.predict, verbose=0)
+    return flat, marker

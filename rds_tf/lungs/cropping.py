@@ -1,0 +1,118 @@
+"""The part of a film that a network looks at, and the way back to the film."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rds_tf.data import preprocessing
+from rds_tf.lungs import postprocess
+
+INPUTS = ("whole", "combined", "masked")
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A window on a film: turn by `-angle_degrees`, then cut out `box`.
+
+    Attributes:
+        shape: (H, W) of the film.
+        angle_degrees: float, how far the infant is turned, counter-clockwise.
+        box: (top, bottom, left, right) in the turned film.
+    """
+
+    shape: tuple[int, int]
+    angle_degrees: float
+    box: postprocess.Box
+
+    @property
+    def side(self) -> int:
+        """Side of the square that a network sees, in pixels of the film."""
+        top, bottom, left, right = self.box
+        return max(bottom - top, right - left)
+
+    def cut(self, image: np.ndarray, size: int) -> np.ndarray:
+        """Return network input `(size, size)` float32 from the film `(H, W)`."""
+        part = postprocess.rotate(image, -self.angle_degrees, expand=True, box=self.box)
+        return preprocessing.preprocess(part, size)
+
+    def cut_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
+        """Return `(size, size)` uint8 of {0, 1} from a mask `(H, W)` of the film."""
+        part = postprocess.rotate(
+            mask.astype("float32"), -self.angle_degrees, expand=True, box=self.box
+        )
+        square = preprocessing.letterbox(part, size)
+        return (square > 0.5).astype("uint8")
+
+    def put_back(self, square: np.ndarray) -> np.ndarray:
+        """Lay a map `(size, size)` of the window onto the film, 0 outside."""
+        top, bottom, left, right = self.box
+        part = preprocessing.unletterbox(square, (bottom - top, right - left))
+        return postprocess.rotate_back(part, -self.angle_degrees, self.shape, self.box)
+
+
+def choose_crop(
+    image: np.ndarray, mask: np.ndarray | None, name: str, margin: float = 0.1
+) -> Crop:
+    """Choose the window of one of `INPUTS`.
+
+    Args:
+        image: the film, `(H, W)`.
+        mask: its lungs, `(H, W)` of {0, 1}; needed for all but `"whole"`.
+        name: `"whole"`, the film as it is; `"combined"` and `"masked"`, turned upright
+            and cropped to the lungs with a margin.
+        margin: float, share of the lungs' longer side left around them.
+
+    Raises:
+        ValueError: if `name` is not one of `INPUTS`.
+    """
+    if name == "whole":
+        return Crop(image.shape, 0.0, (0, image.shape[0], 0, image.shape[1]))
+    if name in INPUTS:
+        angle = postprocess.upright_angle(mask)
+        upright = postprocess.rotate(mask, -angle, expand=True)
+        return Crop(image.shape, angle, crop_box(upright, margin))
+    raise ValueError(f"`name` must be one of {INPUTS}. Received: {name!r}")
+
+
+def crop_box(mask: np.ndarray, margin: float = 0.1) -> postprocess.Box:
+    """Return the box around the lungs with a margin.
+
+    Args:
+        mask: `(H, W)` of {0, 1}.
+        margin: float, share of the box's longer side added on every side.
+
+    Returns:
+        `(top, bottom, left, right)` within the picture; the whole picture for an
+        empty mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return 0, mask.shape[0], 0, mask.shape[1]
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    extra = round(margin * max(bottom - top, right - left))
+    return (
+        max(0, int(top) - extra),
+        min(mask.shape[0], int(bottom) + extra),
+        max(0, int(left) - extra),
+        min(mask.shape[1], int(right) + extra),
+    )
+
+
+def cut_input(
+    image: np.ndarray, mask: np.ndarray | None, name: str, size: int
+) -> tuple[Crop, np.ndarray]:
+    """Cut out what a classifier of one of `INPUTS` sees.
+
+    Args:
+        image, mask, name: as in `choose_frame`. `"masked"` is `"combined"` with the
+            grey of the lungs as it was and all else black.
+        size: int, side in pixels.
+
+    Returns:
+        The window, and the network's input `(size, size)` float32 in `[0, 1]`.
+    """
+    window = choose_crop(image, mask, name)
+    square = window.cut(image, size)
+    if name == "masked":
+        square = square * window.cut_mask(mask, size)
+    return window, square

@@ -1,0 +1,234 @@
+"""How a segmenter is trained: on the folds of a cohort, or on phantoms alone."""
+
+from pathlib import Path
+
+from rds_phantoms import phantom
+from rds_tf import config, training
+from rds_tf.data import augment, folds, pipeline, prepare, preprocessing
+from rds_tf.lungs import segmenter, unet
+from rds_tf.storage import model_store
+
+LEARNING_RATE = 2e-3
+SHIPPED = {"image_size": 128, "filters": 16, "num_masks": 2}
+NUM_PHANTOMS = 20_000
+NUM_STEPS = 2_800
+STARTS = ("auto", "phantom", "scratch")
+
+
+def train_fold(
+    prepared: str | Path,
+    out: str | Path,
+    fold: int,
+    profile: config.Profile,
+    start: str = "auto",
+    heart: str = "in",
+) -> Path:
+    """Train a U-Net on every fold but one.
+
+    Args:
+        prepared: folder written by `prepare`.
+        out: folder that receives the model's folder `segmenter_fold_<fold>`.
+        fold: int, the fold held out; it is not looked at.
+        profile: sizes of the run.
+        start: `"phantom"` goes on from the shipped segmenter, `"auto"` does where
+            it fits the profile's architecture and knows `heart`, `"scratch"` never.
+            Or a folder with a segmenter of this fold that was trained before, such
+            as one of smaller images.
+        heart: one of `segmenter.HEARTS`, how the films are outlined.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        ValueError: if there is no film to train on, or `start` cannot be had.
+    """
+    if heart not in segmenter.HEARTS:
+        raise ValueError(f"`heart` must be in or out. Received: {heart!r}")
+    if start not in STARTS and not Path(start).is_dir():
+        raise ValueError(
+            f"A segmenter starts from {', '.join(STARTS)}, or from a folder that holds "
+            f"one. Received: {start!r}"
+        )
+    table = prepare.load_manifest(prepared)
+    if start not in STARTS:
+        start = find_start(start, fold, table[table["fold"] == fold])
+    table = table[(table["fold"] != fold) & (table["mask"] != "")]
+    if table.empty:
+        raise ValueError(f"{prepared}: there is no outlined film outside fold {fold}.")
+    folder = Path(out) / f"segmenter_fold_{fold}"
+    return train_films(
+        prepared, table, folder, profile, start=start, heart=heart, fold=fold
+    )
+
+
+def train_films(
+    prepared: str | Path,
+    table,
+    folder: Path,
+    profile: config.Profile,
+    *,
+    start: str = "auto",
+    heart: str = "in",
+    fold: int = 0,
+) -> Path:
+    """Train a U-Net on the outlined films of `table`, as `train_fold` does.
+
+    Args:
+        prepared: folder written by `prepare`.
+        table: rows of its manifest, each with a mask.
+        folder: the model's folder.
+        profile: sizes of the run.
+        start: `"auto"`, `"phantom"`, `"scratch"`, or the folder of a segmenter.
+        heart: one of `segmenter.HEARTS`.
+        fold: int, the fold that is not in `table`; it also seeds the run.
+    """
+    config.set_seed(fold)
+    size = profile.segmenter["image_size"]
+    images, masks = pipeline.load_arrays(prepared, table, size)
+    with training.spread():
+        model = unet.build_unet(**profile.segmenter)
+    begun, known = "scratch", []
+    if start != "scratch":
+        source = None if start in STARTS else start
+        begun, known = load_start(model, profile.segmenter, heart, source)
+    if start not in ("auto", "scratch") and begun == "scratch":
+        raise ValueError("The start asked for is not to be had.")
+    # The phantom start knows every angle; what is left to learn is this cohort's look.
+    fresh = begun == "scratch"
+    dataset = pipeline.segmentation_dataset(
+        images,
+        masks,
+        profile.batch_size,
+        training=True,
+        geometry=augment.ANY_ANGLE if fresh else augment.MOSTLY_UPRIGHT,
+    )
+    record = {
+        "data": f"{len(table)} films of a cohort",
+        "held_out_fold": fold,
+        "start": begun,
+        "heart": heart,
+        "steps": profile.segmenter_steps,
+        "seen": sorted({*known, *table["pixel_sha256"].str[:16]}),
+    }
+    films = pipeline.hash_arrays(images, masks)
+    made_of = record | {"films": films}  # outlines may change
+    fit(model, dataset, folder, LEARNING_RATE / (1 if fresh else 2), made_of)
+    return save(model, folder, profile.segmenter, record, [heart])
+
+
+def find_start(folder: str | Path, fold: int, held_out) -> Path:
+    """Find the segmenter to go on from, one that never saw the fold held out.
+
+    Args:
+        folder: a segmenter's folder, or a folder of those of several folds.
+        fold: int.
+        held_out: the fold's rows of the manifest.
+
+    Raises:
+        ValueError: if it saw some film of the fold.
+        model_store.ModelError: if there is none.
+    """
+    found = model_store.find_models(folder, "segmenter")
+    named = [one for one in found if one.name == f"segmenter_fold_{fold}"]
+    start = (named or found)[0]
+    seen = model_store.read_manifest(start)["training"]["seen"]
+    if not folds.find_unseen(held_out, seen).all():
+        raise ValueError(f"{start}: saw films of fold {fold} in its training.")
+    return start
+
+
+def load_start(
+    model, architecture: dict, heart: str = "in", source: str | Path | None = None
+) -> tuple[str, list[str]]:
+    """Load the weights that training starts from and say which they are.
+
+    A U-Net's weights fit images of any size. The shipped segmenter draws the lungs
+    with and without the heart; `model` goes on from the mask of its own convention.
+
+    Args:
+        model: a U-Net with one mask, changed in place.
+        architecture: its arguments of `unet.build_unet`.
+        heart: one of `segmenter.HEARTS`.
+        source: folder of the segmenter to start from; None is the shipped one.
+
+    Returns:
+        `"phantom"` for a start that saw no film, else the start's name, and the
+        `seen` of its training. `("scratch", [])` with the cause printed if it cannot
+        be had.
+    """
+    any_size = {"num_masks": 1, "image_size": architecture["image_size"]}
+    try:
+        folder = model_store.find_models(source or config.SAVED_MODELS, "segmenter")[0]
+        shipped, manifest = model_store.load_model(folder, "segmenter", unet.build_unet)
+    except model_store.ModelError as error:
+        print(f"No segmenter to start from ({error}) Training from scratch.")
+        return "scratch", []
+    hearts = manifest.get("hearts", ["in"])
+    if manifest["architecture"] | any_size != architecture | any_size or (
+        heart not in hearts
+    ):
+        print(
+            f"{folder.name} is {manifest['architecture']} with heart "
+            f"{' or '.join(hearts)}, this run's is {architecture} with heart {heart}. "
+            "Training from scratch."
+        )
+        return "scratch", []
+    *body, kernel, bias = shipped.get_weights()
+    mask = slice(hearts.index(heart), hearts.index(heart) + 1)
+    model.set_weights([*body, kernel[..., mask], bias[mask]])
+    seen = manifest["training"]["seen"]
+    return (folder.name if seen else "phantom"), seen
+
+
+def train_on_phantoms(
+    out: str | Path,
+    num_phantoms: int = NUM_PHANTOMS,
+    num_steps: int = NUM_STEPS,
+    seed: int = 0,
+) -> Path:
+    """Train the segmenter that is shipped: phantoms only, no real film.
+
+    Args:
+        out: folder that receives `lung_segmenter/`.
+        num_phantoms: int, phantoms drawn once and augmented ever anew.
+        num_steps: int, steps of 16 images.
+        seed: int.
+    """
+    config.set_seed(seed)
+    size = SHIPPED["image_size"]
+    images, masks = phantom.draw_phantoms(num_phantoms, size, seed)
+    model = unet.build_unet(**SHIPPED)
+    dataset = pipeline.segmentation_dataset(images, masks, 16, training=True)
+    folder = Path(out) / "lung_segmenter"
+    record = {
+        "data": f"{num_phantoms} phantoms, no real film",
+        "start": "scratch",
+        "steps": num_steps,
+        "seed": seed,
+        "seen": [],
+    }
+    fit(model, dataset, folder, LEARNING_RATE, record)
+    return save(model, folder, SHIPPED, record, ["in", "out"])
+
+
+def fit(model, dataset, folder: Path, learning_rate: float, record: dict):
+    """Compile with Dice + BCE and fit for the record's steps."""
+    with training.beside(model):
+        optimizer = training.build_optimizer(record["steps"], learning_rate)
+        model.compile(optimizer, loss=unet.DiceBCE(), metrics=[unet.LungIoU()])
+    return training.fit(model, dataset, folder, record)
+
+
+def save(model, folder: Path, architecture: dict, record: dict, hearts=("in",)):
+    """Write the model with its manifest; `hearts` names its masks in order."""
+    manifest = {
+        "kind": "segmenter",
+        "architecture": architecture,
+        "preprocessing": preprocessing.DESCRIPTION,
+        "output": "one lung probability a mask; heart in: the lung behind it counts",
+        "hearts": list(hearts),
+        "training": record,
+    }
+    saved = model_store.save_model(model, folder, manifest)
+    training.forget_backup(folder)
+    return saved

@@ -1,1 +1,0 @@
-"""Web pages on one machine: the reading room and the exhibition."""

@@ -1,1 +1,0 @@
-"""The paper kit of a run: results, model card, checklists, in two languages."""

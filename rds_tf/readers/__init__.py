@@ -1,1 +1,0 @@
-"""The reader study: design, packs, answers, multi-reader multi-case statistics."""

@@ -1,0 +1,1 @@
+"""Reports: tables of scores, and one page for each run."""

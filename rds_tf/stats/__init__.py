@@ -1,0 +1,1 @@
+"""Statistics: scores with intervals, paired tests, calibration, thresholds."""

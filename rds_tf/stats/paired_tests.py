@@ -1,0 +1,250 @@
+"""Paired differences between classifiers which judged the same cases.
+
+The formulas of DeLong and of McNemar take the cases as independent. Where a patient
+has several films, the interval to trust is that of `paired_bootstrap`, by patient.
+"""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, stats
+
+from rds_tf.stats import metrics
+
+FINITE = ("finite numbers", np.isfinite)
+BINARY = ("0 or 1", lambda values: (values == 0) | (values == 1))
+
+
+def delong_covariance(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, ...]:
+    """Return the AUROC of each classifier and their covariance.
+
+    DeLong, DeLong and Clarke-Pearson (1988), by midranks (Sun and Xu, 2014).
+
+    Args:
+        labels: array `(N,)` of 0 and 1.
+        scores: array `(K, N)` of finite floats, higher for the positive class.
+
+    Returns:
+        AUROCs `(K,)` in `[0, 1]`, and their covariance `(K, K)`.
+
+    Raises:
+        ValueError: if a class has fewer than two cases or an array is malformed.
+    """
+    above, below = count_wins(labels, scores)
+    num_positive, num_negative = above.shape[1], below.shape[1]
+    num_pairs = num_positive * num_negative
+    covariance = np.cov(above) * num_positive + np.cov(below) * num_negative
+    covariance = np.reshape(covariance, (len(above), len(above)))
+    return above.sum(axis=1) / num_pairs, covariance / num_pairs**2
+
+
+def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, float]:
+    """Test the difference of two AUROCs on the same cases (DeLong, 1988).
+
+    Args:
+        labels: array `(N,)` of 0 and 1.
+        first, second: arrays `(N,)` of finite floats, the scores of each classifier.
+
+    Returns:
+        dict of floats: `"difference"`, AUROC of first minus second; `"low"` and
+        `"high"`, its 95 % normal interval; `"p"`, two-sided. A difference of 0 has p 1;
+        one of estimated variance 0, as of perfect against reversed order, has p 0 and
+        an interval without width: believe it only on many cases.
+
+    Raises:
+        ValueError: as for `delong_covariance`.
+    """
+    above, below = count_wins(labels, [first, second])
+    # Wins are halves, exact in floats: equal order gives 0 and not about 0.
+    above, below = above[0] - above[1], below[0] - below[1]
+    num_pairs = len(above) * len(below)
+    variance = above.var(ddof=1) * len(above) + below.var(ddof=1) * len(below)
+    deviation = np.sqrt(variance) / num_pairs
+    difference = above.sum() / num_pairs
+    low, high = difference + stats.norm.ppf([0.025, 0.975]) * deviation
+    distance = abs(difference) / deviation if deviation else np.inf
+    p = 2 * stats.norm.sf(distance) if difference else 1
+    values = {"difference": difference, "low": low, "high": high, "p": p}
+    return {name: float(value) for name, value in values.items()}
+
+
+def mcnemar(
+    labels: ArrayLike, first_decisions: ArrayLike, second_decisions: ArrayLike
+) -> dict:
+    """Test whether two classifiers are right equally often (McNemar, 1947).
+
+    Exact, two-sided: a case which only one got right falls to either by even chance.
+
+    Args:
+        labels: array `(N,)` of 0 and 1.
+        first_decisions, second_decisions: arrays `(N,)` of 0 and 1.
+
+    Returns:
+        dict: `"first_only"` and `"second_only"`, int, the cases which only that one
+        got right; `"p"`, float, 1 where there are none.
+
+    Raises:
+        ValueError: if an array is empty, of another length or not 0 and 1.
+    """
+    right = []
+    for name, decisions in (("first", first_decisions), ("second", second_decisions)):
+        checked = metrics.check_readings(labels, decisions, f"{name}_decisions", BINARY)
+        right.append(np.equal(*checked))
+    first_only = int((right[0] & ~right[1]).sum())
+    second_only = int((right[1] & ~right[0]).sum())
+    fewer, total = min(first_only, second_only), first_only + second_only
+    p = min(1.0, 2 * float(stats.binom.cdf(fewer, total, 0.5)))
+    return {"first_only": first_only, "second_only": second_only, "p": p}
+
+
+def paired_bootstrap(
+    labels: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    groups: ArrayLike | None = None,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, float | None]:
+    """Return the difference of two AUROCs with its 95 % bootstrap interval.
+
+    Each resample draws patients and scores both classifiers on the same draw (Efron
+    and Tibshirani, 1993, chapter 13).
+
+    Args:
+        labels: array `(N,)` of 0 and 1.
+        first, second: arrays `(N,)` of finite floats, the scores of each classifier.
+        groups, num_resamples, seed: as in `metrics.bootstrap_interval`.
+
+    Returns:
+        dict of floats `"value"`, first minus second, `"low"` and `"high"`; `None` for
+        what is not defined, as on one class or one patient.
+
+    Raises:
+        ValueError: if an array is empty, of another length or out of its range.
+    """
+    aurocs = []
+    for name, scores in (("first", first), ("second", second)):
+        truth, scores = metrics.check_readings(labels, scores, name, FINITE)
+        aurocs.append(metrics.auroc_statistic(truth, scores))
+    groups = metrics.check_groups(groups, len(truth))
+    difference = {"auroc": lambda weights: aurocs[0](weights) - aurocs[1](weights)}
+    return metrics.intervals(difference, groups, num_resamples, seed, 0.95)["auroc"]
+
+
+def compare_arms(
+    labels: ArrayLike,
+    arms: Mapping[str, ArrayLike],
+    threshold: float | Mapping[str, ArrayLike] = 0.5,
+    groups: ArrayLike | None = None,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> list[dict]:
+    """Compare every pair of classifiers which judged the same cases.
+
+    Args:
+        labels: array `(N,)` of 0 and 1.
+        arms: name -> array `(N,)` of probabilities in `[0, 1]`; two arms or more.
+        threshold: float; or name -> float or array `(N,)`, a threshold a case, as of
+            `calibration.cross_fit_thresholds`.
+        groups, num_resamples, seed: as in `metrics.bootstrap_interval`.
+
+    Returns:
+        A dict a pair, in the order of the arms, fit for JSON: `"first"` and `"second"`,
+        names; `"auroc"`, as of `paired_bootstrap`; `"delong"`; `"mcnemar"`; `"p_holm"`,
+        the p of DeLong held against the number of pairs (Holm, 1979).
+
+    Raises:
+        ValueError: if there are not two arms, one has no threshold, or as in `delong`.
+    """
+    if len(arms) < 2:
+        raise ValueError(f"`arms` must hold two arms or more. Received: {list(arms)}")
+    if not isinstance(threshold, Mapping):
+        threshold = dict.fromkeys(arms, threshold)
+    if set(arms) - set(threshold):
+        raise ValueError(
+            f"`threshold` must name each of {list(arms)}. Received: {list(threshold)}"
+        )
+    arms = {n: metrics.check_readings(labels, p, n)[1] for n, p in arms.items()}
+    decisions = {name: arms[name] >= np.asarray(threshold[name]) for name in arms}
+    draws, pairs = (groups, num_resamples, seed), []
+    for first, second in itertools.combinations(arms, 2):
+        pair = {"first": first, "second": second}
+        pair["auroc"] = paired_bootstrap(labels, arms[first], arms[second], *draws)
+        pair["delong"] = delong(labels, arms[first], arms[second])
+        pair["mcnemar"] = mcnemar(labels, decisions[first], decisions[second])
+        pairs.append(pair)
+    adjusted = _holm([pair["delong"]["p"] for pair in pairs]).tolist()
+    return [{**pair, "p_holm": p} for pair, p in zip(pairs, adjusted, strict=True)]
+
+
+def match_on(
+    labels: ArrayLike,
+    values: ArrayLike,
+    caliper: float,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Pick positives and negatives alike in one value, as many of each.
+
+    A classifier may read the shape of the film (height to width) in place of the
+    lungs. Scored on cases matched on that shape, it no longer can. Pairs of one
+    positive and one negative, no case twice, are as many as the caliper allows and
+    among those the nearest in sum (optimal matching: Rosenbaum, 1989).
+
+    Args:
+        labels: array `(N,)` of 0 and 1.
+        values: array `(N,)` of finite floats, the value to be matched on.
+        caliper: float >= 0, the largest difference in a pair, in units of `values`.
+        groups: array `(N,)`, the patient of each case: one case of each, drawn by
+            seed, takes part; default: all cases do.
+        seed: int; draws among a patient's cases and among equally good pairs.
+
+    Returns:
+        int array `(2 P,)`, the indices of the cases of all `P` pairs, ascending;
+        empty where no pair lies within the caliper, as on one class.
+
+    Raises:
+        ValueError: if an argument is empty, of another length or out of its range.
+    """
+    if not 0 <= caliper < np.inf:
+        raise ValueError(f"`caliper` must be finite and >= 0. Received: {caliper}")
+    labels, values = metrics.check_readings(labels, values, "values", FINITE)
+    groups = metrics.check_groups(groups, len(labels))
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.sort(np.unique(groups[order], return_index=True)[1])]
+    positive, negative = order[labels[order]], order[~labels[order]]
+    distance = np.abs(values[positive][:, None] - values[negative])
+    # One pair outside the caliper costs more than all pairs inside it together.
+    outside = 1 + caliper * min(distance.shape)
+    cost = np.where(distance <= caliper, distance, outside)
+    rows, columns = optimize.linear_sum_assignment(cost)
+    inside = distance[rows, columns] <= caliper
+    return np.sort(np.r_[positive[rows[inside]], negative[columns[inside]]])
+
+
+def _holm(p_values: list[float]) -> np.ndarray:
+    """Return p values `(T,)` held against the number of tests (Holm, 1979)."""
+    order = np.argsort(p_values, kind="stable")
+    scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    return np.minimum(np.maximum.accumulate(scaled), 1)[np.argsort(order)]
+
+
+def count_wins(labels, scores) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each case how many of the other class lie below it, ties one half.
+
+    Positives `(K, P)`, then negatives `(K, N - P)`.
+    """
+    checked = [metrics.check_readings(labels, row, "scores", FINITE) for row in scores]
+    labels, scores = checked[0][0], np.stack([row for _, row in checked])
+    num_positive, num_negative = labels.sum(), (~labels).sum()
+    if min(num_positive, num_negative) < 2:
+        raise ValueError(
+            "`labels` must hold two cases of each class or more. Received: "
+            f"{num_positive} positive and {num_negative} negative"
+        )
+    ranks = stats.rankdata(scores, axis=1)
+    above = ranks[:, labels] - stats.rankdata(scores[:, labels], axis=1)
+    below = ranks[:, ~labels] - stats.rankdata(scores[:, ~labels], axis=1)
+    return above, below

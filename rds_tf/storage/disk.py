@@ -1,0 +1,113 @@
+"""Files that strangers wrote, read whole or not at all."""
+
+import errno
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+
+def read_whole(path: str | Path, most_bytes: int) -> bytes:
+    """Read a file, unless it has no end or is too large for its kind.
+
+    Args:
+        path: the file.
+        most_bytes: the largest size that is read.
+
+    Raises:
+        OSError: it cannot be read, is a pipe or a device, or is too large; its
+            `strerror` says which.
+    """
+    status = os.stat(path)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise OSError(errno.EINVAL, "It is a pipe or a device, not a file", str(path))
+    if status.st_size > most_bytes:
+        raise OSError(errno.EFBIG, f"It is larger than {most_bytes} bytes", str(path))
+    return Path(path).read_bytes()
+
+
+PART = re.compile(r"\..+\.[0-9]+\.part")  # what `write_whole` leaves when killed
+
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+class DiskFullError(OSError):
+    """A file for which no space is left: other items will not fare better."""
+
+
+def write_whole(path: str | Path, data: bytes | memoryview) -> None:
+    """Write a file that is never seen half written, whatever happens meanwhile.
+
+    Args:
+        path: the file; its folder must exist.
+        data: its whole content.
+
+    Raises:
+        DiskFullError: no space is left for it.
+        OSError: the file cannot be written, named in the message; a device or a
+            pipe of that name is left alone.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():  # replacing it would take it away
+        raise OSError(f"Cannot write {path}: something that is no file has the name.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        kind = DiskFullError if error.errno in FULL else OSError
+        raise kind(f"Cannot write {path}: {error.strerror}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def claim(folder: str | Path) -> Iterator[None]:
+    """Keep every other run out of a folder while this one writes there.
+
+    The lock is the operating system's own: it ends with its process, however that
+    dies, and the next run takes over. Half-written files of a dead one are deleted.
+
+    Args:
+        folder: made if need be; a small file `.lock` stays in it.
+
+    Raises:
+        BlockingIOError: another run holds the folder.
+        OSError: the folder cannot be made or written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BlockingIOError(
+            f"{folder}: another run is writing there; wait, or name another folder."
+        ) from None
+    try:
+        for part in folder.rglob(".*.part"):
+            *between, _ = part.relative_to(folder).parents  # may be another run's
+            claimed = any((folder / one / ".lock").exists() for one in between)
+            if PART.fullmatch(part.name) and not claimed:
+                part.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+
+
+def write_json(path: str | Path, content) -> None:
+    """Write JSON whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(path, f"{text}\n".encode())
+
+
+def read_json(path: str | Path):
+    """Read what `write_json` wrote."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -1,1 +1,0 @@
-"""Report the study: tables, pages, readers."""
