@@ -32,12 +32,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rds_pages.reports import comparison_page
 from rds_tf import __main__ as command
 from rds_tf import config, training
 from rds_tf.classification import cross_validation, efficientnet
 from rds_tf.lungs import segmenter_training
 from rds_tf.parallel import local
-from rds_tf.reporting import comparison_page
 from rds_tf.storage import disk
 
 LOADED = (

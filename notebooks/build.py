@@ -5,7 +5,7 @@
 
 import sys
 
-from rds_tf import demo
+from rds_pages import demo
 
 
 def strip_solutions(notebook):

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from rds_phantoms import phantom
+from rds_tf import errors
 from rds_tf.audit import tubes
 from rds_tf.data import preprocessing
 from rds_tf.diagnosis import diagnose
@@ -102,7 +103,7 @@ def show_phantom(
         ValueError: if a dial is out of its range.
     """
     if not np.isfinite(dials.angle_degrees):
-        raise ValueError(
+        raise errors.InputError(
             f"`angle_degrees` must be finite. Received: {dials.angle_degrees}"
         )
     made = {

@@ -20,7 +20,7 @@ from fastapi import FastAPI, HTTPException, Response
 
 from rds_pages import reading_words, site
 from rds_readers import answers, design, sign_in
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.storage import disk
 
 IDLE_SECONDS = 3600.0  # a page left alone asks for the code again
@@ -241,7 +241,7 @@ def _read_levels(path: Path) -> np.ndarray:
     """Read a film of the pack as uint8 or uint16 `(H, W)`."""
     levels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if levels is None or levels.ndim != 2:
-        raise ValueError(f"{path}: cannot be read as a grey PNG.")
+        raise errors.InputError(f"{path}: cannot be read as a grey PNG.")
     return levels
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from rds_readers import design
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.storage import disk
 
 FILE = "answers.sqlite"
@@ -112,7 +112,9 @@ class Answers:
                 return False
             due = self._find_due(connection, reader, now)
             if not isinstance(due, design.Due) or due.key != place:
-                raise ValueError(f"Reader {reader}: {place} is not what is due now.")
+                raise errors.InputError(
+                    f"Reader {reader}: {place} is not what is due now."
+                )
             row = (reader, *place, rating, decision, seconds, _write_time(now))
             connection.execute(
                 "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
@@ -161,9 +163,11 @@ def read_plan(pack: str | Path) -> dict:
         plan = disk.read_json(path)
         complete = {"order", "washout_days", "readers"} <= plan.keys()
     except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: cannot be read as a plan: {error}.") from error
+        raise errors.InputError(
+            f"{path}: cannot be read as a plan: {error}."
+        ) from error
     if not complete:
-        raise ValueError(f"{path}: lacks order, washout_days or readers.")
+        raise errors.InputError(f"{path}: lacks order, washout_days or readers.")
     return plan
 
 
@@ -213,26 +217,32 @@ def load_answers(pack: str | Path, key: str | Path | None = None) -> pd.DataFram
             connection,
         )
     if table.empty:
-        raise ValueError(f"{path}: holds no answer yet.")
+        raise errors.InputError(f"{path}: holds no answer yet.")
     truth = pd.read_csv(key, dtype={"case": str})
     if not {"case", "truth"} <= set(truth) or truth["case"].duplicated().any():
-        raise ValueError(f"{key}: must have columns case and truth, each case once.")
+        raise errors.InputError(
+            f"{key}: must have columns case and truth, each case once."
+        )
     missing = sorted(set(table["case"]) - set(truth["case"]))
     if missing:
-        raise ValueError(f"{key}: has no case {missing[0]}, which was read; wrong key?")
+        raise errors.InputError(
+            f"{key}: has no case {missing[0]}, which was read; wrong key?"
+        )
     table = table.merge(truth[["case", "truth"]], on="case", validate="many_to_one")
     return table[[*COLUMNS, "session"]]
 
 
 def _check(place, rating, decision) -> None:
     if [type(part) for part in place] != [int, str, str]:
-        raise ValueError(f"`place` must be session, case, step. Received: {place!r}")
+        raise errors.InputError(
+            f"`place` must be session, case, step. Received: {place!r}"
+        )
     if not (
         type(rating) in (int, float) and math.isfinite(rating) and 0 <= rating <= 100
     ):
-        raise ValueError(f"`rating` must lie in [0, 100]. Received: {rating!r}")
+        raise errors.InputError(f"`rating` must lie in [0, 100]. Received: {rating!r}")
     if type(decision) is not int or decision not in (0, 1):
-        raise ValueError(f"`decision` must be 0 or 1. Received: {decision!r}")
+        raise errors.InputError(f"`decision` must be 0 or 1. Received: {decision!r}")
 
 
 def _write_time(now: datetime | None) -> str:

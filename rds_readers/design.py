@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.data import folds
 
 ALONE, WITH_MODEL = "alone", "with model"
@@ -37,7 +37,9 @@ class Design:
     def __post_init__(self) -> None:
         """Raise ValueError for what is no design."""
         if self.order not in ORDERS:
-            raise ValueError(f"`order` must be one of {ORDERS}. Received: {self.order}")
+            raise errors.InputError(
+                f"`order` must be one of {ORDERS}. Received: {self.order}"
+            )
         fewest = ORDERS.index(self.order) + 1
         step = 2 * fewest  # a crossover also halves the cases, label by label
         rules = {
@@ -52,7 +54,7 @@ class Design:
         }
         for name, (kept, rule) in rules.items():
             if not kept:
-                raise ValueError(
+                raise errors.InputError(
                     f"`{name}` must be {rule}. Received: {getattr(self, name)}"
                 )
 
@@ -111,7 +113,7 @@ def choose_cases(table: pd.DataFrame, usable: np.ndarray, design: Design):
     for label, name in ((1, "with"), (0, "without")):
         part = films[films["rds"] == label]
         if len(part) < half:
-            raise ValueError(
+            raise errors.InputError(
                 f"`--cases {design.num_cases}` needs {half} patients {name} "
                 f"{design.finding}, and there are {len(part)} whose films can be used."
             )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from rds_tf import errors
 from rds_tf.stats import paired_tests
 
 LEVEL = 0.95
@@ -23,7 +24,7 @@ DESIGNS = {
 }
 
 
-class Errors(NamedTuple):
+class ErrorCovariances(NamedTuple):
     """Variance and covariances of the errors of the scores, arrays `(...,)`.
 
     Attributes:
@@ -84,7 +85,7 @@ def score_share(hits: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return hits.mean(axis=-1), _covariance(flat) / num_cases
 
 
-def split_errors(covariance: ArrayLike) -> Errors:
+def split_errors(covariance: ArrayLike) -> ErrorCovariances:
     """Average a covariance `(..., 2 R, 2 R)` into the parts of the model."""
     covariance = np.asarray(covariance)
     num_scores = covariance.shape[-1]
@@ -100,10 +101,12 @@ def split_errors(covariance: ArrayLike) -> Errors:
     means = [covariance[..., group].mean(axis=-1) for group in groups]
     each = [groups[2] & (treatment == number) for number in (0, 1)]
     each = [covariance[..., group].mean(axis=-1) for group in each]
-    return Errors(*means, np.stack(each, axis=-1))
+    return ErrorCovariances(*means, np.stack(each, axis=-1))
 
 
-def compare(scores: ArrayLike, errors: Errors, design: str = "random") -> dict:
+def compare(
+    scores: ArrayLike, covariances: ErrorCovariances, design: str = "random"
+) -> dict:
     """Test the difference of two treatments (Hillis, Berbaum and Metz, 2008).
 
     `F = MS(T) / error`, where the error is `MS(TR) + R max(Cov2 - Cov3, 0)` and its
@@ -112,7 +115,7 @@ def compare(scores: ArrayLike, errors: Errors, design: str = "random") -> dict:
 
     Args:
         scores: float `(..., 2, R)`, of each treatment and reader; 2 readers or more.
-        errors: of `split_errors`.
+        covariances: of `split_errors`.
         design: what to speak of: `"random"`, readers and cases; `"fixed readers"`,
             these readers only (normal theory, `df2` infinite); `"fixed cases"`, these
             cases only (a paired t-test of the readers' scores).
@@ -128,18 +131,20 @@ def compare(scores: ArrayLike, errors: Errors, design: str = "random") -> dict:
     """
     scores = _check_scores(scores)
     if design not in DESIGNS:
-        raise ValueError(f"`design` must be one of {[*DESIGNS]}. Received: {design!r}")
+        raise errors.InputError(
+            f"`design` must be one of {[*DESIGNS]}. Received: {design!r}"
+        )
     num_readers = scores.shape[-1]
     gaps = scores[..., 0, :] - scores[..., 1, :]
     difference = gaps.mean(axis=-1)
     # With two treatments, MS(TR) is half the variance of the readers' differences.
     ms_interaction = gaps.var(axis=-1, ddof=1) / 2
-    shared = np.maximum(errors.cov2 - errors.cov3, 0)
+    shared = np.maximum(covariances.cov2 - covariances.cov3, 0)
     if design == "random":
         error = ms_interaction + num_readers * shared
         df2 = _degrees(ms_interaction, shared, num_readers)
     elif design == "fixed readers":
-        error = errors.variance - errors.cov1 + (num_readers - 1) * shared
+        error = covariances.variance - covariances.cov1 + (num_readers - 1) * shared
         error = np.maximum(error, 0)
         df2 = np.full_like(error, np.inf)
     else:
@@ -160,7 +165,7 @@ def compare(scores: ArrayLike, errors: Errors, design: str = "random") -> dict:
     }
 
 
-def average(scores: ArrayLike, errors: Errors) -> dict:
+def average(scores: ArrayLike, covariances: ErrorCovariances) -> dict:
     """Return each treatment's mean over readers with its own 95 % interval.
 
     From that treatment's readings alone, as for a new reader and a new case: variance
@@ -173,7 +178,7 @@ def average(scores: ArrayLike, errors: Errors) -> dict:
     scores = _check_scores(scores)
     num_readers = scores.shape[-1]
     ms_readers = scores.var(axis=-1, ddof=1)
-    shared = np.maximum(errors.cov2_each, 0)
+    shared = np.maximum(covariances.cov2_each, 0)
     error = ms_readers + num_readers * shared
     df = _degrees(ms_readers, shared, num_readers)
     se = np.sqrt(error / num_readers)
@@ -194,17 +199,17 @@ def analyse(scores: ArrayLike, covariance: ArrayLike) -> dict:
         `"each_se"`, their standard errors over cases; `"means"`, of `average`;
         `"error_variance"`, `"cov1"`, `"cov2"`, `"cov3"`; `"designs"`, the other tests.
     """
-    errors = split_errors(covariance)
+    covariances = split_errors(covariance)
     deviations = np.sqrt(np.diagonal(covariance)).reshape(np.shape(scores))
     others = ("fixed readers", "fixed cases")
     found = {
-        **compare(scores, errors),
+        **compare(scores, covariances),
         "each": np.asarray(scores),
         "each_se": deviations,
-        "means": average(scores, errors),
-        "error_variance": errors.variance,
-        **{name: getattr(errors, name) for name in ("cov1", "cov2", "cov3")},
-        "designs": {design: compare(scores, errors, design) for design in others},
+        "means": average(scores, covariances),
+        "error_variance": covariances.variance,
+        **{name: getattr(covariances, name) for name in ("cov1", "cov2", "cov3")},
+        "designs": {design: compare(scores, covariances, design) for design in others},
     }
     return _to_plain(found)
 
@@ -218,7 +223,7 @@ def _to_plain(value):
 def _check_scores(scores: ArrayLike) -> np.ndarray:
     scores = np.asarray(scores, dtype=float)
     if scores.ndim < 2 or scores.shape[-2] != 2 or scores.shape[-1] < 2:
-        raise ValueError(
+        raise errors.InputError(
             "`scores` must be of two treatments and two readers or more, "
             f"`(..., 2, R)`. Received: shape {scores.shape}"
         )

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 import rds_tf
 from rds_readers import design, sign_in
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.classification import classifier, ensemble
 from rds_tf.data import folds, prepare
 from rds_tf.diagnosis import diagnose
@@ -93,10 +93,14 @@ def _refuse_old(out: Path, beside: list[Path]) -> None:
     if ".lock" in found <= BEGUN:
         return
     if out.exists() and (not out.is_dir() or found):
-        raise ValueError(f"{out}: is there already and not empty; name a new folder.")
+        raise errors.InputError(
+            f"{out}: is there already and not empty; name a new folder."
+        )
     for path in beside:
         if path.exists():
-            raise ValueError(f"{path}: belongs to another pack; move it away first.")
+            raise errors.InputError(
+                f"{path}: belongs to another pack; move it away first."
+            )
 
 
 def find_judges(table, models: str | Path) -> list[diagnose.Models | None]:

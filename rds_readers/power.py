@@ -11,6 +11,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from rds_readers import mrmc, roe_metz
+from rds_tf import errors
 
 ALPHA = 0.05
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(48)
@@ -23,7 +24,7 @@ class Parameters(NamedTuple):
     Attributes:
         reader, treatment_reader: of the readers' true AUROCs, common to both
             treatments, and what a treatment changes.
-        error, cov1, cov2, cov3: of the errors over cases, as `mrmc.Errors`.
+        error, cov1, cov2, cov3: of the errors over cases, as `mrmc.ErrorCovariances`.
     """
 
     reader: float
@@ -54,7 +55,7 @@ def convert(
     reader, treatment_reader, case, treatment_case, reader_case, _ = variances
     both, total = reader + treatment_reader, variances.total
     rest = total / 2 - both
-    errors = {  # variance shared by the readers' effects, and by those of one case
+    covariances = {  # variance shared by the readers' effects, and by those of one case
         "error": _error(points, True, both / total, rest / total, num_cases),
         "cov1": _error(
             points, False, reader / total, (case + reader_case) / total, num_cases
@@ -64,7 +65,7 @@ def convert(
     }
     common = quadrant_gain(*points, 0, 2 * reader / total)
     each = np.mean([quadrant_gain(one, one, 0, 2 * both / total) for one in points])
-    return Parameters(common, float(each - common), **errors)
+    return Parameters(common, float(each - common), **covariances)
 
 
 def quadrant_gain(first: float, second: float, low: float, high: float) -> float:
@@ -118,7 +119,7 @@ def spread_readers(
         ValueError: no readers spread so much about this AUROC.
     """
     if min(common, changed) < 0:
-        raise ValueError(
+        raise errors.InputError(
             "Standard deviations of readers must be 0 or more. Received: "
             f"{common:g} and {changed:g}."
         )
@@ -129,7 +130,7 @@ def spread_readers(
             return quadrant_gain(point, point, 0, share) - variance
 
         if miss(0.9) < 0:
-            raise ValueError(
+            raise errors.InputError(
                 f"Readers cannot spread by {common:g} and {changed:g} about an AUROC "
                 f"of {auroc:g}."
             )
@@ -183,22 +184,22 @@ def fit_pilot(
     return roe_metz.set_correlations(start, same_reader, same_treatment, neither)
 
 
-def estimate(scores: np.ndarray, errors: mrmc.Errors) -> Parameters:
+def estimate(scores: np.ndarray, covariances: mrmc.ErrorCovariances) -> Parameters:
     """Estimate the parameters from one study (Hillis, Obuchowski and Berbaum, 2011).
 
     Args:
         scores: AUROCs `(2, R)` of `mrmc.score_auroc`.
-        errors: of `mrmc.split_errors`.
+        covariances: of `mrmc.split_errors`.
 
     Returns:
         The parameters; those of the readers may be negative.
     """
-    mean_square = float(mrmc.compare(scores, errors)["ms_treatment_reader"])
-    shared = max(errors.cov2 - errors.cov3, 0)
-    changed = mean_square - errors.variance + errors.cov1 + shared
+    mean_square = float(mrmc.compare(scores, covariances)["ms_treatment_reader"])
+    shared = max(covariances.cov2 - covariances.cov3, 0)
+    changed = mean_square - covariances.variance + covariances.cov1 + shared
     # Over readers, both treatments' scores covary by what is common to them.
-    common = np.cov(scores)[0, 1] - errors.cov1 + errors.cov3
-    return Parameters(*map(float, (common, changed, *errors[:4])))
+    common = np.cov(scores)[0, 1] - covariances.cov1 + covariances.cov3
+    return Parameters(*map(float, (common, changed, *covariances[:4])))
 
 
 def power(parameters: Parameters, num_readers: int, effect: float) -> float:
@@ -213,7 +214,9 @@ def power(parameters: Parameters, num_readers: int, effect: float) -> float:
         effect: true difference of the two AUROCs.
     """
     if num_readers < 2:
-        raise ValueError(f"There must be two readers or more. Received: {num_readers}.")
+        raise errors.InputError(
+            f"There must be two readers or more. Received: {num_readers}."
+        )
     shared = max(parameters.cov2 - parameters.cov3, 0)
     interaction = parameters.treatment_reader + parameters.error - parameters.cov1
     interaction -= shared

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from rds_tf import errors
 from rds_tf.data import cohort
 
 REQUIRED = ["reader", "treatment", "case", "truth", "rating"]
@@ -58,7 +59,9 @@ def load_readings(path: str | Path) -> pd.DataFrame:
     lines, cells = [line for line, _ in rows], [row for _, row in rows]
     for line, row in rows:
         if None in row:
-            raise ValueError(f"{path.name}, row {line}: more cells than the header.")
+            raise errors.InputError(
+                f"{path.name}, row {line}: more cells than the header."
+            )
     return check_readings(pd.DataFrame(cells, index=lines), path.name)
 
 
@@ -83,9 +86,9 @@ def check_readings(table: pd.DataFrame, source: str = "readings") -> pd.DataFram
     """
     missing = [name for name in REQUIRED if name not in table]
     if missing:
-        raise ValueError(f"{source} has no column {', '.join(missing)}.")
+        raise errors.InputError(f"{source} has no column {', '.join(missing)}.")
     if table.empty:
-        raise ValueError(f"{source} holds no reading.")
+        raise errors.InputError(f"{source} holds no reading.")
     table = table[[name for name in REQUIRED + OPTIONAL if name in table]].copy()
     for name in KEYS:
         table[name] = _read_names(table[name], source)
@@ -127,25 +130,25 @@ def _check_design(table: pd.DataFrame, source: str) -> None:
     """Refuse what is not two treatments, each read by every reader on every case."""
     twice = table[table.duplicated(KEYS)]
     if len(twice):
-        raise ValueError(
+        raise errors.InputError(
             f"{source}, row {twice.index[0]}: {_name(twice.iloc[0])} was read before; "
             "keep one reading."
         )
     changed = table.groupby("case")["truth"].transform("nunique") > 1
     if changed.any():
         case = table.loc[changed, "case"].iloc[0]
-        raise ValueError(f"{source}: the truth of case {case} is both 0 and 1.")
+        raise errors.InputError(f"{source}: the truth of case {case} is both 0 and 1.")
     treatments, readers, cases = (
         sorted(set(table[name]), key=_natural)
         for name in ("treatment", "reader", "case")
     )
     if len(treatments) != 2:
-        raise ValueError(
+        raise errors.InputError(
             f"{source}: the test compares two treatments, so the table must hold "
             f"exactly two. Received {len(treatments)}: {', '.join(treatments)}."
         )
     if len(readers) < 2:
-        raise ValueError(
+        raise errors.InputError(
             f"{source}: the only reader is {readers[0]}, but what holds for readers in "
             "general takes two or more; of one reader `comparison.delong` compares "
             "the two treatments."
@@ -153,7 +156,7 @@ def _check_design(table: pd.DataFrame, source: str) -> None:
     counts = table.drop_duplicates("case")["truth"].value_counts()
     counts = counts.reindex([1, 0], fill_value=0)
     if counts.min() < 2:
-        raise ValueError(
+        raise errors.InputError(
             f"{source}: there must be two cases with truth 1 and two with truth 0 or "
             f"more. Received {counts[1]} and {counts[0]}."
         )
@@ -161,7 +164,7 @@ def _check_design(table: pd.DataFrame, source: str) -> None:
     absent = whole[~whole.isin(pd.MultiIndex.from_frame(table[KEYS]))]
     if len(absent):
         first = dict(zip(KEYS, absent[0], strict=True))
-        raise ValueError(
+        raise errors.InputError(
             f"{source}: every reader must read every case with both treatments, but "
             f"{len(absent)} of {len(whole)} readings are missing, the first of them "
             f"{_name(first)}."
@@ -176,7 +179,7 @@ def _read_names(column: pd.Series, source: str) -> pd.Series:
     blank = _is_blank(column)
     if blank.any():
         row = column.index[blank][0]
-        raise ValueError(f"{source}, row {row}: the {column.name} is empty.")
+        raise errors.InputError(f"{source}, row {row}: the {column.name} is empty.")
     return column.astype(str).str.strip()
 
 
@@ -204,7 +207,7 @@ def _refuse(column: pd.Series, is_wrong: pd.Series, source: str, wanted: str) ->
     if is_wrong.any():
         row = column.index[is_wrong][0]
         cell = "" if _is_blank(column[is_wrong]).iloc[0] else column[is_wrong].iloc[0]
-        raise ValueError(
+        raise errors.InputError(
             f'{source}, row {row}: the {column.name} is "{cell}", expected {wanted}.'
         )
 

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from rds_readers import mrmc
+from rds_tf import errors
 
 BLOCK = 2**22  # ratings held at once
 
@@ -67,7 +68,7 @@ def set_correlations(
     rest = 1 - same_reader - same_treatment + neither
     parts = neither, same_treatment - neither, same_reader - neither, rest
     if min(parts) < -1e-12:
-        raise ValueError(
+        raise errors.InputError(
             "The correlations must satisfy 0 <= neither <= same reader and same "
             "treatment, and same reader + same treatment - neither <= 1. Received: "
             f"{same_reader:g}, {same_treatment:g} and {neither:g}."
@@ -84,7 +85,9 @@ def separate(variances: Variances, aurocs: tuple[float, float]) -> np.ndarray:
 def check_aurocs(aurocs: tuple[float, float]) -> None:
     """Raise ValueError unless all AUROCs lie between 0 and 1, themselves excluded."""
     if not all(0 < auroc < 1 for auroc in aurocs):
-        raise ValueError(f"AUROCs must lie between 0 and 1. Received: {[*aurocs]}.")
+        raise errors.InputError(
+            f"AUROCs must lie between 0 and 1. Received: {[*aurocs]}."
+        )
 
 
 def simulate(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rds_readers import mrmc, power, readings, roe_metz
-from rds_tf import config
+from rds_tf import config, errors
 
 AUROC = 0.8  # of readers alone, where neither option nor pilot says
 READERS = (3, 4, 5, 6, 8, 10, 12)  # of the printed table
@@ -47,14 +47,16 @@ def describe_plan(options) -> str:
 
 def _check_options(options) -> None:
     if not options.effect:
-        raise ValueError("`--effect` must not be 0: that is what the study looks for.")
+        raise errors.InputError(
+            "`--effect` must not be 0: that is what the study looks for."
+        )
     if not power.ALPHA < options.power < 1:
-        raise ValueError(
+        raise errors.InputError(
             f"`--power` must lie between {power.ALPHA} and 1. "
             f"Received: {options.power:g}."
         )
     if options.readers < 2 or options.cases < 4:
-        raise ValueError(
+        raise errors.InputError(
             "`--readers` must be 2 or more and `--cases` 4 or more. Received: "
             f"{options.readers} and {options.cases}."
         )
@@ -131,11 +133,13 @@ def _check_design(options, variances, aurocs, find_power) -> str:
         roe_metz.simulate_rejections(variances, pair, *sizes, options.seed)
         for pair in (aurocs, same)
     )
-    errors = [np.sqrt(p * (1 - p) / options.simulations) for p in (reached, false)]
+    standard_errors = [
+        np.sqrt(p * (1 - p) / options.simulations) for p in (reached, false)
+    ]
     return (
         f"{text}\nBy {options.simulations} simulated studies: power {reached:.1%} "
-        f"(SE {errors[0]:.1%}); without any difference {false:.1%} "
-        f"(SE {errors[1]:.1%}) are significant, {power.ALPHA:.0%} should be."
+        f"(SE {standard_errors[0]:.1%}); without any difference {false:.1%} "
+        f"(SE {standard_errors[1]:.1%}) are significant, {power.ALPHA:.0%} should be."
     )
 
 

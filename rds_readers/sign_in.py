@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rds_tf import errors
 from rds_tf.storage import disk
 
 FILE = "access.json"
@@ -63,9 +64,9 @@ def load_access(pack: str | Path) -> dict:
         access = disk.read_json(path)
         complete = {"salt", "hashes", *COST} <= access.keys()
     except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}.") from error
+        raise errors.InputError(f"{path}: cannot be read: {error}.") from error
     if not complete:
-        raise ValueError(f"{path}: lacks its salt, its hashes or their cost.")
+        raise errors.InputError(f"{path}: lacks its salt, its hashes or their cost.")
     return access
 
 

@@ -228,7 +228,7 @@ def _add_profile(verb) -> None:
 
 
 def _add_engine(verb) -> None:
-    text = "processes of this machine, or the machines of a Ray cluster"
+    text = "processes of this machine, or the executor of a Ray cluster"
     verb.add_argument("--engine", choices=("local", "ray"), default="local", help=text)
     text = "HOST:PORT of the Ray cluster, default one of this machine"
     verb.add_argument("--address", help=text)

@@ -2,7 +2,7 @@
 
 import sys
 
-from rds_tf import config
+from rds_tf import config, errors
 
 
 def phantom(options) -> None:
@@ -21,8 +21,8 @@ def prepare(options) -> int:
     from rds_tf.data import prepare
     from rds_tf.parallel import ray_cluster
 
-    machines = ray_cluster.choose_executor(options.engine, options.address)
-    run = options.cohort, options.out, options.root, options.workers, machines
+    executor = ray_cluster.choose_executor(options.engine, options.address)
+    run = options.cohort, options.out, options.root, options.workers, executor
     done = prepare.prepare(*run)
     images = f"{done.num_images} images ({done.num_reused} of them done before)"
     print(f"{images}, {done.num_masks} masks, {done.num_rejected} rows rejected.\n")
@@ -46,7 +46,7 @@ def train(options) -> None:
     from rds_tf.lungs import segmenter_training
     from rds_tf.parallel import ray_cluster
 
-    machines = ray_cluster.choose_executor(options.engine, options.address)
+    executor = ray_cluster.choose_executor(options.engine, options.address)
     profile = config.load_profile(options.profile, options.steps, options.size)
     if options.what == "segmenter":
         train, rest = segmenter_training.train_fold, (options.start, options.heart)
@@ -56,7 +56,7 @@ def train(options) -> None:
         train = classifier_training.train_fold
     chosen = range(config.NUM_FOLDS) if options.fold == "all" else [int(options.fold)]
     work = training.Fold(train, options.prepared, options.out, (profile, *rest))
-    for fold, name in training.train_folds(work, chosen, machines):
+    for fold, name in training.train_folds(work, chosen, executor):
         print(f"fold {fold} held out: {options.out / name}")
 
 
@@ -71,7 +71,7 @@ def segment(options) -> None:
 
 def evaluate(options) -> None:
     """Print a ladder or a comparison of arms, and write it as JSON."""
-    from rds_tf.reporting import score_tables
+    from rds_pages.reports import score_tables
     from rds_tf.storage import disk
 
     if options.what == "segmentation":
@@ -98,18 +98,18 @@ def _read_angles(text: str) -> list[float]:
     try:
         return [float(angle) for angle in text.split(",")]
     except ValueError:
-        raise ValueError(
+        raise errors.InputError(
             f"`--angles` must be numbers such as 0,45,90. Received: {text!r}"
         ) from None
 
 
 def compare(options) -> None:
     """Train every arm on every fold and print, write and draw their comparison."""
+    from rds_pages.reports import comparison_page
     from rds_tf.classification import classifier_training, cross_validation
     from rds_tf.parallel import ray_cluster
-    from rds_tf.reporting import comparison_page
 
-    machines = ray_cluster.choose_executor(options.engine, options.address)
+    executor = ray_cluster.choose_executor(options.engine, options.address)
 
     arms = [
         classifier_training.Arm(backbone, name, options.start, seed)
@@ -120,17 +120,17 @@ def compare(options) -> None:
     config.check_finding(options.finding)
     profile = config.load_profile(options.profile, options.steps)
     jobs = cross_validation.list_jobs(options.prepared, options.out, arms, profile)
-    cross_validation.run(jobs, options.segmenter, machines)
+    cross_validation.run(jobs, options.segmenter, executor)
     print(comparison_page.write(jobs, options.tubes, options.finding))
     print(config.NOT_FOR_CLINICAL_USE)
 
 
 def audit(options) -> None:
     """Audit classifiers for one nuisance, write the page and print the verdict."""
+    from rds_pages.reports import audit_page
     from rds_tf.audit import audit, nuisances
     from rds_tf.classification import classifier
     from rds_tf.data import prepare
-    from rds_tf.reporting import audit_page
     from rds_tf.storage import disk
 
     table = prepare.load_manifest(options.prepared)
@@ -189,7 +189,9 @@ def study_plan(options) -> None:
     from rds_readers import design, sample_size
 
     if options.prepared and not options.pack:
-        raise ValueError("`study plan PREPARED PACK`: say where to write the pack.")
+        raise errors.InputError(
+            "`study plan PREPARED PACK`: say where to write the pack."
+        )
     counts = options.readers, options.cases, options.washout_days, options.seed
     sizes_of = (options.order, *counts, options.finding)
     plan = design.Design(*sizes_of) if options.pack else None
@@ -202,10 +204,10 @@ def study_plan(options) -> None:
 
 def study_analyse(options) -> None:
     """Analyse readings; print the table, write page and figures."""
-    from rds_readers import report
+    from rds_pages.reports import reader_page
 
     run = options.readings, options.key, options.out, options.json
-    print(report.analyse(*run))
+    print(reader_page.analyse(*run))
 
 
 def serve_study(options) -> None:
@@ -231,7 +233,7 @@ def report(options) -> None:
 
 def demo(options) -> None:
     """Run the main job."""
-    from rds_tf import demo
+    from rds_pages import demo
 
     demo.run(options.profile, options.cohort, options.root)
 

@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rds_tf import errors
+
 NOT_FOR_CLINICAL_USE = "Research and teaching only. Not for clinical use."
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAVED_MODELS = REPOSITORY / "saved_models"
@@ -74,9 +76,13 @@ def check_finding(word: str) -> str:
         ValueError: if it is not one line of 1 to 40 characters.
     """
     if not isinstance(word, str) or not word.strip().isprintable():
-        raise ValueError(f"A finding must be a word on one line. Received: {word!r}")
+        raise errors.InputError(
+            f"A finding must be a word on one line. Received: {word!r}"
+        )
     if not 1 <= len(word.strip()) <= 40:
-        raise ValueError(f"A finding must have 1 to 40 letters. Received: {word!r:.60}")
+        raise errors.InputError(
+            f"A finding must have 1 to 40 letters. Received: {word!r:.60}"
+        )
     return word.strip()
 
 
@@ -95,7 +101,7 @@ def load_profile(
             `NUM_EPOCHS`.
     """
     if name not in PROFILES:
-        raise ValueError(
+        raise errors.InputError(
             f"`name` must be one of {sorted(PROFILES)}. Received: {name!r}"
         )
     profile = PROFILES[name]
@@ -105,7 +111,7 @@ def load_profile(
     if num_steps is None:
         return profile
     if num_steps < 1 or num_steps % NUM_EPOCHS:
-        raise ValueError(
+        raise errors.InputError(
             f"`num_steps` must be a multiple of {NUM_EPOCHS}. Received: {num_steps}"
         )
     return replace(profile, segmenter_steps=num_steps, classifier_steps=num_steps)

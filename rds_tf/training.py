@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.parallel import local
 from rds_tf.storage import disk
 
@@ -47,13 +47,13 @@ def train_fold(fold: Fold) -> str:
     return fold.train(fold.prepared, fold.out, fold.fold, *fold.rest).name
 
 
-def train_folds(work: Fold, folds, machines=local) -> Iterator[tuple[int, str]]:
+def train_folds(work: Fold, folds, executor=local) -> Iterator[tuple[int, str]]:
     """Train folds one after the other here, or at the same time on a cluster.
 
     Args:
         work: one of them.
         folds: ints, held out one at a time.
-        machines: `engine`, or what `ray_cluster.choose_executor` returns.
+        executor: `engine`, or what `ray_cluster.choose_executor` returns.
 
     Yields:
         `(fold, name)`: what is held out, and the name of its model's folder.
@@ -62,15 +62,15 @@ def train_folds(work: Fold, folds, machines=local) -> Iterator[tuple[int, str]]:
         RuntimeError: trainings of a cluster failed; the others' models are home.
     """
     work = [replace(work, fold=fold) for fold in folds]
-    if machines is local:
+    if executor is local:
         yield from ((one.fold, train_fold(one)) for one in work)
         return
-    cores = machines.count_cores()
-    outcomes = machines.map_apart(train_fold, work, cores, "trainings")
+    cores = executor.count_cores()
+    outcomes = executor.map_isolated(train_fold, work, cores, "trainings")
     failed = [f"fold {one.item.fold}: {one.error}" for one in outcomes if one.error]
     yield from ((one.item.fold, one.value) for one in outcomes if not one.error)
     if failed:
-        raise RuntimeError(" ".join(failed))
+        raise errors.RunError(" ".join(failed))
 
 
 def spread(devices: list[str] | None = None):

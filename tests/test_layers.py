@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "rds_phantoms": "canvas skeleton anatomy devices outline tissue exposure workers "
     "phantom dataset",
-    "rds_tf": "config",
+    "rds_tf": "errors config",
     "rds_tf.storage": "disk model_checks model_store",
     "rds_tf.stats": "metrics paired_tests thresholds calibration",
     "rds_tf.plotting": "overlay plots",
@@ -27,13 +27,13 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "cached_masks cross_validation ensemble compare",
     "rds_tf.audit": "tubes nuisances audit",
     "rds_tf.diagnosis": "input_checks diagnose batch dicom_export",
-    "rds_tf.reporting": "score_tables page_template comparison_page audit_page",
-    "rds_tf (demo)": "demo",
     "rds_readers": "readings mrmc decisions roe_metz power sample_size sign_in design "
-    "pack answers reader_plots reader_tables report",
+    "pack answers",
+    "rds_pages.reports": "score_tables page_template comparison_page audit_page "
+    "reader_plots reader_tables reader_page",
     "rds_pages.paper_kit": "artifacts wording findings kit",
     "rds_pages": "site reading_words reading_room uploads exhibit exhibit_words "
-    "exhibit_view exhibit_page exhibition",
+    "exhibit_view exhibit_page exhibition demo",
     "rds_tf (commands)": "commands __main__",
 }
 PACKAGES = ("rds_phantoms", "rds_tf", "rds_readers", "rds_pages")

@@ -60,6 +60,7 @@ COHORT = "phantom"
 # %% tags=["nbval-check-output"]
 import numpy as np
 
+from rds_pages.reports import score_tables
 from rds_phantoms import phantom
 from rds_tf import config
 from rds_tf.data import prepare
@@ -72,7 +73,6 @@ from rds_tf.lungs import (
     test_time,
 )
 from rds_tf.plotting import plots
-from rds_tf.reporting import score_tables
 from rds_tf.stats import metrics
 from rds_tf.storage import disk, model_store
 

@@ -44,12 +44,12 @@ COHORT = "phantom"
 import numpy as np
 from scipy import stats
 
+from rds_pages.reports import score_tables
 from rds_tf import config, training
 from rds_tf.classification import classifier, classifier_training, efficientnet
 from rds_tf.data import pipeline, prepare
 from rds_tf.lungs import cropping, postprocess
 from rds_tf.plotting import plots
-from rds_tf.reporting import score_tables
 from rds_tf.stats import metrics
 from rds_tf.storage import disk, model_store
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from rds_pages.reports import score_tables
+from rds_tf import errors
 from rds_tf.data import cohort, prepare
-from rds_tf.reporting import score_tables
 
 SINGLE = ("comparison", "segmentation", "diagnosis", "readers", "ensemble")
 TABLES = ("manifest", "fold_audit", "rejected")
@@ -87,7 +88,7 @@ def load_run(folder: str | Path) -> Run:
     for path in _list(folder, "manifest.json"):
         manifest = _read_json(path)
         if not {"kind", "architecture", "weights", "training"} <= manifest.keys():
-            raise ValueError(f"{path}: is not a model's manifest.")
+            raise errors.InputError(f"{path}: is not a model's manifest.")
         run.models[path] = manifest
     if not run.paths and not run.models:
         raise FileNotFoundError(f"{folder}: holds no results of rds_tf.")
@@ -110,9 +111,11 @@ def _read_json(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read as JSON: {error}.") from error
+        raise errors.InputError(f"{path}: cannot be read as JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: holds no results, but {type(content).__name__}.")
+        raise errors.InputError(
+            f"{path}: holds no results, but {type(content).__name__}."
+        )
     return content
 
 
@@ -122,9 +125,9 @@ def _read_table(name: str, path: Path) -> pd.DataFrame:
             return prepare.load_manifest(path.parent)
         table = pd.read_csv(path)
     except (*WRONG, cohort.CohortError) as error:
-        raise ValueError(f"{path}: is no table of `prepare`: {error}") from error
+        raise errors.InputError(f"{path}: is no table of `prepare`: {error}") from error
     if name == "fold_audit" and not FOLD_COLUMNS <= set(table.columns):
-        raise ValueError(f"{path}: lacks one of {sorted(FOLD_COLUMNS)}.")
+        raise errors.InputError(f"{path}: lacks one of {sorted(FOLD_COLUMNS)}.")
     return table
 
 
@@ -138,7 +141,7 @@ def _check_scores(run: Run) -> None:
         try:
             score_tables.make_table(task, scores)
         except WRONG as error:
-            raise ValueError(
+            raise errors.InputError(
                 f"{run.paths[name]}: is not a file of scores: "
                 f"{type(error).__name__} {error}."
             ) from error

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rds_pages.paper_kit import artifacts
-from rds_tf.reporting import page_template, score_tables
+from rds_pages.reports import page_template, score_tables
+from rds_tf import errors
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _add(facts: dict, found: Iterator[tuple[str, str, str]], paths: tuple) -> No
         for name, en, ko in found:
             facts.setdefault(name, Fact(page_template.Said(en, ko), paths))
     except artifacts.WRONG as error:
-        raise ValueError(
+        raise errors.InputError(
             f"{paths[0]}: is not what its command writes: "
             f"{type(error).__name__} {error}."
         ) from error

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rds_pages.paper_kit import artifacts, findings, wording
+from rds_pages.reports import page_template, score_tables
 from rds_tf import config
 from rds_tf.plotting import plots
-from rds_tf.reporting import page_template, score_tables
 from rds_tf.storage import disk
 
 CHECKLISTS = ("claim", "stard_ai", "tripod_ai")

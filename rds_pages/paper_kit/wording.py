@@ -1,7 +1,7 @@
 """The words of the paper kit that stand in its pages whatever the run holds."""
 
+from rds_pages.reports import page_template
 from rds_tf import config
-from rds_tf.reporting import page_template
 
 Said = page_template.Said
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.audit import nuisances, tubes
 from rds_tf.classification import classifier
 from rds_tf.data import annotation, folds
@@ -95,7 +95,7 @@ def judge(probes: pd.DataFrame, threshold: float = 0.0, seed: int = 0) -> dict:
     """
     labels, patients = probes["label"].to_numpy(), probes["patient_id"].to_numpy()
     if len(set(patients)) < 2:
-        raise ValueError("An audit needs films of two patients at least.")
+        raise errors.InputError("An audit needs films of two patients at least.")
     change = (probes["present"] - probes["absent"]).to_numpy()
     scale = float(probes["as_taken"].std()) or 1.0
     effect = metrics.bootstrap_interval(change / scale, patients, seed=seed)
@@ -177,7 +177,7 @@ def load_cases(
             tube = annotation.read_region(regions, row.case_id, image.shape)
         cases.append(nuisances.Case(image, mask, tube, int(row.rds), row.patient_id))
     if regions is not None and not any(case.tube.any() for case in cases):
-        raise ValueError(
+        raise errors.InputError(
             f"{regions}: no drawing there belongs to a case of the cohort."
         )
     return cases
@@ -202,7 +202,7 @@ def audit_arms(prepared, models, nuisance_name: str, cases, table) -> dict:
     """
     known = nuisances.list_nuisances(cases)
     if nuisance_name not in known:
-        raise ValueError(
+        raise errors.InputError(
             f"The nuisance must be one of {', '.join(known)}. "
             f"Received: {nuisance_name!r}"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rds_tf import errors
 from rds_tf.classification import classifier
 from rds_tf.data import prepare
 from rds_tf.dicom import radiograph
@@ -54,7 +55,7 @@ class Search:
         if not kept.is_file():
             return False
         if disk.read_json(kept) != self.describe():
-            raise ValueError(
+            raise errors.InputError(
                 f"{kept.parent}: holds lungs of other films or by other segmenters; "
                 "name another folder for this comparison."
             )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from rds_phantoms import dataset
-from rds_tf import config, training
+from rds_tf import config, errors, training
 from rds_tf.classification import classifier, efficientnet
 from rds_tf.data import pipeline, prepare, preprocessing
 from rds_tf.storage import model_store
@@ -69,7 +69,9 @@ def train_fold(
     table = prepare.load_manifest(prepared)
     table = table[table["fold"] != fold]
     if table["rds"].nunique() < 2:
-        raise ValueError(f"{prepared}: outside fold {fold} there is one class only.")
+        raise errors.InputError(
+            f"{prepared}: outside fold {fold} there is one class only."
+        )
     masks = None
     if arm.input_name != "whole":
         masks = classifier.predict_masks(prepared, table, segmenters)
@@ -132,7 +134,7 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
             by name and is not to be had.
     """
     if start not in STARTS:
-        raise ValueError(f"`start` must be one of {STARTS}. Received: {start!r}")
+        raise errors.InputError(f"`start` must be one of {STARTS}. Received: {start!r}")
     begun, warnings = "scratch", []
     if start in ("auto", "imagenet"):
         begun, warning = efficientnet.load_start(model, architecture["backbone"])
@@ -141,7 +143,7 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
         begun, warning = _load_shipped(model, architecture)
         warnings.append(warning)
     if start not in ("auto", begun):
-        raise ValueError(f"The {start} start is not to be had: {warnings[-1]}")
+        raise errors.InputError(f"The {start} start is not to be had: {warnings[-1]}")
     for warning in filter(None, warnings):
         print(warning.rstrip(".") + ".")
     return begun

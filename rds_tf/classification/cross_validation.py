@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.classification import cached_masks, classifier, classifier_training
 from rds_tf.data import prepare
 from rds_tf.parallel import local
@@ -86,7 +86,7 @@ def list_jobs(prepared, out, arms: list[classifier_training.Arm], profile) -> li
 
 
 def run(
-    jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS, machines=local
+    jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS, executor=local
 ) -> None:
     """Train what is not trained yet, each job in a fresh process.
 
@@ -94,7 +94,7 @@ def run(
         jobs: of one comparison.
         segmenters: where the segmenters lie that find the lungs, each case's by one
             that did not see it.
-        machines: `engine`, or what `ray_cluster.choose_executor` returns.
+        executor: `engine`, or what `ray_cluster.choose_executor` returns.
 
     Raises:
         RuntimeError: if a job failed; the others are done, and a rerun does the rest.
@@ -107,30 +107,30 @@ def run(
         looks = any(job.arm.input_name != "whole" for job in jobs)
         if looks and not search.is_done():
             _check(
-                machines.map_apart(
+                executor.map_isolated(
                     cached_masks.find_masks, [search], description="lungs"
                 )
             )
         if not waiting:
             return
-        workers = count_workers(machines, waiting[0].num_threads)
+        workers = count_workers(executor, waiting[0].num_threads)
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
-        _check(machines.map_apart(train_and_predict, waiting, workers, "trainings"))
+        _check(executor.map_isolated(train_and_predict, waiting, workers, "trainings"))
 
 
-def count_workers(machines, num_threads: int) -> int:
+def count_workers(executor, num_threads: int) -> int:
     """Return how many trainings go at once: one a core, on one machine's GPU one."""
     import tensorflow as tf
 
-    if machines is local and tf.config.list_physical_devices("GPU"):
+    if executor is local and tf.config.list_physical_devices("GPU"):
         return 1
-    return max(1, machines.count_cores() // num_threads)
+    return max(1, executor.count_cores() // num_threads)
 
 
 def _check(outcomes: list[local.Outcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.error]
     if failed:
-        raise RuntimeError(
+        raise errors.RunError(
             f"{len(failed)} of {len(outcomes)} trainings failed, run the same command "
             f"again for the rest. The first: {failed[0].error}"
         )
@@ -146,7 +146,7 @@ def is_done(job: Job) -> bool:
     if not (kept.is_file() and (job.folder / PREDICTIONS).is_file()):
         return False
     if disk.read_json(kept) != job.describe():
-        raise ValueError(
+        raise errors.InputError(
             f"{job.folder}: holds a training on other films or with other settings; "
             "name another folder for this comparison."
         )

@@ -7,6 +7,8 @@ import socket
 import efficientnet.tfkeras as efn
 import keras
 
+from rds_tf import errors
+
 BACKBONES = ("B0", "B3", "B5")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -38,7 +40,7 @@ def build_classifier(backbone="B0", image_size=224, dropout=0.2, weights=None):
         WeightsUnavailable: if `weights="imagenet"` cannot be fetched.
     """
     if weights not in (None, "imagenet"):
-        raise ValueError(
+        raise errors.InputError(
             f'Expected `weights` to be None or "imagenet". Received: {weights!r}'
         )
     inputs = keras.Input((image_size, image_size, 1), name="image")
@@ -139,7 +141,7 @@ def copy_features(source, model):
         differing = sorted(
             name for name in ours | theirs if ours.get(name) != theirs.get(name)
         )
-        raise ValueError(
+        raise errors.InputError(
             f"Expected `{source.name}` to have the weights of `{model.name}`. "
             f"Received: {len(differing)} layers that differ, first {differing[0]!r}"
         )
@@ -151,7 +153,7 @@ def copy_features(source, model):
 def _build_features(backbone, inputs):
     """Lay the backbone onto `inputs`, grey to normalised RGB before its stem."""
     if backbone not in BACKBONES:
-        raise ValueError(
+        raise errors.InputError(
             f"Expected `backbone` to be one of {', '.join(BACKBONES)}. "
             f"Received: {backbone!r}"
         )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.explanation import grad_cam
 from rds_tf.lungs import cropping, quality_control
 from rds_tf.stats import calibration, metrics, thresholds
@@ -215,7 +215,7 @@ def judge_on_others(cases, logits: np.ndarray) -> pd.DataFrame:
     """
     labels, folds = cases["rds"].to_numpy(), cases["fold"].to_numpy()
     if len(np.unique(folds)) < 2:
-        raise ValueError("`fold` must name two folds or more. Received: one")
+        raise errors.InputError("`fold` must name two folds or more. Received: one")
     found = pd.DataFrame(index=range(len(cases)))
     for fold in np.unique(folds):
         inside = folds == fold

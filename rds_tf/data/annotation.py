@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rds_tf import errors
 from rds_tf.dicom import radiograph
 from rds_tf.storage import disk
 
@@ -19,7 +20,7 @@ MAX_SIDE_PX = 65_535  # the largest picture that DICOM can describe
 MARGIN = 0.1  # an outline may leave the picture by this share of its longer side
 
 
-class AnnotationError(ValueError):
+class AnnotationError(errors.InputError):
     """An annotation that cannot be used, in one sentence that names the cause."""
 
 
@@ -212,5 +213,7 @@ def read_region(folder: str | Path, case_id: str, shape: tuple[int, int]) -> np.
         return np.zeros(shape, "uint8")
     region = (radiograph.read_radiograph(path) > 0.5).astype("uint8")
     if region.shape != shape:
-        raise ValueError(f"{path}: is {region.shape}, its film {shape} pixels large.")
+        raise errors.InputError(
+            f"{path}: is {region.shape}, its film {shape} pixels large."
+        )
     return region

@@ -1,6 +1,6 @@
 """The case table: the study's columns, checked row by row, and paths found on disk.
 
-The study's tables come from Windows machines: absolute paths under `C:\\dataset`, saved
+The study's tables come from Windows executor: absolute paths under `C:\\dataset`, saved
 by a Korean Excel. A row that cannot be used is rejected with its reason; the rest goes
 on.
 """
@@ -14,6 +14,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 import pandas as pd
 
+from rds_tf import errors
 from rds_tf.storage import disk
 
 STUDY_COLUMNS = ["filepath", "rds", "exist_json", "roi_area", "height", "width"]
@@ -24,7 +25,7 @@ MAX_BYTES = 2**26  # of a table
 FORMULAS = ("=", "+", "-", "@")  # a spreadsheet would compute what starts so
 
 
-class CohortError(ValueError):
+class CohortError(errors.InputError):
     """A table or row that cannot be used, in one sentence that names the cause."""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from rds_tf import errors
 from rds_tf.data import augment, preprocessing
 from rds_tf.dicom import radiograph
 from rds_tf.parallel import local
@@ -152,7 +153,9 @@ def classification_dataset(
         places = tf.data.Dataset.range(len(images)).batch(batch_size)
         return _run_ahead(_take(places, images, labels).map(finish))
     if len(np.unique(labels)) < 2:
-        raise ValueError("Training needs films of both classes, there is only one.")
+        raise errors.InputError(
+            "Training needs films of both classes, there is only one."
+        )
     classes = []
     for value in (0, 1):
         chosen = np.flatnonzero(labels[:, 0] == value)

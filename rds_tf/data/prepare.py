@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rds_phantoms import dataset
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.data import annotation, cohort, duplicates, folds, manifest
 from rds_tf.dicom import burned_in_text, radiograph
 from rds_tf.parallel import local
@@ -64,7 +64,7 @@ def prepare(
     out: str | Path,
     root: str | Path | None = None,
     num_workers: int | None = None,
-    machines=local,
+    executor=local,
 ) -> Summary:
     """Turn a cohort into PNG images, masks and fold tables.
 
@@ -77,7 +77,7 @@ def prepare(
         out: folder to write to, made if need be.
         root: folder of the radiographs, default the folder of the table.
         num_workers: processes, default one a core.
-        machines: `engine`, or what `ray_cluster.choose_executor` returns.
+        executor: `engine`, or what `ray_cluster.choose_executor` returns.
 
     Returns:
         Counts and the audit of the folds.
@@ -88,15 +88,17 @@ def prepare(
         OSError: `out` cannot be written, or another run is writing there.
     """
     if num_workers is not None and num_workers < 1:
-        raise ValueError(f"`num_workers` must be at least 1. Received: {num_workers}.")
+        raise errors.InputError(
+            f"`num_workers` must be at least 1. Received: {num_workers}."
+        )
     out = Path(out)
     cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
     with disk.claim(out):
         tasks = _take_tasks(cases, out)
-        errors, num_reused = _prepare_cases(tasks, num_workers, machines)
+        failed, num_reused = _prepare_cases(tasks, num_workers, executor)
         del tasks  # their paths are large
-        rejected = _write_rejected(out, rejected, cases, errors)
-        cases = cases[~cases["case_id"].isin(list(errors))]
+        rejected = _write_rejected(out, rejected, cases, failed)
+        cases = cases[~cases["case_id"].isin(list(failed))]
         if cases.empty:
             reason = next(iter(rejected["reason"]), "it has none.")
             raise cohort.CohortError(f"No row of {cohort_path} is usable: {reason}")
@@ -149,13 +151,13 @@ def _take_tasks(cases: pd.DataFrame, out: Path) -> list[Task]:
     return [Task(*names, out) for names in named]
 
 
-def _prepare_cases(tasks: list[Task], num_workers: int | None, machines):
+def _prepare_cases(tasks: list[Task], num_workers: int | None, executor):
     """Do what is not done: the errors by case, and how many were done before."""
     pending = [task for task in tasks if not _is_done(task)]
-    num_workers = num_workers or machines.count_cores()
-    outcomes = machines.map_items(prepare_case, pending, num_workers, "Preparing")
-    errors = {o.item.case_id: o.error for o in outcomes if o.error}
-    return errors, len(tasks) - len(pending)
+    num_workers = num_workers or executor.count_cores()
+    outcomes = executor.map_items(prepare_case, pending, num_workers, "Preparing")
+    failed = {o.item.case_id: o.error for o in outcomes if o.error}
+    return failed, len(tasks) - len(pending)
 
 
 def _write_mask(task: Task, shape: tuple[int, int], notes: list[str]) -> dict:
@@ -198,10 +200,10 @@ def _stamp(task: Task) -> list:
 
 
 def _write_rejected(
-    out: Path, rejected: pd.DataFrame, cases: pd.DataFrame, errors: dict[str, str]
+    out: Path, rejected: pd.DataFrame, cases: pd.DataFrame, failed: dict[str, str]
 ) -> pd.DataFrame:
     """Write the rows that the table or their files rule out, in the table's order."""
-    refused = cases.assign(file=cases["filepath"], reason=cases["case_id"].map(errors))
+    refused = cases.assign(file=cases["filepath"], reason=cases["case_id"].map(failed))
     refused = refused.loc[refused["reason"].notna(), rejected.columns]
     rejected = pd.concat([rejected, refused]).sort_values("row", ignore_index=True)
     shown = rejected.assign(file=rejected["file"].map(_defuse))

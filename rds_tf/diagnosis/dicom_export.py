@@ -17,7 +17,7 @@ from pydicom import uid
 from pydicom.sr.codedict import codes
 
 import rds_tf
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.diagnosis import diagnose
 from rds_tf.dicom import header, privacy, radiograph
 from rds_tf.storage import disk
@@ -220,7 +220,7 @@ OTHER_ATTRIBUTES = (
 )
 
 
-class ExportError(ValueError):
+class ExportError(errors.InputError):
     """A film that no DICOM can be written for, with the reason in one sentence."""
 
     def __init__(self, film: Path, cause: str):

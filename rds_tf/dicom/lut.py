@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pydicom
 
+from rds_tf import errors
 from rds_tf.dicom import privacy
 
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
@@ -34,7 +35,7 @@ def apply_luts(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     values = _as_stored(codes, dataset.BitsStored, dataset)
     grey = _apply_voi(_apply_modality(values, dataset), dataset)
     if not np.isfinite(grey).all():
-        raise ValueError("its rescale or window is no number")
+        raise errors.InputError("its rescale or window is no number")
     if (
         privacy.read_code(dataset, "PhotometricInterpretation") == "MONOCHROME1"
         or privacy.read_code(dataset, "PresentationLUTShape") == "INVERSE"
@@ -138,9 +139,11 @@ def _look_up(
     words = np.atleast_1d(data).astype("<u2")
     entries = (words if len(words) >= count else words.view(np.uint8))[:count]
     if len(entries) < count:
-        raise ValueError(f"its {sequence} has {len(entries)} entries, not {count}")
+        raise errors.InputError(
+            f"its {sequence} has {len(entries)} entries, not {count}"
+        )
     if not 1 <= bits <= 16 or int(entries.max()) >= 2**bits:
-        raise ValueError(f"its {sequence} has entries of more than {bits} bits")
+        raise errors.InputError(f"its {sequence} has entries of more than {bits} bits")
     return entries[np.clip(values - first, 0, count - 1).astype(int)], bits
 
 

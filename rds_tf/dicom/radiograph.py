@@ -12,6 +12,7 @@ import PIL.Image
 import pydicom
 from pydicom import filereader, pixels, uid
 
+from rds_tf import errors
 from rds_tf.dicom import codestream, header, lut, privacy
 from rds_tf.parallel import isolated
 from rds_tf.storage import disk
@@ -31,7 +32,7 @@ logging.getLogger("pydicom").propagate = False  # it logs the values it warns of
 COLOUR_TOLERANCE = 3  # grey levels of 255 by which lossy coding parts R, G and B
 
 
-class RadiographError(ValueError):
+class RadiographError(errors.InputError):
     """A refused file, in one sentence that names the file and the cause."""
 
 
@@ -272,6 +273,6 @@ def _decode_jpeg_12_bit(path: Path, num_rows: int, num_columns: int) -> np.ndarr
     reader.SetFileName(str(path))
     pixels_as_text = reader.Read() and reader.GetImage().GetBuffer()
     if not pixels_as_text:
-        raise ValueError("GDCM cannot decode its 12-bit JPEG")
+        raise errors.InputError("GDCM cannot decode its 12-bit JPEG")
     frame = pixels_as_text.encode("utf-8", "surrogateescape")
     return np.frombuffer(frame, np.uint16).reshape(num_rows, num_columns)

@@ -8,6 +8,8 @@ import weakref
 import keras
 import tensorflow as tf
 
+from rds_tf import errors
+
 # Keeps a map without evidence at 0. A probability moves at most a quarter as far as
 # its logit, so this is the 1e-7 that tf-keras-vis adds to the map of a probability.
 EPSILON = 4e-7
@@ -33,7 +35,7 @@ def find_layer(model, layer=None):
             return each
     wanted = "a `Conv2D` layer" if layer is None else f"the layer {layer!r}"
     types = ", ".join(dict.fromkeys(type(each).__name__ for each in layers))
-    raise ValueError(
+    raise errors.InputError(
         f"Expected a model with {wanted}. Received: `{model.name}` made of {types}"
     )
 
@@ -92,7 +94,7 @@ def forward(model, layer, images):
     _, features = calls[layer]
     logits = linear_output(last, *calls[last])
     if features.shape.rank != 4 or logits.shape.rank != 2:
-        raise ValueError(
+        raise errors.InputError(
             f"Expected a layer (B, h, w, C) of a classifier (B, num_classes). "
             f"Received: `{layer.name}` {features.shape} of `{model.name}` "
             f"{logits.shape}"
@@ -184,7 +186,7 @@ def fit_image(image, model):
     if wanted == 3 and channels == 1:
         image = tf.repeat(image, 3, axis=-1)
     elif wanted not in (None, channels):
-        raise ValueError(
+        raise errors.InputError(
             f"Expected `image` with {wanted} channels for `{model.name}`. "
             f"Received: {channels}"
         )

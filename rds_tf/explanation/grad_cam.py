@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rds_tf import errors
 from rds_tf.explanation import activation, stateless, tf_keras_vis_cams
 
 OTHER_METHODS = tf_keras_vis_cams.METHODS
@@ -80,12 +81,16 @@ def explain(
     _check_choice("method", method, ("grad_cam", *OTHER_METHODS))
     _check_choice("class_index", class_index, (0, 1))
     if method == "grad_cam" and options:
-        raise ValueError(f"Expected no options of `grad_cam`. Received: {options}")
+        raise errors.InputError(
+            f"Expected no options of `grad_cam`. Received: {options}"
+        )
     models = _check_models(models)
     image = tf.constant(_check_image(image))
     bodies = [stateless.find_network(each) for each in models]
     if method != "grad_cam" and bodies != [*models]:
-        raise ValueError(f"Expected Keras models for `{method}`. Received: twins")
+        raise errors.InputError(
+            f"Expected Keras models for `{method}`. Received: twins"
+        )
     found = {body: activation.find_layer(body, layer) for body in set(bodies)}
     layers = [found[body] for body in bodies]
     pairs = list(zip(models, layers, strict=True))
@@ -200,7 +205,7 @@ def _check_models(models):
     models = (models,) if isinstance(models, kinds) else tuple(models)
     if not models or not all(isinstance(each, kinds) for each in models):
         types = ", ".join(type(each).__name__ for each in models) or "none"
-        raise ValueError(f"Expected one or more Keras models. Received: {types}")
+        raise errors.InputError(f"Expected one or more Keras models. Received: {types}")
     return models
 
 
@@ -213,7 +218,7 @@ def _check_image(image):
     elif image.ndim == 3:
         image = image[None]
     if image.ndim != 4 or len(image) != 1 or not image.size:
-        raise ValueError(
+        raise errors.InputError(
             f"Expected `image` of shape (H, W), (H, W, C) or (1, H, W, C). "
             f"Received: {shape}"
         )
@@ -224,6 +229,6 @@ def _check_choice(name, value, choices):
     """Raise ValueError unless `value` is one of the choices."""
     if value not in choices:
         listed = ", ".join(map(str, choices))
-        raise ValueError(
+        raise errors.InputError(
             f"Expected `{name}` to be one of {listed}. Received: {value!r}"
         )

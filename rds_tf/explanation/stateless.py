@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rds_tf import errors
 from rds_tf.explanation import activation
 from rds_tf.storage import model_checks
 
@@ -142,7 +143,7 @@ def _build_pass(model, layer, class_index):
         with keras.StatelessScope(state_mapping=mapping):
             features, logits = activation.forward(model(), layer(), image)
         if logits.shape[-1] != 2:
-            raise ValueError(
+            raise errors.InputError(
                 f"Expected models with 1 or 2 outputs. Received: `{model().name}` "
                 f"{logits.shape}"
             )

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from tf_keras_vis import gradcam_plus_plus, layercam, saliency, scorecam
 
+from rds_tf import errors
 from rds_tf.explanation import activation
 
 METHODS = {
@@ -42,7 +43,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
             another shape.
     """
     if method not in METHODS:
-        raise ValueError(
+        raise errors.InputError(
             f"Expected `method` to be one of {', '.join(METHODS)}. Received: {method!r}"
         )
     images = check_images(images)
@@ -97,7 +98,7 @@ def check_images(images):
     """Return `images` as float32 (B, H, W, C), or raise ValueError."""
     images = np.asarray(images, np.float32)
     if images.ndim != 4 or not images.size:
-        raise ValueError(
+        raise errors.InputError(
             f"Expected `images` of shape (B > 0, H, W, C). Received: {images.shape}"
         )
     return images

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rds_tf import errors
 from rds_tf.data import preprocessing
 from rds_tf.lungs import postprocess
 
@@ -71,7 +72,7 @@ def choose_crop(
         angle = postprocess.upright_angle(mask)
         upright = postprocess.rotate(mask, -angle, expand=True)
         return Crop(image.shape, angle, crop_box(upright, margin))
-    raise ValueError(f"`name` must be one of {INPUTS}. Received: {name!r}")
+    raise errors.InputError(f"`name` must be one of {INPUTS}. Received: {name!r}")
 
 
 def crop_box(mask: np.ndarray, margin: float = 0.1) -> postprocess.Box:

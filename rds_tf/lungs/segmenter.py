@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.data import folds, prepare, preprocessing
 from rds_tf.dicom import radiograph
 from rds_tf.lungs import quality_control, test_time, unet
@@ -152,7 +152,7 @@ def segment_steps(
     """
     steps = tuple(steps)
     if unknown := set(steps) - set(STEPS):
-        raise ValueError(
+        raise errors.InputError(
             f"`steps` must be among {tuple(STEPS)}. Received: {sorted(unknown)}"
         )
     small = [_shrink(image, 2 * model.input_shape[1]) for image in images]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rds_phantoms import phantom
-from rds_tf import config, training
+from rds_tf import config, errors, training
 from rds_tf.data import augment, folds, pipeline, prepare, preprocessing
 from rds_tf.lungs import segmenter, unet
 from rds_tf.storage import model_store
@@ -43,9 +43,9 @@ def train_fold(
         ValueError: if there is no film to train on, or `start` cannot be had.
     """
     if heart not in segmenter.HEARTS:
-        raise ValueError(f"`heart` must be in or out. Received: {heart!r}")
+        raise errors.InputError(f"`heart` must be in or out. Received: {heart!r}")
     if start not in STARTS and not Path(start).is_dir():
-        raise ValueError(
+        raise errors.InputError(
             f"A segmenter starts from {', '.join(STARTS)}, or from a folder that holds "
             f"one. Received: {start!r}"
         )
@@ -54,7 +54,9 @@ def train_fold(
         start = find_start(start, fold, table[table["fold"] == fold])
     table = table[(table["fold"] != fold) & (table["mask"] != "")]
     if table.empty:
-        raise ValueError(f"{prepared}: there is no outlined film outside fold {fold}.")
+        raise errors.InputError(
+            f"{prepared}: there is no outlined film outside fold {fold}."
+        )
     folder = Path(out) / f"segmenter_fold_{fold}"
     return train_films(
         prepared, table, folder, profile, start=start, heart=heart, fold=fold
@@ -92,7 +94,7 @@ def train_films(
         source = None if start in STARTS else start
         begun, known = load_start(model, profile.segmenter, heart, source)
     if start not in ("auto", "scratch") and begun == "scratch":
-        raise ValueError("The start asked for is not to be had.")
+        raise errors.InputError("The start asked for is not to be had.")
     # The phantom start knows every angle; what is left to learn is this cohort's look.
     fresh = begun == "scratch"
     dataset = pipeline.segmentation_dataset(
@@ -133,7 +135,7 @@ def find_start(folder: str | Path, fold: int, held_out) -> Path:
     start = (named or found)[0]
     seen = model_store.read_manifest(start)["training"]["seen"]
     if not folds.find_unseen(held_out, seen).all():
-        raise ValueError(f"{start}: saw films of fold {fold} in its training.")
+        raise errors.InputError(f"{start}: saw films of fold {fold} in its training.")
     return start
 
 

@@ -10,6 +10,8 @@ import io
 import keras
 from keras import layers, ops
 
+from rds_tf import errors
+
 
 def build_unet(
     image_size: int = 256,
@@ -39,7 +41,7 @@ def build_unet(
     """
     multiple = 2**depth if encoder == "plain" else 32
     if image_size % multiple:
-        raise ValueError(
+        raise errors.InputError(
             f"`image_size` must be a multiple of {multiple}. Received: {image_size}"
         )
     inputs = keras.Input((image_size, image_size, 1), name="image")
@@ -90,7 +92,7 @@ def _segmentation_models(inputs, encoder: str):
 
     known = segmentation_models.get_available_backbone_names()
     if encoder not in known:
-        raise ValueError(
+        raise errors.InputError(
             f"`encoder` must be 'plain' or one of {known}. Received: {encoder!r}"
         )
     rgb = layers.Concatenate(name="grey_to_rgb")([inputs] * 3)

@@ -20,6 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from rds_tf import errors
 from rds_tf.storage import disk
 
 MAX_WORKERS = 61  # what Windows can wait for
@@ -166,7 +167,7 @@ def _check_workers(function: Callable) -> None:
         with open_pool(1) as pool:
             pool.submit(callable, function).result()
     except BrokenProcessPool as error:
-        raise RuntimeError(
+        raise errors.RunError(
             f"No worker process can import {function.__qualname__}: it must stand in a "
             'module, and a script must start under `if __name__ == "__main__":`.'
         ) from error

@@ -1,7 +1,7 @@
-"""The two functions of `engine` on the machines of a Ray cluster.
+"""The two functions of `engine` on the executor of a Ray cluster.
 
 Items say by themselves what must be where, see `errand`. What a worker writes is what a
-local process would have written, byte for byte, on machines of the same kind.
+local process would have written, byte for byte, on executor of the same kind.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from rds_tf import errors
 from rds_tf.parallel import local, remote_task
 
 NAMES = ("local", "ray")
@@ -40,12 +41,12 @@ def choose_executor(name: str, address: str | None = None):
     """
     if name == "local":
         if address:
-            raise ValueError("`--address` needs `--engine ray`.")
+            raise errors.InputError("`--address` needs `--engine ray`.")
         return local
     ray = _import_ray()
     if not ray.is_initialized():
         _connect(ray, address)
-    _check_machines(ray)
+    _check_nodes(ray)
     return sys.modules[__name__]
 
 
@@ -64,7 +65,7 @@ def _connect(ray, address: str | None) -> None:
 def _check_address(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):
-        raise ValueError(f"`--address` must be HOST:PORT. Received: {address!r}")
+        raise errors.InputError(f"`--address` must be HOST:PORT. Received: {address!r}")
     try:
         socket.create_connection((host, int(port)), MOST_SECONDS).close()
     except OSError as error:
@@ -73,7 +74,7 @@ def _check_address(address: str) -> None:
 
 
 def count_cores() -> int:
-    """Count the cores of all machines."""
+    """Count the cores of all executor."""
     return max(1, int(_import_ray().cluster_resources().get("CPU", 1)))
 
 
@@ -120,14 +121,14 @@ def _import_ray():
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody outside
     found = importlib.util.find_spec("ray")
     if found is None or found.origin is None:  # or a folder of that name lies here
-        raise ImportError(
+        raise errors.MissingPackageError(
             "`--engine ray` needs Ray, which is not installed: run "
             "pip install -c constraints-ray.txt '.[ray]' in the project's folder."
         )
     return importlib.import_module("ray")
 
 
-def _check_machines(ray) -> None:
+def _check_nodes(ray) -> None:
     """Refuse a machine that runs other code: it would give other results."""
     here = _hash_code()
     near = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
@@ -142,9 +143,9 @@ def _check_machines(ray) -> None:
             there = ray.get(answer)
         except ray.exceptions.RayError as error:
             cause = str(error).strip().rpartition("\n")[2]
-            raise RuntimeError(f"{name} cannot run rds_tf: {cause}") from error
+            raise errors.RunError(f"{name} cannot run rds_tf: {cause}") from error
         if there != here:
-            raise RuntimeError(f"{name} has another rds_tf: install this one there.")
+            raise errors.RunError(f"{name} has another rds_tf: install this one there.")
 
 
 def _hash_code() -> str:

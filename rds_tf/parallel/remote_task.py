@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rds_tf import errors
 from rds_tf.parallel import local
 from rds_tf.storage import disk
 
@@ -122,7 +123,7 @@ def run_shard(
     for _, files in sent:
         for path, stamp in files.items():
             if _stamp(path) != stamp:
-                raise RuntimeError(
+                raise errors.RunError(
                     f"{platform.node()} has no {path}, or not the one of the machine "
                     "that runs the verb: share that folder, or copy it with its times "
                     "(rsync -a)."

@@ -6,7 +6,7 @@ import cv2
 import matplotlib
 import numpy as np
 
-from rds_tf import config
+from rds_tf import config, errors
 
 OUTLINE = "#00e5ff"  # cyan: apart from grey bone and from red to yellow heat
 
@@ -98,7 +98,7 @@ def check_layers(
     """Raise ValueError unless all that is laid over each other has one size."""
     for name, layer in (("image", image), ("mask", mask), ("heatmap", heatmap)):
         if layer is not None and (layer.ndim != 2 or layer.shape != image.shape):
-            raise ValueError(
+            raise errors.InputError(
                 f"`{name}` must be an array (H, W) of the size of `image`. Received: "
                 f"{layer.shape}, with an image of {image.shape}"
             )

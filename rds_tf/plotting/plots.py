@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn import metrics as sklearn_metrics
 
+from rds_tf import errors
 from rds_tf.plotting import overlay
 from rds_tf.stats import calibration, thresholds
 
@@ -45,11 +46,11 @@ def plot_sheet(
             mask of another size than its image.
     """
     if not len(images):
-        raise ValueError("`images` must hold at least one image. Received: none")
+        raise errors.InputError("`images` must hold at least one image. Received: none")
     masks = [None] * len(images) if masks is None else masks
     titles = [None] * len(images) if titles is None else titles
     if not len(images) == len(masks) == len(titles):
-        raise ValueError(
+        raise errors.InputError(
             "`images`, `masks` and `titles` must be of one length. Received: "
             f"{len(images)}, {len(masks)} and {len(titles)}"
         )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
+from rds_tf import errors
 from rds_tf.stats import metrics, thresholds
 
 FINITE = ("finite numbers", np.isfinite)
@@ -36,8 +37,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
     def slope(log_temperature):
         # Of the negative log likelihood by 1 / T, in which it is convex: one zero.
-        errors = special.expit(logits * np.exp(-log_temperature)) - labels
-        return errors @ logits
+        residuals = special.expit(logits * np.exp(-log_temperature)) - labels
+        return residuals @ logits
 
     coldest, warmest = np.log(TEMPERATURES)
     if slope(coldest) <= 0:
@@ -213,7 +214,7 @@ def calibration_scores(
 def _split_equal_mass(probabilities: np.ndarray, num_bins: int) -> np.ndarray:
     """Return the bin of each case `(N,)` from 0, the middle rank of ties deciding."""
     if num_bins < 1:
-        raise ValueError(f"`num_bins` must be 1 or more. Received: {num_bins}")
+        raise errors.InputError(f"`num_bins` must be 1 or more. Received: {num_bins}")
     # Twice the rank is a whole number, so the division is exact.
     twice = (2 * stats.rankdata(probabilities)).astype(int) - 1
     return np.unique(twice * num_bins // (2 * len(twice)), return_inverse=True)[1]

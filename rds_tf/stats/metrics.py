@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rds_tf import errors
+
 IN_UNIT = ("in [0, 1]", lambda values: (values >= 0) & (values <= 1))
 
 
@@ -77,7 +79,7 @@ def bootstrap_interval(
         ValueError: if an argument is empty, of another length or out of its range.
     """
     if not 0 < level < 1:
-        raise ValueError(f"`level` must lie between 0 and 1. Received: {level}")
+        raise errors.InputError(f"`level` must lie between 0 and 1. Received: {level}")
     values = check_vector("values", values)
     mean = {"mean": lambda weights: weights @ values / weights.sum(axis=1)}
     groups = check_groups(groups, len(values))
@@ -202,13 +204,13 @@ def _check_masks(true: ArrayLike, predicted: ArrayLike) -> np.ndarray:
     """Return both masks as one bool array `(2, H, W)`, or say what is wrong."""
     true, predicted = np.asarray(true), np.asarray(predicted)
     if true.ndim != 2 or true.shape != predicted.shape:
-        raise ValueError(
+        raise errors.InputError(
             "`true` and `predicted` must be masks of one shape (H, W). Received: "
             f"{true.shape} and {predicted.shape}"
         )
     masks = np.stack([true, predicted])
     if not ((masks == 0) | (masks == 1)).all():
-        raise ValueError(
+        raise errors.InputError(
             "`true` and `predicted` must hold 0 and 1 only. Received: "
             f"{masks.min()} to {masks.max()}"
         )
@@ -219,7 +221,7 @@ def check_vector(name, values, wanted="finite numbers", is_right=np.isfinite):
     """Return one float a case `(N,)`, or say what is wrong."""
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not values.size or not is_right(values).all():
-        raise ValueError(
+        raise errors.InputError(
             f"`{name}` must be {wanted}, one for each case. Received: shape "
             f"{values.shape}, with {values[~is_right(values)][:3].tolist()}"
         )
@@ -231,7 +233,7 @@ def check_readings(labels, values, name="probabilities", wanted=IN_UNIT):
     values = check_vector(name, values, *wanted)
     labels = check_vector("labels", labels, "0 or 1", lambda v: (v == 0) | (v == 1))
     if len(labels) != len(values):
-        raise ValueError(
+        raise errors.InputError(
             f"`labels` and `{name}` must have one length. Received: {len(labels)} "
             f"and {len(values)}"
         )
@@ -243,7 +245,7 @@ def check_groups(groups: ArrayLike | None, num_cases: int) -> np.ndarray:
     groups = list(range(num_cases) if groups is None else groups)
     num_missing = sum(g != g or g in (None, "") for g in groups)
     if num_missing or len(groups) != num_cases:
-        raise ValueError(
+        raise errors.InputError(
             f"`groups` must name the patient of each of {num_cases} cases. Received: "
             f"{len(groups)} entries, {num_missing} without name"
         )

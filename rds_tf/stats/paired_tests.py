@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
+from rds_tf import errors
 from rds_tf.stats import metrics
 
 FINITE = ("finite numbers", np.isfinite)
@@ -159,11 +160,13 @@ def compare_arms(
         ValueError: if there are not two arms, one has no threshold, or as in `delong`.
     """
     if len(arms) < 2:
-        raise ValueError(f"`arms` must hold two arms or more. Received: {list(arms)}")
+        raise errors.InputError(
+            f"`arms` must hold two arms or more. Received: {list(arms)}"
+        )
     if not isinstance(threshold, Mapping):
         threshold = dict.fromkeys(arms, threshold)
     if set(arms) - set(threshold):
-        raise ValueError(
+        raise errors.InputError(
             f"`threshold` must name each of {list(arms)}. Received: {list(threshold)}"
         )
     arms = {n: metrics.check_readings(labels, p, n)[1] for n, p in arms.items()}
@@ -209,7 +212,9 @@ def match_on(
         ValueError: if an argument is empty, of another length or out of its range.
     """
     if not 0 <= caliper < np.inf:
-        raise ValueError(f"`caliper` must be finite and >= 0. Received: {caliper}")
+        raise errors.InputError(
+            f"`caliper` must be finite and >= 0. Received: {caliper}"
+        )
     labels, values = metrics.check_readings(labels, values, "values", FINITE)
     groups = metrics.check_groups(groups, len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
@@ -240,7 +245,7 @@ def count_wins(labels, scores) -> tuple[np.ndarray, np.ndarray]:
     labels, scores = checked[0][0], np.stack([row for _, row in checked])
     num_positive, num_negative = labels.sum(), (~labels).sum()
     if min(num_positive, num_negative) < 2:
-        raise ValueError(
+        raise errors.InputError(
             "`labels` must hold two cases of each class or more. Received: "
             f"{num_positive} positive and {num_negative} negative"
         )

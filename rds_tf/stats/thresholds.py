@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rds_tf import errors
 from rds_tf.stats import metrics
 
 BINARY = ("0 or 1", lambda values: (values == 0) | (values == 1))
@@ -31,7 +32,9 @@ def threshold_for_sensitivity(
         ValueError: if there is one class only, or an argument is malformed.
     """
     if not 0 < sensitivity <= 1:
-        raise ValueError(f"`sensitivity` must be in (0, 1]. Received: {sensitivity}")
+        raise errors.InputError(
+            f"`sensitivity` must be in (0, 1]. Received: {sensitivity}"
+        )
     labels, probabilities = metrics.check_readings(labels, probabilities)
     check_classes(labels)
     found = np.sort(probabilities[labels])[::-1]
@@ -112,7 +115,7 @@ def risk_coverage(correct: ArrayLike, confidence: ArrayLike) -> dict:
     correct = metrics.check_vector("correct", correct, *BINARY).astype(bool)
     confidence = metrics.check_vector("confidence", confidence)
     if len(correct) != len(confidence):
-        raise ValueError(
+        raise errors.InputError(
             "`correct` and `confidence` must have one length. Received: "
             f"{len(correct)} and {len(confidence)}"
         )
@@ -130,7 +133,7 @@ def cross_fit(
     """Return for each case `fit(labels, values)` of all folds but its own, `(N,)`."""
     folds = metrics.check_groups(folds, len(values))
     if not folds.any():
-        raise ValueError("`folds` must name two folds or more. Received: one")
+        raise errors.InputError("`folds` must name two folds or more. Received: one")
     fitted = [fit(labels[folds != f], values[folds != f]) for f in np.unique(folds)]
     return np.array(fitted)[folds]
 
@@ -138,7 +141,7 @@ def cross_fit(
 def check_classes(labels: np.ndarray) -> None:
     """Refuse what holds one class only."""
     if labels.all() or not labels.any():
-        raise ValueError(
+        raise errors.InputError(
             "`labels` must hold both classes. Received: "
             f"{labels.sum()} positive of {len(labels)}"
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from rds_tf import errors
+
 MAX_BYTES = 2**31  # of a model file, inflated
 MAX_JSON_BYTES = 2**24
 MAX_WEIGHT = 1e6  # products of a few larger ones overflow, and nan is no probability
@@ -46,9 +48,9 @@ def check_weights(path: str | Path | io.BytesIO) -> None:
         with h5py.File(path, "r") as file:
             total = sum(_measure(dataset) for dataset in _walk(file))
     except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"it is no whole HDF5 file: {error}") from error
+        raise errors.InputError(f"it is no whole HDF5 file: {error}") from error
     if total > MAX_BYTES:
-        raise ValueError(f"its arrays would take {total} bytes")
+        raise errors.InputError(f"its arrays would take {total} bytes")
 
 
 def _walk(group):
@@ -59,26 +61,26 @@ def _walk(group):
     while waiting:
         group = waiting.pop()
         if hash(group.id) in seen:  # a link back up would lead round for ever
-            raise ValueError(f"{group.name} is held twice")
+            raise errors.InputError(f"{group.name} is held twice")
         seen.add(hash(group.id))
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"{name!r} is a link to elsewhere")
+                raise errors.InputError(f"{name!r} is a link to elsewhere")
             member = group[name]
             if isinstance(member, h5py.Group):
                 waiting.append(member)
             elif isinstance(member, h5py.Dataset):
                 yield member
             else:
-                raise ValueError(f"{name!r} is neither a group nor an array")
+                raise errors.InputError(f"{name!r} is neither a group nor an array")
 
 
 def _measure(dataset) -> int:
     """Return the bytes of a dataset's array; refuse one that lies in other files."""
     if dataset.is_virtual or dataset.external:
-        raise ValueError(f"the numbers of {dataset.name} lie in another file")
+        raise errors.InputError(f"the numbers of {dataset.name} lie in another file")
     if dataset.dtype.kind not in "fiub":
-        raise ValueError(f"{dataset.name} holds {dataset.dtype}, not numbers")
+        raise errors.InputError(f"{dataset.name} holds {dataset.dtype}, not numbers")
     return dataset.size * dataset.dtype.itemsize
 
 
@@ -98,18 +100,18 @@ def check_keras_file(path: str | Path) -> None:
             members = archive.infolist()
             strangers = {member.filename for member in members} - MEMBERS
             if strangers or len(members) != len(MEMBERS):
-                raise ValueError(f"it does not hold just {sorted(MEMBERS)}")
+                raise errors.InputError(f"it does not hold just {sorted(MEMBERS)}")
             if sum(member.file_size for member in members) > MAX_BYTES:
-                raise ValueError("it would inflate without measure")
+                raise errors.InputError("it would inflate without measure")
             if archive.getinfo("config.json").file_size > MAX_JSON_BYTES:
-                raise ValueError("its config.json is too large")
+                raise errors.InputError("its config.json is too large")
             content = json.loads(archive.read("config.json"))
             weights = io.BytesIO(archive.read("model.weights.h5"))
     except (
         *(zipfile.BadZipFile, zlib.error, OSError),
         RuntimeError,  # encrypted, or packed by an unknown method, or too deep
     ) as error:
-        raise ValueError(f"it is no whole .keras file: {error}") from error
+        raise errors.InputError(f"it is no whole .keras file: {error}") from error
     check_weights(weights)
     _check_config(content)
 
@@ -134,7 +136,9 @@ def _check_class(part: dict) -> None:
     function = (module, name) == ("builtins", "function")
     function = function and part.get("config") in FUNCTIONS
     if not (known or mark or function):
-        raise ValueError(f"its configuration names {module}.{name}, which may be code")
+        raise errors.InputError(
+            f"its configuration names {module}.{name}, which may be code"
+        )
 
 
 def list_flawed(manifest: dict) -> list[str]:
@@ -164,7 +168,7 @@ def check_shapes(model, manifest: dict) -> None:
     }
     for name, value in built.items():
         if manifest.get(name) != value:
-            raise ValueError(f"its {name} is {value}, not {manifest.get(name)}")
+            raise errors.InputError(f"its {name} is {value}, not {manifest.get(name)}")
 
 
 def check_numbers(weights: list, arrays: list) -> None:
@@ -177,8 +181,8 @@ def check_numbers(weights: list, arrays: list) -> None:
     for weight, array in zip(weights, arrays, strict=True):
         part = np.asarray(array)
         if not np.isfinite(part).all():
-            raise ValueError("its weights are not all numbers")
+            raise errors.InputError("its weights are not all numbers")
         if np.abs(part).max(initial=0) > MAX_WEIGHT:
-            raise ValueError(f"its {weight.path} holds more than {MAX_WEIGHT:g}")
+            raise errors.InputError(f"its {weight.path} holds more than {MAX_WEIGHT:g}")
         if weight.path.endswith("variance") and part.min(initial=0) < 0:
-            raise ValueError(f"its {weight.path} is below 0")
+            raise errors.InputError(f"its {weight.path} is below 0")

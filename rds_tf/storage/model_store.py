@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rds_tf
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.storage import disk, model_checks
 
 MANIFEST = "manifest.json"
@@ -21,7 +21,7 @@ WEIGHTS = "model.weights.h5"
 MAX_ARCHITECTURE = 4096  # pixels or filters: more would only eat memory
 
 
-class ModelError(ValueError):
+class ModelError(errors.InputError):
     """A model folder that cannot be used, with the reason in one sentence."""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rds_pages.reports import comparison_page
 from rds_tf import config
 from rds_tf.classification import (
     cached_masks,
@@ -19,7 +20,6 @@ from rds_tf.classification import (
 from rds_tf.data import prepare
 from rds_tf.lungs import segmenter
 from rds_tf.parallel import local
-from rds_tf.reporting import comparison_page
 from rds_tf.storage import disk
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rds_pages.paper_kit import artifacts, findings, kit, wording
+from rds_pages.reports import page_template
 from rds_tf import __main__ as command
 from rds_tf import config
 from rds_tf.data import prepare
-from rds_tf.reporting import page_template
 from rds_tf.storage import disk
 
 NUMBERS = {  # counted in the papers: items, and rows with their letters

@@ -129,12 +129,12 @@ def test_write_into_a_missing_folder_names_the_file(tmp_path):
         disk.write_whole(tmp_path / "gone" / "a.txt", b"new")
 
 
-def test_each_item_of_map_apart_has_a_process_of_its_own():
+def test_each_item_of_map_isolated_has_a_process_of_its_own():
     outcomes = local.map_isolated(operator.call, [os.getpid] * 3, num_workers=2)
     assert len({os.getpid(), *(outcome.value for outcome in outcomes)}) == 4
 
 
-def test_item_of_map_apart_that_kills_its_process_costs_no_other():
+def test_item_of_map_isolated_that_kills_its_process_costs_no_other():
     items = [partial(int, 4), partial(os._exit, 1), partial(int, 6)]
     outcomes = local.map_isolated(operator.call, items, num_workers=2)
     assert [o.value for o in outcomes] == [4, None, 6]

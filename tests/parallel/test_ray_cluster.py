@@ -60,7 +60,7 @@ def machines():
 
 
 def test_outcomes_of_a_cluster_are_those_of_the_engine(machines):
-    for function in (machines.map_items, machines.map_apart):
+    for function in (machines.map_items, machines.map_isolated):
         assert function(math.isqrt, [9, -1, 16], 2) == local.map_items(
             math.isqrt, [9, -1, 16]
         )
@@ -75,7 +75,7 @@ def test_item_that_always_kills_its_worker_costs_no_other_of_its_shard(machines)
 
 
 def test_each_item_apart_has_a_process_of_its_own(machines):
-    outcomes = machines.map_apart(operator.call, [os.getpid] * 3, 2)
+    outcomes = machines.map_isolated(operator.call, [os.getpid] * 3, 2)
     assert len({outcome.value for outcome in outcomes}) == 3
 
 

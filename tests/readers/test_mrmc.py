@@ -158,7 +158,7 @@ def test_no_variance_gives_p_one_or_nothing_and_never_nan():
 
 
 def test_one_reader_is_refused():
-    errors = mrmc.Errors(0, 0, 0, 0, np.zeros(2))
+    errors = mrmc.ErrorCovariances(0, 0, 0, 0, np.zeros(2))
     with pytest.raises(ValueError, match="two readers or more"):
         mrmc.compare(np.zeros((2, 1)), errors)
     with pytest.raises(ValueError, match="`design` must be one of"):

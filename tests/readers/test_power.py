@@ -132,7 +132,7 @@ def test_pilot_that_no_model_explains_gives_the_nearest():
 def test_estimates_of_one_pilot_equal_the_fractions_by_hand():
     # The scores of the four cases in test_mrmc: MS(TR) 9/256; over readers the two
     # arms vary together by (1/16)(-1/8) + (-1/16)(1/8) = -1/64. Cov2 - Cov3 is 3/32.
-    errors = mrmc.Errors(13 / 128, -1 / 16, 1 / 16, -1 / 32, np.zeros(2))
+    errors = mrmc.ErrorCovariances(13 / 128, -1 / 16, 1 / 16, -1 / 32, np.zeros(2))
     found = power.estimate(np.array([[3 / 4, 5 / 8], [3 / 4, 1]]), errors)
     assert found.treatment_reader == 9 / 256 - 13 / 128 - 1 / 16 + 3 / 32
     assert found.reader == -1 / 64 + 1 / 16 - 1 / 32

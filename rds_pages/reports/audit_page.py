@@ -6,10 +6,10 @@ import html
 import cv2
 import numpy as np
 
+from rds_pages.reports import score_tables
 from rds_tf import config
 from rds_tf.audit import audit, nuisances
 from rds_tf.data import preprocessing
-from rds_tf.reporting import score_tables
 
 NUM_FILMS = 4
 FILM_PX = 220

@@ -8,9 +8,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from rds_readers import decisions, reader_plots, reader_tables, readings
+from rds_pages.reports import reader_plots, reader_tables, score_tables
+from rds_readers import decisions, readings
 from rds_tf import config
-from rds_tf.reporting import score_tables
 from rds_tf.storage import disk
 
 STYLE = (

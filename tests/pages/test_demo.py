@@ -2,7 +2,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from rds_tf import demo
+from rds_pages import demo
 
 COHORT = pd.DataFrame(
     {"fold": [*range(5)] * 4, "mask": "masks/x.png", "rds": [0] * 10 + [1] * 10}

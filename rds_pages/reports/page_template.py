@@ -6,8 +6,8 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 
+from rds_pages.reports import score_tables
 from rds_tf import config
-from rds_tf.reporting import score_tables
 
 STYLE = (
     score_tables.STYLE

@@ -10,9 +10,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 
-from rds_tf import config
+from rds_pages.reports import score_tables
+from rds_tf import config, errors
 from rds_tf.data import prepare
-from rds_tf.reporting import score_tables
 from rds_tf.storage import disk
 
 NOTEBOOKS = config.REPOSITORY / "notebooks"
@@ -65,7 +65,7 @@ def run(
             execute(notebook)
         except CellExecutionError as error:
             reason = f"{error.ename}: {error.evalue}"
-            raise RuntimeError(f"{target}: a cell failed: {reason}") from error
+            raise errors.RunError(f"{target}: a cell failed: {reason}") from error
         finally:
             write_notebook(notebook, target)
         write_figures(notebook, folder / "figures", source.stem)
@@ -90,7 +90,7 @@ def check_cohort(table) -> None:
         part = table[table["fold"] == fold]
         num_outlined = int((part["mask"] != "").sum())
         if num_outlined < 4 or part["rds"].nunique() < 2:
-            raise ValueError(
+            raise errors.InputError(
                 f"The notebooks need 4 outlined films and both classes in every fold; "
                 f"fold {fold} has {num_outlined} outlined films and "
                 f"{part['rds'].nunique()} classes."

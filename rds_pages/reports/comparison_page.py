@@ -6,10 +6,10 @@ import io
 
 import numpy as np
 
+from rds_pages.reports import score_tables
 from rds_tf import config
 from rds_tf.classification import compare, cross_validation
 from rds_tf.plotting import plots
-from rds_tf.reporting import score_tables
 from rds_tf.storage import disk
 
 HEADINGS = {

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rds_readers import decisions, reader_plots, reader_tables, readings
+from rds_pages.reports import reader_plots, reader_tables
+from rds_readers import decisions, readings
 from rds_tf import __main__ as command
 from rds_tf import config
 

@@ -1,4 +1,4 @@
-"""One results table for a run: CSV for machines, HTML and text for people."""
+"""One results table for a run: CSV for executor, HTML and text for people."""
 
 import html
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.storage import disk
 
 TITLES = {
@@ -64,7 +64,7 @@ def write_results_table(folder: str | Path) -> pd.DataFrame:
             scores = json.loads(path.read_text(encoding="utf-8"))
             parts.append(make_table(task, scores, folder.resolve().name))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(
+            raise errors.InputError(
                 f"{path}: is not a file of scores: {type(error).__name__} {error}."
             ) from error
     table = pd.concat(parts, ignore_index=True)

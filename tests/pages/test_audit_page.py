@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 
+from rds_pages.reports import audit_page
 from rds_tf.audit import nuisances
-from rds_tf.reporting import audit_page
 
 
 def score(value):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rds_pages.reports import score_tables
 from rds_tf import config
-from rds_tf.reporting import score_tables
 from rds_tf.stats import metrics
 
 LADDER = {

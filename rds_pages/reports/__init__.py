@@ -1,0 +1,1 @@
+"""Reports: one HTML page for each run, and the tables in it."""

@@ -1,1 +1,0 @@
-"""Reports: tables of scores, and one page for each run."""
