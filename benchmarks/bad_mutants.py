@@ -119,10 +119,10 @@ class Bench:
             except Exception:  # pydicom refuses to write it: another mutant
                 path.write_bytes(spoil(rng, good.read_bytes()))
                 how = "bytes"
-        image = radiograph.read_radiograph(path)
+        image = radiograph.read_image(path)
         check_image(image)
         if how in ("cut", "frame"):
-            whole = radiograph.read_radiograph(good)
+            whole = radiograph.read_image(good)
             if image.shape != whole.shape or np.abs(image - whole).max() > 0:
                 raise Fault("a film cut short shows something else than the whole one")
 
@@ -154,9 +154,9 @@ class Bench:
                 ),
             }[how]()
         )
-        image = radiograph.read_radiograph(path)
+        image = radiograph.read_image(path)
         check_image(image)
-        if how == "cut" and np.abs(image - radiograph.read_radiograph(good)).max() > 0:
+        if how == "cut" and np.abs(image - radiograph.read_image(good)).max() > 0:
             raise Fault("a picture cut short shows something else than the whole one")
 
     def try_outline(self, rng, found):

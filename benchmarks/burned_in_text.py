@@ -43,7 +43,7 @@ def main():
     odd = report("phantoms", [draw_plain(index) for index in range(options.count)])
     if options.prepared:
         paths = wrong_kinds.list_films(options.prepared, options.half)
-        films = [radiograph.read_radiograph(path) for path in paths]
+        films = [radiograph.read_image(path) for path in paths]
         odd |= report(f"films of {options.half} patients", films[: options.count])
     if options.sheet and odd:
         cv2.imwrite(str(options.sheet), wrong_kinds.draw_sheet(odd, 6, 300))

@@ -160,7 +160,7 @@ def build_passes(unet_model, models: Path) -> list:
 
 def time_cold(models: Path, film: Path, rounds: int) -> list[dict]:
     """Return the rows of the first answer of processes that start anew."""
-    radiograph.read_radiograph(film)  # on the disk's cache, like TensorFlow itself
+    radiograph.read_image(film)  # on the disk's cache, like TensorFlow itself
     times = []
     for _ in range(rounds):
         command = [sys.executable, "-c", COLD, models, film]

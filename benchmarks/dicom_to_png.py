@@ -10,7 +10,7 @@ files, which every arm turns into 16-bit PNG of the same size, one arm after the
 the arm that begins moves on. What each arm does:
 
 - `ours`: reads, checks, decodes, applies the grey chain, writes the PNG: that is
-  `radiograph.open_radiograph` and `write_png`, the conversion within `prepare`.
+  `radiograph.read_radiograph` and `write_png`, the conversion within `prepare`.
 - `prepare`: the whole of `prepare.prepare_case`: as ours, and letters near the border
   are looked for, pixels are hashed, and the film's look and record are written.
 - `caller`: ours without workers, as `--workers 1` and `diagnose` do it: a compressed
@@ -168,7 +168,7 @@ def draw(seed: int, side: int) -> np.ndarray:
 
 def convert_ours(film: Film) -> None:
     """Convert a film as `prepare` does, and no more."""
-    opened = radiograph.open_radiograph(film.path)
+    opened = radiograph.read_radiograph(film.path)
     radiograph.write_png(film.out(), opened.image, opened.bits_stored)
 
 

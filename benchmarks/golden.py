@@ -60,7 +60,7 @@ def draw(index: int) -> np.ndarray:
 
 def read(name: str) -> np.ndarray:
     """Read a kept picture, `(H, W)` float32 in [0, 1]."""
-    return radiograph.read_radiograph(FOLDER / name)
+    return radiograph.read_image(FOLDER / name)
 
 
 def measure(models: diagnose.Models, index: int) -> tuple[np.ndarray, float, float]:

@@ -71,7 +71,7 @@ def write_films(folder: Path, num_drawn: int, num_films: int, size: int) -> None
 def write_copy(source: dataset.Case, row: dict, case: dataset.Case) -> dict:
     """Write the infant of one film again, at the size and encoding of another."""
     old, new = (f"case{each.index:04d}" for each in (source, case))
-    film = radiograph.open_radiograph(case.folder / "dicom" / f"{old}.dcm").image
+    film = radiograph.read_radiograph(case.folder / "dicom" / f"{old}.dcm").image
     image = cv2.resize(film, case.shape[::-1], interpolation=cv2.INTER_AREA)
     dataset.write_dicom(case.folder / "dicom" / f"{new}.dcm", image, case)
     outline, area = case.folder / "json" / f"{old}.json", ""

@@ -3,7 +3,7 @@
     python benchmarks/wrong_pictures.py [--each 7] [--phantoms 200]
         [--wrong FOLDER] [--prepared PREPARED] [--half all] [--every 1] [--sheet S.png]
 
-Caught means: `diagnose` warns that the picture may be no frontal chest film, and
+Caught means: `diagnose` warns that the picture may not be a frontal chest film, and
 decides nothing. Shown are `--each` pictures of every kind of `wrong_kinds`, those of
 FOLDER (real ones; DICOM, PNG or JPEG), the films of PREPARED, and phantoms of all ages,
 upright, turned and mirrored. Bounds were chosen on other seeds and on the half of the
@@ -45,7 +45,7 @@ def main():
         odd |= show_folder(model, options.wrong)
     if options.prepared:
         paths = wrong_kinds.list_films(options.prepared, options.half)
-        films = map(radiograph.read_radiograph, paths[:: options.every])
+        films = map(radiograph.read_image, paths[:: options.every])
         odd |= show_chests(model, f"films of {options.half} patients", films)
     pictures = (draw_chest(index) for index in range(options.phantoms))
     odd |= show_chests(model, "phantoms", pictures)
@@ -56,7 +56,7 @@ def main():
 def is_flagged(model, image: np.ndarray) -> tuple[bool, float]:
     """Say whether a picture is flagged, and how good its lung mask seems."""
     (found,) = segmenter.segment_steps(model, [image], (STEP,))[STEP]
-    doubts = input_checks.find_doubts(image, found.mask, found.quality)
+    doubts = input_checks.list_warnings(image, found.mask, found.quality)
     return bool(doubts), found.quality
 
 
@@ -81,12 +81,12 @@ def show_folder(model, folder: Path) -> dict[str, np.ndarray]:
     caught, refused, odd = [], 0, {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
-            film = radiograph.open_radiograph(path)
+            film = radiograph.read_radiograph(path)
         except radiograph.RadiographError:
             refused += 1
             continue
         flagged, quality = is_flagged(model, film.image)
-        said = [one for one in film.doubts if one.startswith(header.WRONG)]
+        said = [one for one in film.header_warnings if one.startswith(header.NOT_CHEST)]
         words = "caught" if flagged else "missed"
         print(f"  {path.name}: {words}, quality {quality:.2f}", *said, flush=True)
         caught.append(flagged or bool(said))

@@ -136,7 +136,7 @@ SENTENCES = {  # warnings of the modules; numbers are carried over
     "틀릴 수 있고, 모델은 그 마스크를 통해 봅니다.",
     r"The models disagree: (\S+) of them share this view\.": "모델의 의견이 "
     "갈립니다: {}만 이 판정에 동의합니다.",
-    r"This may be no frontal chest film: (.*)\.": "정면 흉부 사진이 "
+    r"This may not be a frontal chest film: (.*)\.": "정면 흉부 사진이 "
     "아닐 수 있습니다: {}.",
     r"turned, it shows lungs in other places or none": "돌려 보면 폐가 다른 곳에 "
     "보이거나 보이지 않습니다",

@@ -123,7 +123,7 @@ def _read(path: Path, channel: connection.Connection) -> None:
     """Send a film, or the sentence that refuses it."""
     _limit_memory()
     try:
-        film = radiograph.open_radiograph(path)
+        film = radiograph.read_radiograph(path)
         check_shape(film.image.shape)
     except radiograph.RadiographError as error:
         ours = isinstance(error.__cause__, radiograph.RadiographError | None)

@@ -144,7 +144,7 @@ def find_judges(table, models: str | Path) -> list[diagnose.Models | None]:
 
 def write_film(source: Path, out: Path) -> None:
     """Write a prepared film as a PNG of grey levels and nothing else."""
-    film = radiograph.open_radiograph(source)
+    film = radiograph.read_radiograph(source)
     radiograph.write_png(out, film.image, film.bits_stored)
 
 

@@ -88,7 +88,7 @@ def test_one_film_stored_twice_goes_to_one_fold_and_is_told(tmp_path):
     folder = tmp_path / "cohort"
     dataset.write_cohort(folder, num_cases=10, seed=5, longest_px=128)
     table = pd.read_csv(folder / "cohort.csv", dtype=str)
-    film = radiograph.read_radiograph(folder / "dicom" / "case0000.dcm")
+    film = radiograph.read_image(folder / "dicom" / "case0000.dcm")
     levels = np.rint(film * 255).astype("uint8")[::2, ::2]  # half of the pixels
     _, jpeg = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, 80])
     cv2.imwrite(str(folder / "again.png"), cv2.imdecode(jpeg, 0))
@@ -150,7 +150,7 @@ def test_what_is_reported_of_a_fold_hangs_on_the_labels_of_the_others_alone():
 def spoil_films(prepared, rows):
     """Turn films upside down and their grey round; nobody could miss that."""
     for name in rows["image"]:
-        image = radiograph.read_radiograph(prepared / name)
+        image = radiograph.read_image(prepared / name)
         radiograph.write_png(prepared / name, 1 - image[::-1])
 
 

@@ -143,12 +143,12 @@ for name in ("Modality", "PhotometricInterpretation", "BitsStored", "Rows", "Col
 
 # %% [markdown]
 # In `MONOCHROME1` the *lowest* number is the brightest. A program that shows the stored
-# values as they are gets the negative on the left. `read_radiograph` follows the
+# values as they are gets the negative on the left. `read_image` follows the
 # header: bone bright, air dark, always.
 
 # %%
 stored = header.pixel_array / (2**header.BitsStored - 1)
-image = radiograph.read_radiograph(lesson / "dicom" / "case0000.dcm")
+image = radiograph.read_image(lesson / "dicom" / "case0000.dcm")
 figure = plots.plot_sheet(
     [stored, image], titles=["stored values", "as it should look"]
 )
@@ -167,7 +167,7 @@ twin = pydicom.dcmread(lesson / "dicom" / "case0000.dcm")
 twin.PixelData = (2**twin.BitsStored - 1 - header.pixel_array).tobytes()
 twin.PhotometricInterpretation = "MONOCHROME2"
 twin.save_as(lesson / "twin.dcm")
-second = radiograph.read_radiograph(lesson / "twin.dcm")
+second = radiograph.read_image(lesson / "twin.dcm")
 print("stored values equal:", np.array_equal(twin.pixel_array, header.pixel_array))
 print("radiographs equal:  ", np.allclose(second, image, atol=1e-6))
 
@@ -182,7 +182,7 @@ print("radiographs equal:  ", np.allclose(second, image, atol=1e-6))
 num_levels = len(np.unique(image))
 for bits in (8, 16):
     radiograph.write_png(lesson / f"film{bits}.png", image, bits)
-    kept = radiograph.read_radiograph(lesson / f"film{bits}.png")
+    kept = radiograph.read_image(lesson / f"film{bits}.png")
     print(f"{bits:2}-bit PNG keeps every level:", len(np.unique(kept)) == num_levels)
 
 # %% [markdown]
@@ -200,7 +200,7 @@ twin.Modality = "CT"
 twin.save_as(lesson / "slice.dcm")
 for name in ("letter.dcm", "movie.dcm", "slice.dcm"):
     try:
-        radiograph.read_radiograph(lesson / name)
+        radiograph.read_image(lesson / name)
     except radiograph.RadiographError as error:
         print(error)
 
@@ -305,8 +305,8 @@ print("areas within 20 %:    ", bool(area.max() <= 1.20 * area.min()))
 
 # %%
 shown = table[table["mask"] != ""].iloc[::10].head(8)
-films = [radiograph.read_radiograph(run.prepared / name) for name in shown["image"]]
-masks = [radiograph.read_radiograph(run.prepared / name) for name in shown["mask"]]
+films = [radiograph.read_image(run.prepared / name) for name in shown["image"]]
+masks = [radiograph.read_image(run.prepared / name) for name in shown["mask"]]
 titles = ["RDS" if label else "no RDS" for label in shown["rds"]]
 figure = plots.plot_sheet(films, masks, titles)
 plots.show(

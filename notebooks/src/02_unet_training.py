@@ -257,8 +257,8 @@ for name, values in zip(evaluation.SCORES, scores.T, strict=True):
 
 # %%
 worst = test.iloc[np.argsort(dice)[:4]]
-films = [radiograph.read_radiograph(run.prepared / name) for name in worst["image"]]
-drawn = [radiograph.read_radiograph(run.prepared / name) for name in worst["mask"]]
+films = [radiograph.read_image(run.prepared / name) for name in worst["image"]]
+drawn = [radiograph.read_image(run.prepared / name) for name in worst["mask"]]
 found = segmenter.segment(model, films, steps="none")
 titles = ["drawn"] * 4 + [f"Dice {value:.2f}" for value in np.sort(dice)[:4]]
 plots.show(

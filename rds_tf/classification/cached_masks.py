@@ -82,7 +82,7 @@ def find_masks(search: Search) -> None:
 def load_masks(out: str | Path, table) -> list[np.ndarray]:
     """Read what `find` wrote: uint8 `(H, W)` masks, one a row of `table`."""
     paths = [Path(out) / "masks" / f"{name}.png" for name in table["case_id"]]
-    return [(radiograph.read_radiograph(path) > 0.5).astype("uint8") for path in paths]
+    return [(radiograph.read_image(path) > 0.5).astype("uint8") for path in paths]
 
 
 def load_quality(out: str | Path, cases) -> np.ndarray | None:

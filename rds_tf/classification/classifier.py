@@ -101,7 +101,7 @@ def find_lungs(
 
 def read_case(prepared: str | Path, row) -> np.ndarray:
     """Read a prepared film, float32 `(H, W)` in `[0, 1]`."""
-    return radiograph.read_radiograph(Path(prepared) / row.image)
+    return radiograph.read_image(Path(prepared) / row.image)
 
 
 def load_crops(prepared: str | Path, table, name: str, size: int, masks=None):

@@ -119,7 +119,7 @@ def polygon_area(polygons: list[np.ndarray]) -> float:
     return float(sum(abs(_signed_area(*polygon.T)) for polygon in polygons))
 
 
-def list_doubts(polygons: list[np.ndarray], mask: np.ndarray) -> list[str]:
+def list_warnings(polygons: list[np.ndarray], mask: np.ndarray) -> list[str]:
     """Note where the area of polygons is not that of the mask they draw.
 
     Both agree to half a pixel along the outline, unless a polygon crosses itself,
@@ -211,7 +211,7 @@ def read_region(folder: str | Path, case_id: str, shape: tuple[int, int]) -> np.
     path = Path(folder) / f"{case_id}.png"
     if not path.is_file():
         return np.zeros(shape, "uint8")
-    region = (radiograph.read_radiograph(path) > 0.5).astype("uint8")
+    region = (radiograph.read_image(path) > 0.5).astype("uint8")
     if region.shape != shape:
         raise errors.InputError(
             f"{path}: is {region.shape}, its film {shape} pixels large."

@@ -22,11 +22,11 @@ AHEAD = 2  # batches that wait for the network
 
 def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Read one prepared case as network input and mask, both `(size, size)`."""
-    image = radiograph.read_radiograph(prepared / row.image)
+    image = radiograph.read_image(prepared / row.image)
     image = preprocessing.preprocess(image, size)
     if not row.mask:
         return image, np.zeros((size, size), "uint8")
-    mask = radiograph.read_radiograph(prepared / row.mask)
+    mask = radiograph.read_image(prepared / row.mask)
     return image, (preprocessing.letterbox(mask, size) > 0.5).astype("uint8")
 
 

@@ -120,10 +120,10 @@ def prepare_case(task: Task) -> None:
         OSError: a file cannot be written.
     """
     stamp = _stamp(task)
-    film = radiograph.open_radiograph(task.source)
+    film = radiograph.read_radiograph(task.source)
     notes = [
         *film.warnings,
-        *film.doubts,
+        *film.header_warnings,
         *burned_in_text.describe_burned_in_text(film.image),
     ]
     record = {
@@ -170,7 +170,7 @@ def _write_mask(task: Task, shape: tuple[int, int], notes: list[str]) -> dict:
         raise annotation.AnnotationError(
             f"Cannot use {task.annotation.name}: it encloses no pixel of the picture."
         )
-    notes += annotation.list_doubts(polygons, drawn)
+    notes += annotation.list_warnings(polygons, drawn)
     mask = f"masks/{task.case_id}.png"
     radiograph.write_png(task.out / mask, drawn)
     return {"mask": mask, "roi_area": annotation.polygon_area(polygons)}

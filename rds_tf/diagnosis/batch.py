@@ -94,7 +94,7 @@ def draw_diagnosis(found) -> np.ndarray:
     film = cv2.resize(found.image, size, interpolation=cv2.INTER_AREA)
     mask, heat = (cv2.resize(layer, size) for layer in (found.mask, found.heatmap))
     said = f"{found.verdict}, probability {found.probability:.2f}"
-    caption = "\n".join([said, *found.doubts])
+    caption = "\n".join([said, *found.abstention_reasons])
     return overlay.draw_overlay(preprocessing.stretch(film), mask, heat, caption)
 
 
@@ -170,7 +170,7 @@ def _diagnose_all(todo: list, models: diagnose.Models, hand_over, bar: tqdm):
         try:
             for source, stem in todo:
                 try:
-                    film = radiograph.open_radiograph(source)
+                    film = radiograph.read_radiograph(source)
                 except radiograph.RadiographError as error:
                     refused.append(str(error))
                     bar.update()

@@ -30,7 +30,7 @@ class Diagnosis:
         decision: `"RDS"`, `"no RDS"` or `"not decided"`.
         warnings: sentences about the film and its mask.
         single: what each classifier says alone.
-        doubts: of the warnings those for which the film is not decided.
+        abstention_reasons: of the warnings those for which the film is not decided.
         finding: what the models were trained to find; the decision calls it RDS.
     """
 
@@ -42,7 +42,7 @@ class Diagnosis:
     decision: str
     warnings: tuple[str, ...]
     single: tuple[float, ...]
-    doubts: tuple[str, ...] = ()
+    abstention_reasons: tuple[str, ...] = ()
     finding: str = config.FINDING
 
     @property
@@ -90,7 +90,7 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
     Raises:
         radiograph.RadiographError: if the file cannot be read as a radiograph.
     """
-    return diagnose_radiograph(radiograph.open_radiograph(path), models)
+    return diagnose_radiograph(radiograph.read_radiograph(path), models)
 
 
 def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosis:
@@ -102,7 +102,7 @@ def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosi
         )
         (found,) = lungs["median+rotate"]
         wrong = aside.submit(
-            input_checks.find_doubts,
+            input_checks.list_warnings,
             *(film.image, found.mask, found.quality, film.pixel_mm),
         )
         of_mask = aside.submit(quality_control.mask_warnings, found.mask, found.quality)
@@ -112,27 +112,27 @@ def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosi
     probability = round(float(joined.predict(logits[None])[0]), 6)
     decision = "RDS" if probability >= joined.threshold else "no RDS"
     looks = any(one.manifest["input"] != "whole" for one in models.classifiers)
-    doubts = joined.explain_abstention(logits, found.quality if looks else 1.0)
+    reasons = joined.explain_abstention(logits, found.quality if looks else 1.0)
     if decision == "no RDS":
         heat[:] = 0
-    about = [*film.doubts, *wrong.result(), *letters.result()]
-    doubts += [one for one in about if one.startswith(header.WRONG)]
-    about = [one for one in about if not one.startswith(header.WRONG)]
+    about = [*film.header_warnings, *wrong.result(), *letters.result()]
+    reasons += [one for one in about if one.startswith(header.NOT_CHEST)]
+    about = [one for one in about if not one.startswith(header.NOT_CHEST)]
     return Diagnosis(
         image=film.image,
         mask=found.mask,
         mask_quality=round(found.quality, 4),
         heatmap=heat,
         probability=probability,
-        decision="not decided" if doubts else decision,
+        decision="not decided" if reasons else decision,
         warnings=(
             *film.warnings,
             *about,
             *of_mask.result(),
-            *doubts,
+            *reasons,
         ),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
-        doubts=tuple(doubts),
+        abstention_reasons=tuple(reasons),
         finding=joined.finding,
     )
 

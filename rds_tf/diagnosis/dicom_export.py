@@ -232,7 +232,7 @@ def read_source(film: Path) -> pydicom.Dataset:
     """Read of a DICOM film what its companions need, without its pixels.
 
     Args:
-        film: path of a file that `radiograph.open_radiograph` accepts.
+        film: path of a file that `radiograph.read_radiograph` accepts.
 
     Returns:
         Dataset with `REFERENCES`, `Rows`, `Columns` and `Modality`; `IDENTIFIERS`,

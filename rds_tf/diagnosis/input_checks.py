@@ -25,13 +25,13 @@ RULERLESS_MM = 400  # no human's lungs: the spacing is not that of this picture
 SAME_ROWS = 0.1  # of what any two rows differ by, the difference of repeated ones
 
 
-def find_doubts(
+def list_warnings(
     image: np.ndarray,
     mask: np.ndarray,
     quality: float,
     pixel_mm: tuple[float, float] | None = None,
 ) -> list[str]:
-    """Say why a picture may be no frontal chest film.
+    """Say why a picture may not be a frontal chest film.
 
     Args:
         image: `(H, W)` float32 in `[0, 1]`.
@@ -57,7 +57,7 @@ def find_doubts(
         causes.append("turned, it shows lungs in other places or none")
     elif pixel_mm and LARGEST_MM < (size := measure_mm(mask, pixel_mm)) < RULERLESS_MM:
         causes.append(f"its lungs are as large as an adult's, {size / 10:.0f} cm")
-    return [f"{header.WRONG}{'; '.join(causes)}."] if causes else []
+    return [f"{header.NOT_CHEST}{'; '.join(causes)}."] if causes else []
 
 
 def shows_lungs(mask: np.ndarray, quality: float) -> bool:

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pydicom
 
-WRONG = "This may be no frontal chest film: "
+NOT_CHEST = "This may not be a frontal chest film: "
 OLDEST_YEARS = 110  # 1 January 1900 stands for a birth date that was taken out
 ADULT_YEARS = 16  # from here on a chest has an adult's proportions
 BURNED_IN = "The header says that text is burned in: check it for names."
@@ -25,31 +25,33 @@ ANIMALS = frozenset(
 )
 
 
-def list_doubts(dataset: pydicom.Dataset) -> list[str]:
+def list_warnings(dataset: pydicom.Dataset) -> list[str]:
     """Say what in a header speaks against an infant's chest seen from the front.
 
     Only words of short lists and ages are quoted: in the place of a code a damaged
     header may hold a patient's name.
 
     Returns:
-        One sentence a doubt, each beginning with `WRONG`, and `BURNED_IN` where
+        One sentence a warning, each beginning with `NOT_CHEST`, and `BURNED_IN` where
         the header declares it; empty where the header says nothing, and where it
         says chest beside another part.
     """
     parts = _read_words(dataset, "BodyPartExamined")
-    doubts = []
+    warnings = []
     if (found := parts & ELSEWHERE) and not parts & CHESTS:
-        doubts.append(f"the header says {min(found)}")
+        warnings.append(f"the header says {min(found)}")
     if found := _read_words(dataset, "ViewPosition") & LATERAL:
-        doubts.append(f"the header says view {min(found)}, a lateral one")
+        warnings.append(f"the header says view {min(found)}, a lateral one")
     if found := _read_words(dataset, "PatientSpeciesDescription") & ANIMALS:
-        doubts.append(f"the header says {min(found)}, no human")
+        warnings.append(f"the header says {min(found)}, no human")
     years = find_age_years(dataset)
     if years is not None and years >= ADULT_YEARS:
         told = "90 years or more" if years >= 90 else f"{years} years"
-        doubts.append(f"the header says {told}, no infant")
+        warnings.append(f"the header says {told}, no infant")
     declared = str(dataset.get("BurnedInAnnotation") or "").strip().upper()
-    return [f"{WRONG}{doubt}." for doubt in doubts] + [BURNED_IN] * (declared == "YES")
+    return [f"{NOT_CHEST}{warning}." for warning in warnings] + [BURNED_IN] * (
+        declared == "YES"
+    )
 
 
 def find_age_years(dataset: pydicom.Dataset) -> int | None:

@@ -45,7 +45,7 @@ class Radiograph:
         bits_stored: bits a pixel had in the file.
         patient_id: pseudonym made from the DICOM PatientID, "" where there is none.
         warnings: what the decoders complained of, in their words.
-        doubts: what the header says against it, see `header.list_doubts`.
+        header_warnings: what the header says against it, see `header.list_warnings`.
         pixel_mm: height and width of a pixel, see `header.find_pixel_mm`.
     """
 
@@ -53,11 +53,11 @@ class Radiograph:
     bits_stored: int
     patient_id: str = ""
     warnings: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    header_warnings: tuple[str, ...] = ()
     pixel_mm: tuple[float, float] | None = None
 
 
-def read_radiograph(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path) -> np.ndarray:
     """Read the image of one radiograph.
 
     Args:
@@ -67,12 +67,12 @@ def read_radiograph(path: str | Path) -> np.ndarray:
         float32 (H, W) in [0, 1], air dark and bone bright.
 
     Raises:
-        RadiographError: the file is refused; see `open_radiograph`.
+        RadiographError: the file is refused; see `read_radiograph`.
     """
-    return open_radiograph(path).image
+    return read_radiograph(path).image
 
 
-def open_radiograph(path: str | Path) -> Radiograph:
+def read_radiograph(path: str | Path) -> Radiograph:
     """Read one radiograph with its bit depth, pseudonym and warnings.
 
     Args:
@@ -101,7 +101,7 @@ def open_radiograph(path: str | Path) -> Radiograph:
 
 
 def read_header(path: str | Path) -> pydicom.Dataset | None:
-    """Parse a file that `open_radiograph` has read; None where it is PNG or JPEG."""
+    """Parse a file that `read_radiograph` has read; None where it is PNG or JPEG."""
     data = disk.read_whole(path, MAX_BYTES)
     return None if _is_picture(data) else _parse_dicom(data)
 
@@ -133,7 +133,7 @@ def _read_dicom(path: Path, data: bytes) -> Radiograph:
         lut.apply_luts(_decode(path, dataset), dataset),
         int(dataset.BitsStored),
         privacy.make_pseudonym(dataset),
-        doubts=tuple(header.list_doubts(dataset)),
+        header_warnings=tuple(header.list_warnings(dataset)),
         pixel_mm=header.find_pixel_mm(dataset),
     )
 

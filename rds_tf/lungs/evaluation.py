@@ -153,5 +153,5 @@ def score_cases(
 def read_case(prepared: str | Path, row) -> tuple[np.ndarray, np.ndarray]:
     """Read the film and mask of one of `table.itertuples()`, `(H, W)`, full size."""
     prepared = Path(prepared)
-    image = radiograph.read_radiograph(prepared / row.image)
-    return image, radiograph.read_radiograph(prepared / row.mask)
+    image = radiograph.read_image(prepared / row.image)
+    return image, radiograph.read_image(prepared / row.mask)

@@ -247,7 +247,7 @@ def segment_folder(
 def _write_masks(tool: Segmenter, rows, prepared: Path, out: Path, steps: str) -> None:
     for start in tqdm(range(0, len(rows), test_time.BATCH_SIZE), "lungs", disable=None):
         part = rows.iloc[start : start + test_time.BATCH_SIZE]
-        images = [radiograph.read_radiograph(prepared / p) for p in part["image"]]
+        images = [radiograph.read_image(prepared / p) for p in part["image"]]
         masks = segment(tool.model, images, steps)
         for name, mask in zip(part["case_id"], masks, strict=True):
             radiograph.write_png(out / f"{name}.png", mask.astype("float32"))

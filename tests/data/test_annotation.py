@@ -135,14 +135,14 @@ BOW_TIE = np.array([[0, 0], [40, 0], [0, 40], [40, 40]], float)  # its halves ca
 )
 def test_outline_whose_area_is_not_its_masks_is_doubted(polygons, areas):
     mask = annotation.draw_mask(polygons, 90, 90)
-    (doubt,) = annotation.list_doubts(polygons, mask)
+    (doubt,) = annotation.list_warnings(polygons, mask)
     assert areas in doubt
 
 
 def test_whole_outline_is_not_doubted():
     for polygon in (SQUARE, SQUARE * 9 + 0.3, np.array([[0, 0], [80, 3], [5, 70.0]])):
         mask = annotation.draw_mask([polygon], 90, 90)
-        assert annotation.list_doubts([polygon], mask) == []
+        assert annotation.list_warnings([polygon], mask) == []
 
 
 def test_file_of_two_million_points_is_refused_by_its_size_or_count(tmp_path):

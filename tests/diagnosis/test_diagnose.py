@@ -158,12 +158,12 @@ def test_results_that_cannot_be_written_end_the_run(grey_films, tmp_path):
 
 
 def test_a_run_that_is_ended_keeps_what_it_knows(grey_films, tmp_path, monkeypatch):
-    def read(film, whole=radiograph.open_radiograph):
+    def read(film, whole=radiograph.read_radiograph):
         if film.name == "c.png":
             raise KeyboardInterrupt
         return whole(film)
 
-    monkeypatch.setattr(radiograph, "open_radiograph", read)
+    monkeypatch.setattr(radiograph, "read_radiograph", read)
     with pytest.raises(KeyboardInterrupt):
         batch.diagnose_files(grey_films, tmp_path / "out", None)
     assert names(sorted((tmp_path / "out").glob("[!.]*"))) == ["a.json", "a.png"]

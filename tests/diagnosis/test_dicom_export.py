@@ -61,7 +61,7 @@ def make_film(phantom, tmp_path):
 
 def hand_over(path, mask=None, record=RECORD):
     """Write both objects for a film; return film, mask, picture, and both as read."""
-    image = radiograph.open_radiograph(path).image
+    image = radiograph.read_radiograph(path).image
     if mask is None:
         mask = np.random.default_rng(0).integers(0, 2, image.shape, np.uint8)
     heat = np.float32(0.5) * mask
@@ -184,7 +184,7 @@ def test_bytes_of_a_name_in_a_character_set_that_is_none_stay_as_they_are(make_f
     path = make_film(PatientName=placeholder, SpecificCharacterSet="ISO_IR 100")
     content = path.read_bytes().replace(placeholder.encode(), name)
     path.write_bytes(content.replace(b"ISO_IR 100", b"ISO_IR 149"))
-    image = radiograph.open_radiograph(path).image
+    image = radiograph.read_radiograph(path).image
     found = diagnose.Diagnosis(image, image > 0.5, 1, image, 0.5, "RDS", (), ())
     dicom_export.export(
         path, found, RECORD, batch.draw_diagnosis(found), path.with_name("film")
@@ -276,7 +276,7 @@ def test_same_film_models_and_pixels_are_the_same_instance_and_no_others(make_fi
 
 def test_lungs_that_were_not_found_are_an_empty_segmentation(make_film):
     path = make_film()
-    rows, columns = radiograph.open_radiograph(path).image.shape
+    rows, columns = radiograph.read_radiograph(path).image.shape
     *_, lungs, _ = hand_over(path, np.zeros((rows, columns), np.uint8))
     assert complaints(path.with_name("film_lungs.dcm")) == []
     assert lungs.pixel_array.shape == (rows, columns) and not lungs.pixel_array.any()

@@ -20,8 +20,8 @@ def chest():
 
 
 def causes(image, mask, quality=GOOD, pixel_mm=None):
-    sentences = input_checks.find_doubts(image, mask, quality, pixel_mm)
-    assert all(one.startswith(header.WRONG) for one in sentences)
+    sentences = input_checks.list_warnings(image, mask, quality, pixel_mm)
+    assert all(one.startswith(header.NOT_CHEST) for one in sentences)
     return " ".join(sentences)
 
 
@@ -138,12 +138,12 @@ def models(monkeypatch):
 def test_a_wrong_picture_is_not_decided_and_keeps_its_probability(chest, models):
     plain = diagnose.diagnose_radiograph(radiograph.Radiograph(chest.image, 8), models)
     assert plain.decision == "RDS" and plain.warnings == ()
-    says_hand = (f"{header.WRONG}the header says HAND.",)
-    film = radiograph.Radiograph(chest.image, 8, doubts=says_hand)
+    says_hand = (f"{header.NOT_CHEST}the header says HAND.",)
+    film = radiograph.Radiograph(chest.image, 8, header_warnings=says_hand)
     found = diagnose.diagnose_radiograph(film, models)
     assert found.decision == "not decided" and found.warnings == says_hand
     assert found.probability == plain.probability
-    assert found.doubts == says_hand and plain.doubts == ()
+    assert found.abstention_reasons == says_hand and plain.abstention_reasons == ()
 
 
 def test_the_picture_says_why_a_film_is_not_decided(chest, models, monkeypatch):
@@ -151,9 +151,9 @@ def test_the_picture_says_why_a_film_is_not_decided(chest, models, monkeypatch):
     monkeypatch.setattr(
         batch.overlay, "draw_overlay", lambda *layers: captions.append(layers[-1])
     )
-    says_hand = f"{header.WRONG}the header says HAND."
-    for doubts in ((), (says_hand, header.BURNED_IN)):
-        film = radiograph.Radiograph(chest.image, 8, doubts=doubts)
+    says_hand = f"{header.NOT_CHEST}the header says HAND."
+    for header_warnings in ((), (says_hand, header.BURNED_IN)):
+        film = radiograph.Radiograph(chest.image, 8, header_warnings=header_warnings)
         batch.draw_diagnosis(diagnose.diagnose_radiograph(film, models))
     decided, open_ = captions
     assert decided == "RDS, probability 0.88"  # of a logit of 2
@@ -178,10 +178,10 @@ def test_a_films_own_ruler_tells_an_adult(chest, models):
         for mm in ((0.5, 0.5), (1.3, 1.3))
     )
     assert newborn.decision == "RDS" and adult.decision == "not decided"
-    assert "as large as an adult's, 24 cm" in adult.doubts[0]
+    assert "as large as an adult's, 24 cm" in adult.abstention_reasons[0]
 
 
 def test_burned_in_text_is_a_warning_and_no_reason_to_abstain(chest, models):
-    film = radiograph.Radiograph(chest.image, 8, doubts=(header.BURNED_IN,))
+    film = radiograph.Radiograph(chest.image, 8, header_warnings=(header.BURNED_IN,))
     found = diagnose.diagnose_radiograph(film, models)
     assert found.decision == "RDS" and found.warnings == (header.BURNED_IN,)

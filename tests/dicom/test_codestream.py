@@ -63,7 +63,7 @@ def test_a_large_frame_under_a_small_header_is_refused(tmp_path, make_dicom, syn
     path = write_frame(tmp_path / "a.dcm", make_dicom, frame_of(dataset), syntax)
     sentence = "compressed pixels are 80 x 64, its header says 16 x 16"
     with pytest.raises(radiograph.RadiographError, match=sentence):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 @pytest.mark.parametrize("samples", [0, 2, 3, 4, 255])
@@ -78,14 +78,14 @@ def test_a_jpeg_of_other_samples_than_its_header_never_meets_its_decoder(
     syntax = uid.JPEGBaseline8Bit
     path = write_frame(tmp_path / "a.dcm", make_dicom, bytes(frame), syntax, 80, 64)
     with pytest.raises(radiograph.RadiographError, match=f"have {samples} samples"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 def test_rle_that_unpacks_to_more_than_its_header_is_refused(tmp_path, make_dicom):
     bomb = struct.pack("<16L", 1, 64, *[0] * 14) + b"\x81\x00" * 100_000
     path = write_frame(tmp_path / "a.dcm", make_dicom, bomb, uid.RLELossless)
     with pytest.raises(radiograph.RadiographError, match="RLE data is longer"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 def test_noise_that_rle_makes_longer_is_read(tmp_path, make_dicom):
@@ -93,5 +93,5 @@ def test_noise_that_rle_makes_longer_is_read(tmp_path, make_dicom):
     dataset.compress(uid.RLELossless)
     assert len(frame_of(dataset)) > TALL.size
     dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
-    image = radiograph.read_radiograph(tmp_path / "a.dcm")
+    image = radiograph.read_image(tmp_path / "a.dcm")
     np.testing.assert_allclose(image, TALL / 255, atol=1e-6)

@@ -334,7 +334,7 @@ def test_the_table_holds_every_value_of_every_column():
 
 def test_film_has_the_greys_of_the_standard(film, tmp_path, make_dicom):
     path = write_film(tmp_path / "a.dcm", film, make_dicom, film.syntax)
-    found = radiograph.open_radiograph(path)
+    found = radiograph.read_radiograph(path)
     assert (found.warnings, found.bits_stored) == ((), film.bits)
     difference = np.abs(found.image.astype(float) - truth(film))
     assert difference.max() <= HALF_ULP + 1e-12
@@ -358,7 +358,7 @@ def test_film_has_the_greys_of_dcmtk(film, tmp_path, make_dicom):
     elif film.voi.startswith("lut"):
         num_bits, options = int(film.voi[3:]), ["+Wl", "1"]
     theirs = ask_dcmtk(path, num_bits, *options)
-    ours = radiograph.read_radiograph(path) * (2.0**num_bits - 1)
+    ours = radiograph.read_image(path) * (2.0**num_bits - 1)
     assert np.abs(ours - theirs).max() <= 1.01  # they round, up or down
 
 
@@ -380,7 +380,7 @@ def test_odd_real_file_looks_as_in_dcmtk(real, tmp_path, name):
     num_bits, bound, options = ODD[name]
     path = shutil.copy(real / "odd_dicom" / name, tmp_path / "a.dcm")
     theirs = ask_dcmtk(path, num_bits, *options)
-    ours = radiograph.read_radiograph(path) * (2.0**num_bits - 1)
+    ours = radiograph.read_image(path) * (2.0**num_bits - 1)
     assert np.abs(ours - theirs).max() <= bound
 
 
@@ -389,5 +389,5 @@ def test_every_other_odd_real_file_is_refused_in_one_sentence(real):
     assert len(names) == 27 and names >= set(ODD) | NO_ORACLE
     for name in names - set(ODD) - NO_ORACLE:
         with pytest.raises(radiograph.RadiographError) as refusal:
-            radiograph.read_radiograph(real / "odd_dicom" / name)
+            radiograph.read_image(real / "odd_dicom" / name)
         assert name in str(refusal.value) and "\n" not in str(refusal.value)

@@ -10,7 +10,7 @@ def read(**tags):
     with pydicom.config.disable_value_validation():
         for keyword, value in tags.items():
             setattr(dataset, keyword, value)
-    return header.list_doubts(dataset)
+    return header.list_warnings(dataset)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def read(**tags):
 )
 def test_a_header_that_says_another_picture_is_quoted(tags, words):
     (sentence,) = read(**tags)
-    assert sentence.startswith(header.WRONG) and words in sentence
+    assert sentence.startswith(header.NOT_CHEST) and words in sentence
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_a_pixel_has_the_calibrated_length_before_the_detectors(tags, expected):
 def test_a_film_whose_ruler_is_no_number_is_read_without_it(write_dicom, tmp_path):
     stored = np.array([[0, 255], [100, 200]], "uint8")
     path = write_dicom(tmp_path / "a.dcm", stored, PixelSpacing=[0.25, 0.25])
-    assert radiograph.open_radiograph(path).pixel_mm == (0.25, 0.25)
+    assert radiograph.read_radiograph(path).pixel_mm == (0.25, 0.25)
     spoiled = path.read_bytes().replace(b"0.25\\0.25", b"0.2x\\0.2y")
     assert spoiled != path.read_bytes()
     path.write_bytes(spoiled)
-    film = radiograph.open_radiograph(path)
+    film = radiograph.read_radiograph(path)
     assert film.pixel_mm is None and film.image.shape == (2, 2)
 
 
@@ -111,5 +111,5 @@ def test_a_film_carries_the_doubts_of_its_header(write_dicom, tmp_path):
     tags = {"BodyPartExamined": "KNEE", "PatientAge": "040Y"}
     stored = np.array([[0, 255], [100, 200]], "uint8")
     path = write_dicom(tmp_path / "a.dcm", stored, **tags)
-    knee, years = radiograph.open_radiograph(path).doubts
+    knee, years = radiograph.read_radiograph(path).header_warnings
     assert "KNEE" in knee and "40 years" in years

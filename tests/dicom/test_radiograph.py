@@ -33,7 +33,7 @@ def refused(path, cause):
 
 
 def test_dicom_is_read_with_bits_and_pseudonym(dicom):
-    film = radiograph.open_radiograph(dicom)
+    film = radiograph.read_radiograph(dicom)
     np.testing.assert_array_equal(film.image, EXPECTED)
     assert film.image.dtype == np.float32
     # echo -n 1234 | sha256sum
@@ -59,33 +59,33 @@ def test_lossless_syntaxes_give_the_same_image(tmp_path, make_dicom, syntax):
     if syntax == uid.ExplicitVRBigEndian:
         dataset.PixelData = stored.byteswap().tobytes()
     dataset.save_as(path, enforce_file_format=True)
-    np.testing.assert_allclose(radiograph.read_radiograph(path), stored / 4095, 1e-6)
+    np.testing.assert_allclose(radiograph.read_image(path), stored / 4095, 1e-6)
 
 
 def test_file_without_preamble_or_without_meta_is_read(tmp_path, make_dicom, dicom):
     bare = tmp_path / "bare.dcm"
     bare.write_bytes(dicom.read_bytes()[132:])
-    np.testing.assert_array_equal(radiograph.read_radiograph(bare), EXPECTED)
+    np.testing.assert_array_equal(radiograph.read_image(bare), EXPECTED)
     dataset = make_dicom(GREYS)
     del dataset.file_meta
     dataset.save_as(bare, implicit_vr=True, little_endian=True)
-    np.testing.assert_array_equal(radiograph.read_radiograph(bare), EXPECTED)
+    np.testing.assert_array_equal(radiograph.read_image(bare), EXPECTED)
 
 
 def test_grey_film_exported_as_rgb_is_read(tmp_path, write_dicom):
     tags = {"PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
     rgb = np.repeat(GREYS[..., None], 3, axis=2)
     path = write_dicom(tmp_path / "a.dcm", rgb, **tags)
-    np.testing.assert_array_equal(radiograph.read_radiograph(path), EXPECTED)
+    np.testing.assert_array_equal(radiograph.read_image(path), EXPECTED)
     rgb[0, 0] = 200, 0, 0
     with refused(write_dicom(path, rgb, **tags), "in colour"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 @pytest.mark.filterwarnings("ignore:The value length")  # as the test file is written
 def test_warnings_of_the_decoders_are_kept(tmp_path, write_dicom):
     path = write_dicom(tmp_path / "a.dcm", GREYS, PatientID="9" * 66)
-    (warning,) = radiograph.open_radiograph(path).warnings
+    (warning,) = radiograph.read_radiograph(path).warnings
     assert warning.startswith("The value length (66) exceeds")
 
 
@@ -107,7 +107,7 @@ def test_warnings_of_the_decoders_are_kept(tmp_path, write_dicom):
 def test_unusable_header_is_refused(tmp_path, write_dicom, tags, cause):
     path = write_dicom(tmp_path / "a.dcm", GREYS, **tags)
     with refused(path, cause):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 def test_a_header_that_runs_together_does_not_tell_the_patients_name(tmp_path, dicom):
@@ -116,7 +116,7 @@ def test_a_header_that_runs_together_does_not_tell_the_patients_name(tmp_path, d
     content[length : length + 2] = (200).to_bytes(2, "little")
     dicom.write_bytes(content.replace(b"1234", b"KIM "))
     with refused(dicom, r"its Modality \(not a code\)") as refusal:
-        radiograph.read_radiograph(dicom)
+        radiograph.read_image(dicom)
     assert "KIM" not in str(refusal.value)
 
 
@@ -125,7 +125,7 @@ def test_dicom_cut_anywhere_is_refused(tmp_path, dicom):
     for length in range(0, len(data), 3):
         path.write_bytes(data[:length])
         with refused(path, ""):
-            radiograph.read_radiograph(path)
+            radiograph.read_image(path)
 
 
 def press(make_dicom, syntax):
@@ -149,13 +149,13 @@ def test_compressed_frame_cut_short_is_refused(tmp_path, make_dicom, syntax):
     frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
     path = tmp_path / "a.dcm"
     dataset.save_as(path, enforce_file_format=True)
-    radiograph.read_radiograph(path)  # the whole one is read
+    radiograph.read_image(path)  # the whole one is read
     for share, tail in itertools.product((0.1, 0.5, 0.99), (b"", bytes(900))):
         part = frame[: int(share * len(frame))] + tail
         dataset.PixelData = pydicom.encaps.encapsulate([part])
         dataset.save_as(path, enforce_file_format=True)
         with refused(path, "compressed pixels end too soon"):
-            radiograph.read_radiograph(path)
+            radiograph.read_image(path)
 
 
 def test_deflated_bomb_is_refused_before_it_is_inflated(
@@ -168,7 +168,7 @@ def test_deflated_bomb_is_refused_before_it_is_inflated(
     monkeypatch.setattr(radiograph, "MAX_BYTES", 100_000)
     tracemalloc.start()
     with refused(path, "more than 100000 bytes"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
 
@@ -176,7 +176,7 @@ def test_deflated_bomb_is_refused_before_it_is_inflated(
 @pytest.mark.filterwarnings("ignore:The number of bytes of pixel data")  # by pydicom
 def test_pixels_beyond_the_one_frame_are_left_out(tmp_path, write_dicom):
     path = write_dicom(tmp_path / "a.dcm", GREYS, PixelData=GREYS.tobytes() * 5)
-    film = radiograph.open_radiograph(path)
+    film = radiograph.read_radiograph(path)
     np.testing.assert_array_equal(film.image, EXPECTED)
     assert "sufficient to contain 5 frames" in film.warnings[0]
 
@@ -187,7 +187,7 @@ def test_deeply_nested_header_is_refused(tmp_path, depth):
     path = tmp_path / "a.dcm"
     path.write_bytes(bytes(128) + b"DICM" + item * depth)
     with refused(path, ""):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 def test_film_with_400_nested_sequences_is_read_or_refused_by_name(tmp_path, dicom):
@@ -199,7 +199,7 @@ def test_film_with_400_nested_sequences_is_read_or_refused_by_name(tmp_path, dic
     place = data.index(b"\x10\x00\x20\x00LO")  # PatientID, the next group
     dicom.write_bytes(data[:place] + start * 400 + end * 400 + data[place:])
     try:
-        image = radiograph.read_radiograph(dicom)
+        image = radiograph.read_image(dicom)
     except radiograph.RadiographError as error:
         assert "a.dcm" in str(error) and "recursion" in str(error)
     else:
@@ -209,7 +209,7 @@ def test_film_with_400_nested_sequences_is_read_or_refused_by_name(tmp_path, dic
 def test_header_that_claims_60000_x_60000_pixels_is_refused(tmp_path, write_dicom):
     path = write_dicom(tmp_path / "a.dcm", GREYS, Rows=60_000, Columns=60_000)
     with refused(path, "more than 1073741824 bytes"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 def write_png_bytes(width, height, chunk=b"", pixels=b"\0\0"):
@@ -228,7 +228,7 @@ def test_png_bombs_are_refused_and_never_fill_the_memory(tmp_path):
     path = tmp_path / "a.png"
     good, pack = write_png_bytes(1, 1, pixels=b"\0\x33")
     path.write_bytes(good)
-    np.testing.assert_allclose(radiograph.read_radiograph(path), [[0.2]], atol=1e-6)
+    np.testing.assert_allclose(radiograph.read_image(path), [[0.2]], atol=1e-6)
     text = pack(b"zTXt", b"x\0\0" + zlib.compress(bytes(200_000_000), 9))
     bombs = {
         "claims 60000 x 60000": write_png_bytes(60_000, 60_000)[0],
@@ -242,7 +242,7 @@ def test_png_bombs_are_refused_and_never_fill_the_memory(tmp_path):
         path.write_bytes(content)
         tracemalloc.start()
         try:
-            assert radiograph.read_radiograph(path).shape == (1, 1), name
+            assert radiograph.read_image(path).shape == (1, 1), name
         except radiograph.RadiographError as error:
             assert "a.png" in str(error)
         assert tracemalloc.get_traced_memory()[1] < 300_000_000, name
@@ -262,7 +262,7 @@ def test_archive_under_the_name_of_a_film_is_refused_unread(tmp_path, wrap):
             archive.writestr("film.dcm", bytes(50_000_000))
     path.write_bytes(buffer.getvalue())
     with refused(path, "neither DICOM nor PNG nor JPEG"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", bytes(500), b"\x89PNG", b"II*\0"])
@@ -270,14 +270,14 @@ def test_other_files_are_refused(tmp_path, data):
     path = tmp_path / "a.dcm"
     path.write_bytes(data)
     with refused(path, ""):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 def test_missing_file_and_folder_are_refused(tmp_path):
     with refused(tmp_path / "gone.dcm", "No such file"):
-        radiograph.read_radiograph(tmp_path / "gone.dcm")
+        radiograph.read_image(tmp_path / "gone.dcm")
     with refused(tmp_path, "directory"):
-        radiograph.read_radiograph(tmp_path)
+        radiograph.read_image(tmp_path)
 
 
 @pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (12, np.uint16)])
@@ -288,7 +288,7 @@ def test_png_keeps_every_stored_value(tmp_path, bits, dtype):
     radiograph.write_png(path, image, bits)
     with PIL.Image.open(path) as picture:
         assert np.asarray(picture).dtype == dtype
-    film = radiograph.open_radiograph(path)
+    film = radiograph.read_radiograph(path)
     assert film.bits_stored == np.iinfo(dtype).bits
     np.testing.assert_array_equal(np.rint(film.image * top), np.rint(image * top))
 
@@ -303,12 +303,12 @@ def test_png_of_12_bits_holds_the_nearest_values_of_16(tmp_path):
 def test_jpeg_is_read_by_its_content_and_colour_is_refused(tmp_path):
     path = tmp_path / "a.dcm"
     PIL.Image.new("L", (16, 8), 102).save(path, "jpeg", quality=95)
-    image = radiograph.read_radiograph(path)
+    image = radiograph.read_image(path)
     assert image.shape == (8, 16)
     np.testing.assert_allclose(image, 0.4, atol=0.01)
     PIL.Image.new("RGB", (16, 8), (200, 0, 0)).save(path, "png")
     with refused(path, "in colour"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 def test_png_cut_short_is_refused(tmp_path):
@@ -318,7 +318,7 @@ def test_png_cut_short_is_refused(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(buffer.getvalue()[:2000])
     with refused(path, "truncated"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 def test_png_that_cannot_be_written_names_its_file(tmp_path):
@@ -328,8 +328,8 @@ def test_png_that_cannot_be_written_names_its_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["J2KR", "JLSL", "JPLL", "RLE"])
 def test_real_lossless_syntaxes_equal_the_uncompressed_original(real, name):
-    expected = radiograph.read_radiograph(real / "odd_dicom/RG2_UNC")
-    image = radiograph.read_radiograph(real / f"odd_dicom/RG2_{name}")
+    expected = radiograph.read_image(real / "odd_dicom/RG2_UNC")
+    image = radiograph.read_image(real / f"odd_dicom/RG2_{name}")
     np.testing.assert_array_equal(image, expected)
 
 
@@ -340,13 +340,13 @@ def test_real_12_bit_jpeg_cut_short_is_refused(real, tmp_path):
     path = tmp_path / "a.dcm"
     dataset.save_as(path)
     with refused(path, "its compressed pixels end too soon"):
-        radiograph.read_radiograph(path)
+        radiograph.read_image(path)
 
 
 @pytest.mark.parametrize("name", ["J2KI", "JLSN", "JPLY"])
 def test_real_lossy_syntaxes_come_close_to_the_original(real, name):
-    expected = radiograph.read_radiograph(real / "odd_dicom/RG2_UNC")
-    image = radiograph.read_radiograph(real / f"odd_dicom/RG2_{name}")
+    expected = radiograph.read_image(real / "odd_dicom/RG2_UNC")
+    image = radiograph.read_image(real / f"odd_dicom/RG2_{name}")
     assert np.abs(image - expected).mean() < 0.005
 
 
@@ -354,7 +354,7 @@ def test_odd_files_are_read_or_refused_and_nothing_else(real):
     refusals = 0
     for path in sorted((real / "odd_dicom").iterdir()):
         try:
-            image = radiograph.read_radiograph(path)
+            image = radiograph.read_image(path)
         except radiograph.RadiographError as error:
             assert path.name in str(error)
             refusals += 1

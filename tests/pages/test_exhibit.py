@@ -187,7 +187,7 @@ def film_file(tmp_path):
 
 
 def test_an_upload_is_read_in_another_process_and_deleted(film_file):
-    expected = radiograph.read_radiograph(film_file)
+    expected = radiograph.read_image(film_file)
     film = uploads.read_upload(film_file, film_file.parent)
     np.testing.assert_array_equal(film.image, expected)
     assert film.patient_id == "" and film.warnings == ()

@@ -37,15 +37,15 @@ def film(tmp_path, make_dicom):
 
 def test_film_that_ends_its_decoders_process_is_refused_and_the_next_is_read(film):
     with pytest.raises(radiograph.RadiographError, match=r"a\.dcm: its decoder crashe"):
-        radiograph.read_radiograph(film(place=251))  # in a table of Huffman codes
-    assert radiograph.read_radiograph(film()).shape == (48, 64)
+        radiograph.read_image(film(place=251))  # in a table of Huffman codes
+    assert radiograph.read_image(film()).shape == (48, 64)
 
 
 def test_film_whose_decoder_does_not_return_is_refused(film, monkeypatch):
     monkeypatch.setattr(isolated, "CHILD", "import time; time.sleep(60)")
     monkeypatch.setattr(isolated, "MOST_SECONDS", 0.5)
     with pytest.raises(radiograph.RadiographError, match="takes more than 0.5 s"):
-        radiograph.read_radiograph(film())
+        radiograph.read_image(film())
 
 
 def test_one_process_decodes_film_after_film_and_gives_the_decoders_pixels(film):
@@ -61,10 +61,10 @@ def test_one_process_decodes_film_after_film_and_gives_the_decoders_pixels(film)
 
 
 def test_process_that_an_earlier_film_ended_is_not_held_against_this_one(film):
-    radiograph.read_radiograph(film())
+    radiograph.read_image(film())
     (process,) = isolated._idle
     process.kill()
-    assert radiograph.read_radiograph(film()).shape == (48, 64)
+    assert radiograph.read_image(film()).shape == (48, 64)
     assert isolated._idle and isolated._idle != [process]
 
 

@@ -39,7 +39,7 @@ def test_a_dicom_reads_back_as_the_phantom_that_was_drawn(written):
     for case in cases[:8]:
         made = dataset.render_case(case)
         path = folder / "dicom" / f"case{case.index:04d}.dcm"
-        image = radiograph.read_radiograph(path)
+        image = radiograph.read_image(path)
         half_a_grey_value = 0.51 / (2**case.bits_stored - 1)
         np.testing.assert_allclose(image, made.image, atol=half_a_grey_value)
 

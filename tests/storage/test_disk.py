@@ -19,7 +19,7 @@ def test_a_file_up_to_its_bound_is_read_and_a_larger_one_is_not(tmp_path):
 @pytest.mark.parametrize(
     "read",
     [
-        radiograph.read_radiograph,
+        radiograph.read_image,
         annotation.read_polygons,
         lambda path: cohort.read_table(path, []),
     ],
