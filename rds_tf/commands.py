@@ -192,10 +192,33 @@ def study_plan(options) -> None:
         raise errors.InputError(
             "`study plan PREPARED PACK`: say where to write the pack."
         )
-    counts = options.readers, options.cases, options.washout_days, options.seed
-    sizes_of = (options.order, *counts, options.finding)
-    plan = design.Design(*sizes_of) if options.pack else None
-    print(sample_size.describe_plan(options))
+    model = sample_size.choose_model(
+        options.structure,
+        pilot=options.pilot,
+        auroc=options.auroc,
+        correlations=options.correlations,
+        reader_sd=options.reader_sd,
+    )
+    plan = None
+    if options.pack:
+        plan = design.Design(
+            options.order,
+            num_readers=options.readers,
+            num_cases=options.cases,
+            washout_days=options.washout_days,
+            seed=options.seed,
+            finding=options.finding,
+        )
+    description = sample_size.describe_plan(
+        model,
+        num_readers=options.readers,
+        num_cases=options.cases,
+        effect=options.effect,
+        target_power=options.power,
+        num_simulations=options.simulations,
+        seed=options.seed,
+    )
+    print(description)
     if plan:
         from rds_readers import pack  # with it comes TensorFlow
 

@@ -1,12 +1,12 @@
-"""The sizes of a study in words, and the verb that prints them."""
+"""The sample size of a study in words, and the command that prints it."""
 
 import re
 
 import pytest
 
-from rds_readers import sample_size
+from rds_readers import roe_metz, sample_size
 from rds_tf import __main__ as command
-from rds_tf import config
+from rds_tf import config, errors
 
 PLAN = ["study", "plan", "--simulations", "200", "--readers", "5"]
 
@@ -40,6 +40,15 @@ def test_options_of_variance_reach_the_model(capsys):
     assert "simulated" not in text
 
 
+def test_plan_has_defaults_and_names_its_argument_when_it_refuses():
+    model = sample_size.choose_model()
+    assert model == (roe_metz.STRUCTURES["HL"], 0.8)
+    text = sample_size.describe_plan(model, num_simulations=0)
+    assert "6 readers and 100 cases: power 2" in text
+    with pytest.raises(errors.InputError, match="`effect` must not be 0"):
+        sample_size.describe_plan(model, effect=0)
+
+
 def test_pilot_gives_auroc_and_variances(vandyke, capsys):
     assert command.main([*PLAN, "--pilot", str(vandyke), "--effect", "0.04"]) == 0
     assert "Mean AUROC 0.897 alone and 0.937 with" in capsys.readouterr().out
@@ -48,10 +57,10 @@ def test_pilot_gives_auroc_and_variances(vandyke, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--effect", "0"], "`--effect` must not be 0"),
+        (["--effect", "0"], "`effect` must not be 0"),
         (["--effect", "0.3"], "must lie between 0 and 1. Received: [0.8, 1.1]"),
-        (["--power", "1"], "`--power` must lie between"),
-        (["--readers", "1"], "`--readers` must be 2 or more"),
+        (["--power", "1"], "`power` must lie between"),
+        (["--readers", "1"], "`readers` must be 2 or more"),
         (["--correlations", "0.8", "0.8", "0.1"], "correlations must satisfy"),
         (["--pilot", "none.csv"], "Cannot read none.csv"),
     ],
