@@ -12,6 +12,7 @@ keeps the network waiting, beside the training itself.
 import argparse
 import os
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +20,9 @@ import claims
 import numpy as np
 
 from rds_phantoms import phantom  # no Keras here: every worker imports this file
+
+sys.path.append(str(Path(__file__).parents[1] / "saved_models"))
+import build  # noqa: E402
 
 
 def main():
@@ -29,10 +33,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
-    from rds_tf.lungs import segmenter_training, unet
+    from rds_tf.lungs import unet
 
-    own = segmenter_training.SHIPPED["image_size"]
-    model = unet.build_unet(**segmenter_training.SHIPPED)
+    own = build.SEGMENTER["image_size"]
+    model = unet.build_unet(**build.SEGMENTER)
     model.compile("adam", loss=unet.DiceBCE())
     images, masks = phantom.draw_phantoms(160, own)
     batch = images[:16] / np.float32(255), masks[:16].astype("float32")
@@ -58,7 +62,7 @@ def main():
         print(f"{name:<30} {size} px  {middle:6.0f} a second ({span})")
     drawn = statistics.median(rates["drawn, network's size", own])
     eaten = statistics.median(rates["eaten by a step", own])
-    num, steps = segmenter_training.NUM_PHANTOMS, segmenter_training.NUM_STEPS
+    num, steps = build.NUM_PHANTOMS, build.SEGMENTER_STEPS
     print(
         f"a whole training: {num} phantoms drawn in {num / drawn / 60:.1f} minutes, "
         f"{steps} steps in {16 * steps / eaten / 60:.1f}"

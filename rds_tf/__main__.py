@@ -141,10 +141,6 @@ def build_parser() -> argparse.ArgumentParser:
     _add_profile(verb)
     verb.add_argument("--cohort", type=Path, help="your case table")
     verb.add_argument("--root", type=Path, help="where its files lie")
-
-    verb = _add(places, "ship", "train the shipped models on phantoms again")
-    verb.add_argument("--out", type=Path, default=config.SAVED_MODELS)
-    verb.add_argument("--only", choices=("segmenter", "classifier"))
     return parser
 
 

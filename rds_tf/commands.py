@@ -259,16 +259,3 @@ def demo(options) -> None:
     from rds_pages import demo
 
     demo.run(options.profile, options.cohort, options.root)
-
-
-def ship(options) -> None:
-    """Train the shipped models."""
-    from rds_tf.classification import classifier_training
-    from rds_tf.lungs import segmenter_training
-    from rds_tf.storage import model_store
-
-    recipes = {"segmenter": segmenter_training, "classifier": classifier_training}
-    for name, recipe in recipes.items():
-        if options.only in (None, name):
-            print(recipe.train_on_phantoms(options.out))
-    print(model_store.write_checksums(options.out))

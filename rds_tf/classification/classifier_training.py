@@ -1,20 +1,17 @@
-"""How a classifier is trained: on the folds of a cohort, or on phantoms alone."""
+"""How a classifier is trained on the folds of a cohort."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from rds_phantoms import dataset
 from rds_tf import config, errors, training
 from rds_tf.classification import classifier, efficientnet
 from rds_tf.data import pipeline, prepare, preprocessing
 from rds_tf.storage import model_store
 
 LEARNING_RATE = 5e-4
-SHIPPED = {"backbone": "B0", "image_size": 128}
 STARTS = ("auto", "imagenet", "phantom", "scratch")
 
 
@@ -165,46 +162,6 @@ def _load_shipped(model, architecture: dict) -> tuple[str, str]:
     except model_store.ModelError as error:
         return "scratch", str(error)
     return "scratch", f"No shipped classifier fits {architecture}, so from scratch"
-
-
-def train_on_phantoms(
-    out: str | Path, num_cases: int = 1500, num_steps: int = 600, seed: int = 0
-) -> Path:
-    """Train the classifier that is shipped, on a phantom cohort through its lungs.
-
-    The tube is drawn without any link to RDS, so that it tells nothing.
-
-    Args:
-        out: folder that receives `rds_classifier/`; the segmenter in it, or else the
-            shipped one, finds the lungs.
-        num_cases: int, films of the phantom cohort.
-        num_steps: int, steps of 16 images.
-        seed: int.
-    """
-    out = Path(out)
-    with tempfile.TemporaryDirectory() as scratch:
-        cohort, prepared = Path(scratch) / "cohort", Path(scratch) / "prepared"
-        dataset.write_cohort(cohort, num_cases, seed + 1, 0.0, 256, num_workers=2)
-        prepare.prepare(cohort / "cohort.csv", prepared, cohort, num_workers=2)
-        table = prepare.load_manifest(prepared)
-        lungs = model_store.choose_models(out, "segmenter")
-        masks = classifier.predict_masks(prepared, table, lungs)
-        size = SHIPPED["image_size"]
-        windows = classifier.load_crops(prepared, table, "combined", size, masks)
-    config.set_seed(seed)
-    model = efficientnet.build_classifier(**SHIPPED)
-    begun, _ = efficientnet.load_start(model, SHIPPED["backbone"])
-    batches = pipeline.classification_dataset(windows, table["rds"], 16, training=True)
-    folder = out / "rds_classifier"
-    record = {
-        "data": f"{num_cases} phantoms, no real film",
-        "start": begun,
-        "steps": num_steps,
-        "seed": seed,
-        "seen": [],
-    }
-    fit(model, batches, folder, 2 * LEARNING_RATE, record)
-    return save(model, folder, SHIPPED, "combined", record)
 
 
 def fit(model, batches, folder: Path, learning_rate: float, record: dict):

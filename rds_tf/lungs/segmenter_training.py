@@ -1,17 +1,13 @@
-"""How a segmenter is trained: on the folds of a cohort, or on phantoms alone."""
+"""How a segmenter is trained on the folds of a cohort."""
 
 from pathlib import Path
 
-from rds_phantoms import phantom
 from rds_tf import config, errors, training
 from rds_tf.data import augment, folds, pipeline, prepare, preprocessing
 from rds_tf.lungs import segmenter, unet
 from rds_tf.storage import model_store
 
 LEARNING_RATE = 2e-3
-SHIPPED = {"image_size": 128, "filters": 16, "num_masks": 2}
-NUM_PHANTOMS = 20_000
-NUM_STEPS = 2_800
 STARTS = ("auto", "phantom", "scratch")
 
 
@@ -180,37 +176,6 @@ def load_start(
     model.set_weights([*body, kernel[..., mask], bias[mask]])
     seen = manifest["training"]["seen"]
     return (folder.name if seen else "phantom"), seen
-
-
-def train_on_phantoms(
-    out: str | Path,
-    num_phantoms: int = NUM_PHANTOMS,
-    num_steps: int = NUM_STEPS,
-    seed: int = 0,
-) -> Path:
-    """Train the segmenter that is shipped: phantoms only, no real film.
-
-    Args:
-        out: folder that receives `lung_segmenter/`.
-        num_phantoms: int, phantoms drawn once and augmented ever anew.
-        num_steps: int, steps of 16 images.
-        seed: int.
-    """
-    config.set_seed(seed)
-    size = SHIPPED["image_size"]
-    images, masks = phantom.draw_phantoms(num_phantoms, size, seed)
-    model = unet.build_unet(**SHIPPED)
-    dataset = pipeline.segmentation_dataset(images, masks, 16, training=True)
-    folder = Path(out) / "lung_segmenter"
-    record = {
-        "data": f"{num_phantoms} phantoms, no real film",
-        "start": "scratch",
-        "steps": num_steps,
-        "seed": seed,
-        "seen": [],
-    }
-    fit(model, dataset, folder, LEARNING_RATE, record)
-    return save(model, folder, SHIPPED, record, ["in", "out"])
 
 
 def fit(model, dataset, folder: Path, learning_rate: float, record: dict):

@@ -124,17 +124,6 @@ def find_models(path: str | Path, kind: str) -> list[Path]:
     return found
 
 
-def write_checksums(path: str | Path) -> Path:
-    """Write `SHA256SUMS` of all model folders in `path`, for `sha256sum --check`."""
-    path = Path(path)
-    lines = []
-    for file in sorted([*path.glob(f"*/{WEIGHTS}"), *path.glob(f"*/{MANIFEST}")]):
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        lines.append(f"{digest}  {file.relative_to(path).as_posix()}\n")
-    disk.write_whole(path / "SHA256SUMS", "".join(lines).encode())
-    return path / "SHA256SUMS"
-
-
 def choose_models(folder: str | Path, kind: str) -> Path:
     """Return `folder` if it holds models of one kind, else the shipped models."""
     manifests = [

@@ -8,18 +8,6 @@ from rds_tf.storage import model_store
 TINY = {"image_size": 32, "filters": 2}
 
 
-def test_the_shipping_recipe_saves_a_segmenter_that_saw_no_film(tmp_path, monkeypatch):
-    monkeypatch.setattr(segmenter_training, "SHIPPED", TINY | {"num_masks": 2})
-    folder = segmenter_training.train_on_phantoms(
-        tmp_path, num_phantoms=4, num_steps=10
-    )
-    model, manifest = model_store.load_model(folder, "segmenter", unet.build_unet)
-    assert manifest["training"]["seen"] == []
-    assert manifest["training"]["data"] == "4 phantoms, no real film"
-    assert model.input_shape == (None, 32, 32, 1)
-    assert (folder / "history.csv").is_file() and not (folder / "backup.npz").exists()
-
-
 def test_training_goes_on_from_the_shipped_weights_only_if_they_fit(
     tmp_path, monkeypatch, capsys
 ):
