@@ -16,7 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import wrong_kinds
+import ood_images
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
@@ -37,16 +37,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--prepared", type=Path)
-    parser.add_argument("--half", choices=wrong_kinds.HALVES, default="all")
+    parser.add_argument("--half", choices=ood_images.HALVES, default="all")
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
     odd = report("phantoms", [draw_plain(index) for index in range(options.count)])
     if options.prepared:
-        paths = wrong_kinds.list_films(options.prepared, options.half)
+        paths = ood_images.list_films(options.prepared, options.half)
         films = [radiograph.read_image(path) for path in paths]
         odd |= report(f"films of {options.half} patients", films[: options.count])
     if options.sheet and odd:
-        cv2.imwrite(str(options.sheet), wrong_kinds.draw_sheet(odd, 6, 300))
+        cv2.imwrite(str(options.sheet), ood_images.draw_sheet(odd, 6, 300))
 
 
 def draw_plain(index: int) -> np.ndarray:
@@ -77,11 +77,11 @@ def report(name: str, films: list[np.ndarray]) -> dict[str, np.ndarray]:
             odd[f"{index} missed {'Korean' if korean else 'Latin'}"] = burned
     visible, korean, found = np.array(seen).T
     print(f"{name}: {len(films)}")
-    print("  flagged as they are:", wrong_kinds.share(flagged))
-    print("  found, visible lines:", wrong_kinds.share(found[visible]))
-    print("    Latin:", wrong_kinds.share(found[visible & ~korean]))
-    print("    Korean:", wrong_kinds.share(found[visible & korean]))
-    print("  found, of all lines:", wrong_kinds.share(found))
+    print("  flagged as they are:", ood_images.share(flagged))
+    print("  found, visible lines:", ood_images.share(found[visible]))
+    print("    Latin:", ood_images.share(found[visible & ~korean]))
+    print("    Korean:", ood_images.share(found[visible & korean]))
+    print("  found, of all lines:", ood_images.share(found))
     return odd
 
 

@@ -68,7 +68,7 @@ def list_verbs(out: Path) -> dict[str, list]:
         "evaluate": ["evaluate", "diagnosis", prepared, *own, "--json", "OUT/x.json"],
         "audit": ["audit", prepared, "OUT", *own, "--nuisance", "brightness"],
         "diagnose": ["diagnose", cohort / "dicom", "--out", "OUT", "--models", models],
-        "hand-over": ["diagnose", cohort / "dicom", "--out", "OUT", "--dicom"]
+        "DICOM export": ["diagnose", cohort / "dicom", "--out", "OUT", "--dicom"]
         + ["--models", models],
         "plan": ["study", "plan", prepared, "OUT/pack", "--models", models]
         + ["--cases", 6, "--readers", 2, "--simulations", 0],
@@ -104,53 +104,55 @@ def make_inputs(out: Path) -> None:
 
 def judge(what: str, out: Path) -> str:
     """Fill the disk below one verb, twice, and let it finish."""
-    verb, disk, log = list_verbs(out)[what], out / "disk", out / "log"
+    verb, mount, log = list_verbs(out)[what], out / "disk", out / "log"
     whole = out / f"{what}_whole"
     if status := run(out, verb, whole):
         return f"ended with {status} on a large disk: {log.read_text()[-300:]}"
     expected = list_files(whole)
     pages = sum(path.stat().st_size // 4096 + 1 for path in expected.values())
     faults = []
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", disk], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", mount], check=True
+    )
     try:
-        (disk / "ballast").write_bytes(4096 * b"\n")  # one page: no disk has none
+        (mount / "ballast").write_bytes(4096 * b"\n")  # one page: no disk has none
         for share in MOST:
-            give_room(disk, 1 + int(share * pages))
-            status = run(out, verb, disk / "to")
-            faults += find_faults(status, log.read_text(), disk)
-        give_room(disk, 16 * pages + 4000)  # backups hold a model several times
-        if run(out, verb, disk / "to"):
+            give_room(mount, 1 + int(share * pages))
+            status = run(out, verb, mount / "to")
+            faults += find_faults(status, log.read_text(), mount)
+        give_room(mount, 16 * pages + 4000)  # backups hold a model several times
+        if run(out, verb, mount / "to"):
             faults.append(f"a rerun with room failed: {log.read_text()[-300:]}")
-        found = list_files(disk / "to")
+        found = list_files(mount / "to")
         same = sum(
             name in found and path.read_bytes() == found[name].read_bytes()
             for name, path in expected.items()
         )
         odd = sorted(found.keys() ^ expected.keys())
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", mount], check=True)
     told = f"; after a rerun {same} of {len(expected)} files equal byte for byte"
     if odd:
         told += f", not in both: {odd[:5]}"
     return ("; ".join(faults) or f"told {len(MOST)} times, nothing half written") + told
 
 
-def give_room(disk: Path, pages: int) -> None:
+def give_room(mount: Path, pages: int) -> None:
     """Set the size of the disk."""
     size = f"remount,size={4096 * max(1, pages)}"
-    subprocess.run(["mount", "-o", size, disk], check=True)
+    subprocess.run(["mount", "-o", size, mount], check=True)
 
 
-def find_faults(status: int, told: str, disk: Path) -> list[str]:
+def find_faults(status: int, told: str, mount: Path) -> list[str]:
     """List what is wrong with how a verb ended on a full disk."""
     faults = []
     errors = [line for line in told.splitlines() if "No space left on device" in line]
     if status != 1:
         faults.append(f"status {status}: {told[-200:]}")
-    if len(errors) != 1 or str(disk) not in errors[0] or "Traceback" in told:
+    if len(errors) != 1 or str(mount) not in errors[0] or "Traceback" in told:
         faults.append(f"told {told[-500:]!r}")
-    faults += [f"left {path.name}" for path in disk.rglob("*.part")]
-    files = list_files(disk).values()
+    faults += [f"left {path.name}" for path in mount.rglob("*.part")]
+    files = list_files(mount).values()
     return faults + [f"half written: {path}" for path in files if not is_whole(path)]
 
 

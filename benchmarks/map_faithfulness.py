@@ -2,14 +2,14 @@
 
 The model enters only as a function `predict`, images `(B, H, W, 1)` -> logits `(B,)`,
 so that one network and an ensemble are judged alike. Every score says something only
-beside the same score of `map_controls`, maps drawn without the model.
+beside the same score of `baseline_maps`, maps drawn without the model.
 """
 
 from dataclasses import dataclass
 
+import baseline_maps
 import cv2
 import imputation
-import map_controls
 import numpy as np
 from scipy import special
 
@@ -133,7 +133,7 @@ def judge_maps(predict, images, maps, groups=None, fill="blur", seed: int = 0) -
         seed: int, of the random control and of the noise of `road`.
 
     Returns:
-        dict, fit for JSON: for each map and each of `map_controls.CONTROLS` its
+        dict, fit for JSON: for each map and each of `baseline_maps.CONTROLS` its
         `"insertion"` and `"deletion"` areas and its `"road"` score, means over the
         images with `"value"`, `"low"`, `"high"` of `metrics.bootstrap_interval`. A map
         has `"against"` too: control -> metric -> the mean of map less control, with
@@ -143,9 +143,9 @@ def judge_maps(predict, images, maps, groups=None, fill="blur", seed: int = 0) -
         ValueError: if a map bears a control's name, or shapes differ.
     """
     images = np.asarray(images, "float32")
-    if taken := sorted(maps.keys() & set(map_controls.CONTROLS)):
+    if taken := sorted(maps.keys() & set(baseline_maps.CONTROLS)):
         raise ValueError(f"Expected no map of a control's name. Received: {taken}")
-    controls = map_controls.draw_controls(images[..., 0], seed)
+    controls = baseline_maps.draw_controls(images[..., 0], seed)
     scores = {
         name: _score(predict, images, heatmaps, fill, seed)
         for name, heatmaps in (maps | controls).items()

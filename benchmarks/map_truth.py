@@ -3,7 +3,7 @@
     python benchmarks/map_truth.py [--cases 60] [--seed 900] [--json FILE]
 
 On phantoms that no model saw, Grad-CAM is judged beside maps drawn without the model
-(`map_controls`) by insertion, deletion and ROAD, over patients with 95 % intervals:
+(`baseline_maps`) by insertion, deletion and ROAD, over patients with 95 % intervals:
 
 - films with RDS that are called so, against the blurred film as in RISE;
 - the same films against their healthy twins, the same phantom without the disease:
@@ -24,7 +24,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import map_controls
+import baseline_maps
 import map_faithfulness
 import numpy as np  # noqa: E402
 from scipy import ndimage  # noqa: E402
@@ -186,7 +186,7 @@ def print_places(model, films: Films) -> None:
     """Print where the heat lies, and how often the hottest pixel is in the lungs."""
     maps = draw_maps(model, films.images)
     maps.pop("signed")
-    maps |= map_controls.draw_controls(films.images[..., 0])
+    maps |= baseline_maps.draw_controls(films.images[..., 0])
     maps["uniform"] = np.ones_like(maps["centre"])
     print("\n| map | lungs | tube | outside | points into the lungs | within 5 px |")
     print("|---|---|---|---|---|---|")
@@ -194,7 +194,7 @@ def print_places(model, films: Films) -> None:
         pairs = [
             pair for pair in zip(heatmaps, films.regions, strict=True) if pair[0].any()
         ]
-        shares = [map_controls.heat_share(*pair) for pair in pairs]
+        shares = [baseline_maps.heat_share(*pair) for pair in pairs]
         tubed = [
             s["tube"]
             for s, (_, r) in zip(shares, pairs, strict=True)
@@ -203,7 +203,7 @@ def print_places(model, films: Films) -> None:
         cells = [np.mean([s["lungs"] for s in shares]), np.mean(tubed)]
         cells.append(np.mean([s["outside"] for s in shares]))
         for tolerance in (0, TOLERANCE_PX):
-            hits = [map_controls.points_at(h, r["lungs"], tolerance) for h, r in pairs]
+            hits = [baseline_maps.points_at(h, r["lungs"], tolerance) for h, r in pairs]
             cells.append(np.mean(hits))
         shown = cells[: None if np.ptp(heatmaps) else 3]  # a uniform map has no point
         print(f"| {name} | {' | '.join(f'{cell:.0%}' for cell in shown)} |")
@@ -216,7 +216,7 @@ def print_shuffled(model, images) -> None:
     The maps keep their negative part: rectified, many would be empty.
     """
     print("\nrank correlation with the map of the true weights")
-    controls = map_controls.draw_controls(images[..., 0])
+    controls = baseline_maps.draw_controls(images[..., 0])
     for layer in ("top_activation", MIDDLE):
         heatmaps = draw_signed(model, images, layer)
         for control, others in controls.items():
@@ -225,14 +225,14 @@ def print_shuffled(model, images) -> None:
         for part, share in SHARES.items():
             found = []
             for seed in SEEDS:
-                shuffled = map_controls.randomise_weights(model, seed, share)
+                shuffled = baseline_maps.randomise_weights(model, seed, share)
                 found += likeness(heatmaps, draw_signed(shuffled, images, layer))
             print(f"{layer:14} {part:9} shuffled {describe(found)}", flush=True)
 
 
 def likeness(first, second) -> list[float]:
     """Return the likeness of each pair of maps `(B, H, W)`."""
-    return [map_controls.similarity(*pair) for pair in zip(first, second, strict=True)]
+    return [baseline_maps.similarity(*pair) for pair in zip(first, second, strict=True)]
 
 
 def describe(found: list[float]) -> str:

@@ -5,7 +5,9 @@ import numpy as np
 from rds_tf.lungs import postprocess
 
 BAD_DICE = 0.8
-MIN_QUALITY = 0.75  # nine in ten good masks of phantoms: benchmarks/mask_gate.py
+MIN_QUALITY = (
+    0.75  # nine in ten good masks of phantoms: benchmarks/mask_quality_control.py
+)
 
 
 def mask_quality(mask: np.ndarray, members: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 import json
 
-import map_controls
+import baseline_maps
 import map_faithfulness as faithfulness
 import numpy as np
 import pytest
@@ -120,7 +120,7 @@ def test_road_of_nine_pixels_is_the_one_computed_by_hand():
 def test_true_map_beats_its_opposite_and_a_random_map():
     predict, weights = patch_model()
     (film,) = patch_films(1)
-    rivals = [-weights, map_controls.random_control((16, 16), seed=0)]
+    rivals = [-weights, baseline_maps.random_control((16, 16), seed=0)]
     for rival in rivals:
         for curve, sign in ((faithfulness.insertion, 1), (faithfulness.deletion, -1)):
             ours, theirs = (curve(predict, film, one).area for one in (weights, rival))
@@ -139,7 +139,7 @@ def test_maps_are_judged_beside_every_control():
     assert list(judged) == ["true", "upside down", "blurred", "random", "centre"]
     areas = [faithfulness.deletion(predict, film, weights).area for film in films]
     assert judged["true"]["deletion"]["value"] == pytest.approx(np.mean(areas))
-    for control in map_controls.CONTROLS:
+    for control in baseline_maps.CONTROLS:
         found = judged["true"]["against"][control]
         assert found["insertion"]["low"] > 0 and found["deletion"]["high"] < 0
         gap = judged["true"]["road"]["value"] - judged[control]["road"]["value"]

@@ -1,6 +1,7 @@
 """Does the quality score find bad masks? On phantoms, and on outlined films.
 
-    python benchmarks/mask_gate.py [--phantoms 200] [--prepared PREPARED] [--every 3]
+    python benchmarks/mask_quality_control.py [--phantoms 200] [--prepared PREPARED]
+        [--every 3]
 
 The shipped segmenter sees each film as it is and spoiled in four ways: noise, a blank
 patch, blur, overexposure. A mask is bad where its Dice with the truth is below 0.8.
@@ -27,7 +28,7 @@ FIRST_SEED = 77_000_000  # far from the seeds of training
 
 
 def main():
-    """Judge the gate on both kinds of films."""
+    """Measure mask quality control on both kinds of radiographs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--phantoms", type=int, default=200)
     parser.add_argument("--prepared", type=Path)

@@ -1,5 +1,5 @@
+import baseline_maps
 import keras
-import map_controls
 import numpy as np
 import pytest
 
@@ -28,41 +28,41 @@ def changed_layers(model, other):
 def test_heat_is_shared_out_as_by_hand():
     heatmap = np.array([[4, 3], [2, 1]])
     left, top = np.array([[1, 0], [1, 0]]), np.array([[1, 1], [0, 0]])
-    shares = map_controls.heat_share(heatmap, {"left": left, "top": top})
+    shares = baseline_maps.heat_share(heatmap, {"left": left, "top": top})
     assert shares == pytest.approx({"left": 0.6, "top": 0.7, "outside": 0.1})
-    assert map_controls.heat_share(heatmap, {}) == {"outside": 1.0}
-    empty = map_controls.heat_share(0 * heatmap, {"left": left})
+    assert baseline_maps.heat_share(heatmap, {}) == {"outside": 1.0}
+    empty = baseline_maps.heat_share(0 * heatmap, {"left": left})
     assert all(np.isnan(share) for share in empty.values())
 
 
 def test_heat_share_refuses_a_region_called_outside_and_negative_heat():
     for heatmap, name in ((np.ones((2, 2)), "outside"), (-np.ones((2, 2)), "left")):
         with pytest.raises(ValueError, match="Received: minimum"):
-            map_controls.heat_share(heatmap, {name: np.ones((2, 2))})
+            baseline_maps.heat_share(heatmap, {name: np.ones((2, 2))})
 
 
 def test_pointing_game_allows_its_tolerance_and_no_more():
     heatmap, cause = np.zeros((5, 6)), np.zeros((5, 6))
     heatmap[0, 0] = 1
     cause[3, 4:] = 1  # a (3, 4, 5) triangle away
-    assert not map_controls.points_at(heatmap, cause)
-    assert not map_controls.points_at(heatmap, cause, 4.9)
-    assert map_controls.points_at(heatmap, cause, 5)
+    assert not baseline_maps.points_at(heatmap, cause)
+    assert not baseline_maps.points_at(heatmap, cause, 4.9)
+    assert baseline_maps.points_at(heatmap, cause, 5)
     heatmap[3, 5] = 2
-    assert map_controls.points_at(heatmap, cause)
+    assert baseline_maps.points_at(heatmap, cause)
 
 
 def test_nothing_is_pointed_at_without_heat_or_without_cause():
-    assert not map_controls.points_at(np.ones((2, 2)), np.ones((2, 2)))
-    assert not map_controls.points_at(np.eye(2), np.zeros((2, 2)), 9)
+    assert not baseline_maps.points_at(np.ones((2, 2)), np.ones((2, 2)))
+    assert not baseline_maps.points_at(np.eye(2), np.zeros((2, 2)), 9)
     with pytest.raises(ValueError, match=r"shape \(2, 2\)"):
-        map_controls.points_at(np.eye(2), np.zeros((2, 3)))
+        baseline_maps.points_at(np.eye(2), np.zeros((2, 3)))
 
 
 def test_shuffling_the_top_layer_leaves_the_original_and_the_layers_below():
     model = two_conv_model()
     before = model.get_weights()
-    copy = map_controls.randomise_weights(model, seed=1, share=0.1)
+    copy = baseline_maps.randomise_weights(model, seed=1, share=0.1)
     assert changed_layers(model, copy) == ["logit"]
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -70,9 +70,9 @@ def test_shuffling_the_top_layer_leaves_the_original_and_the_layers_below():
 
 def test_shuffling_goes_down_from_the_logit_and_keeps_the_values():
     model = two_conv_model()
-    half = map_controls.randomise_weights(model, share=0.5)
+    half = baseline_maps.randomise_weights(model, share=0.5)
     assert changed_layers(model, half) == ["conv_2", "logit"]
-    every = map_controls.randomise_weights(model, share=1)
+    every = baseline_maps.randomise_weights(model, share=1)
     assert changed_layers(model, every) == ["conv_1", "conv_2", "logit"]
     for old, new in zip(model.get_weights(), every.get_weights(), strict=True):
         np.testing.assert_array_equal(np.sort(old, None), np.sort(new, None))
@@ -83,52 +83,52 @@ def test_shuffling_goes_down_from_the_logit_and_keeps_the_values():
 def test_shuffling_has_its_seed_and_refuses_a_share_of_nothing():
     model = two_conv_model()
     first, again, other = (
-        map_controls.randomise_weights(model, seed) for seed in (1, 1, 2)
+        baseline_maps.randomise_weights(model, seed) for seed in (1, 1, 2)
     )
     assert changed_layers(first, again) == []
     assert changed_layers(first, other) == ["conv_1", "conv_2", "logit"]
     with pytest.raises(ValueError, match="Received: 0"):
-        map_controls.randomise_weights(model, share=0)
+        baseline_maps.randomise_weights(model, share=0)
 
 
 def test_efficientnet_is_copied_and_shuffled(classifier):
-    copy = map_controls.randomise_weights(classifier, share=0.02)
+    copy = baseline_maps.randomise_weights(classifier, share=0.02)
     assert changed_layers(classifier, copy) == ["top_conv", "top_bn", "logit"]
 
 
 def test_similarity_knows_only_the_order():
     heatmap = np.array([[1, 2], [3, 4]])
-    assert map_controls.similarity(heatmap, heatmap**3) == pytest.approx(1)
-    assert map_controls.similarity(heatmap, -heatmap) == pytest.approx(-1)
+    assert baseline_maps.similarity(heatmap, heatmap**3) == pytest.approx(1)
+    assert baseline_maps.similarity(heatmap, -heatmap) == pytest.approx(-1)
     # Ranks 1 2 3 4 and 2 1 4 3: 1 - 6 * (1 + 1 + 1 + 1) / (4 * 15) = 0.6.
-    assert map_controls.similarity(heatmap, [[2, 1], [4, 3]]) == pytest.approx(0.6)
-    assert map_controls.similarity(heatmap, np.ones((2, 2))) == 0
+    assert baseline_maps.similarity(heatmap, [[2, 1], [4, 3]]) == pytest.approx(0.6)
+    assert baseline_maps.similarity(heatmap, np.ones((2, 2))) == 0
     with pytest.raises(ValueError, match="one shape"):
-        map_controls.similarity(heatmap, heatmap[:1])
+        baseline_maps.similarity(heatmap, heatmap[:1])
 
 
 def test_every_film_has_controls_of_its_own():
     films = np.random.default_rng(1).random((2, 8, 8))
-    drawn = map_controls.draw_controls(films, seed=3)
-    assert tuple(drawn) == map_controls.CONTROLS
+    drawn = baseline_maps.draw_controls(films, seed=3)
+    assert tuple(drawn) == baseline_maps.CONTROLS
     assert all(one.shape == films.shape for one in drawn.values())
     for name in ("blurred", "random"):
         assert (drawn[name][0] != drawn[name][1]).any()
-    other = map_controls.draw_controls(films, seed=4)
+    other = baseline_maps.draw_controls(films, seed=4)
     assert (drawn["random"] != other["random"]).any()
 
 
 def test_random_control_has_as_few_cells_as_it_is_told():
-    small, large = (map_controls.random_control((n, n), 5) for n in (4, 7))
+    small, large = (baseline_maps.random_control((n, n), 5) for n in (4, 7))
     np.testing.assert_allclose(large[::2, ::2], small, atol=1e-6)
     between = (small[:, 1:] + small[:, :-1]) / 2
     np.testing.assert_allclose(large[::2, 1::2], between, atol=1e-6)
     assert small.min() == 0 and small.max() == 1 and small.dtype == np.float32
-    assert (small != map_controls.random_control((4, 4), 6)).any()
+    assert (small != baseline_maps.random_control((4, 4), 6)).any()
 
 
 def test_centre_control_falls_from_the_centre_alike_on_all_sides():
-    bell = map_controls.centre_control((9, 5))
+    bell = baseline_maps.centre_control((9, 5))
     assert bell[4, 2] == bell.max() == 1
     np.testing.assert_allclose(bell, bell[::-1, ::-1])
     # From the centre 4 of 9 rows up: exp(-8 (4 / 9) ** 2).
@@ -138,8 +138,8 @@ def test_centre_control_falls_from_the_centre_alike_on_all_sides():
 def test_blurred_control_is_hot_along_an_edge_whichever_side_is_bright():
     film = np.zeros((32, 32))
     film[:, 20:] = 1
-    heatmap = map_controls.blurred_control(film)
+    heatmap = baseline_maps.blurred_control(film)
     assert set(heatmap.argmax(axis=1)) <= {19, 20}
     assert heatmap[:, :8].max() < 0.01
-    np.testing.assert_allclose(heatmap, map_controls.blurred_control(1 - film))
-    assert not map_controls.blurred_control(np.ones((8, 8))).any()
+    np.testing.assert_allclose(heatmap, baseline_maps.blurred_control(1 - film))
+    assert not baseline_maps.blurred_control(np.ones((8, 8))).any()

@@ -1,6 +1,6 @@
 """Pictures that are no frontal chest film, drawn or made by spoiling one that is.
 
-Used by `benchmarks/wrong_pictures.py`. `python benchmarks/wrong_kinds.py SHEET.png`
+Used by `benchmarks/out_of_distribution.py`. `python benchmarks/ood_images.py SHEET.png`
 draws a contact sheet of all kinds, to look at.
 """
 

@@ -1,10 +1,10 @@
 """Are pictures that are no frontal chest film caught, and chest films let through?
 
-    python benchmarks/wrong_pictures.py [--each 7] [--phantoms 200]
+    python benchmarks/out_of_distribution.py [--each 7] [--phantoms 200]
         [--wrong FOLDER] [--prepared PREPARED] [--half all] [--every 1] [--sheet S.png]
 
 Caught means: `diagnose` warns that the picture may not be a frontal chest film, and
-decides nothing. Shown are `--each` pictures of every kind of `wrong_kinds`, those of
+decides nothing. Shown are `--each` pictures of every kind of `ood_images`, those of
 FOLDER (real ones; DICOM, PNG or JPEG), the films of PREPARED, and phantoms of all ages,
 upright, turned and mirrored. Bounds were chosen on other seeds and on the half of the
 patients that `--half choose` shows.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import wrong_kinds
+import ood_images
 from tqdm import tqdm
 
 from rds_phantoms import phantom
@@ -35,7 +35,7 @@ def main():
     parser.add_argument("--phantoms", type=int, default=200)
     parser.add_argument("--wrong", type=Path)
     parser.add_argument("--prepared", type=Path)
-    parser.add_argument("--half", choices=wrong_kinds.HALVES, default="all")
+    parser.add_argument("--half", choices=ood_images.HALVES, default="all")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
@@ -44,13 +44,13 @@ def main():
     if options.wrong:
         odd |= show_folder(model, options.wrong)
     if options.prepared:
-        paths = wrong_kinds.list_films(options.prepared, options.half)
+        paths = ood_images.list_films(options.prepared, options.half)
         films = map(radiograph.read_image, paths[:: options.every])
         odd |= show_chests(model, f"films of {options.half} patients", films)
     pictures = (draw_chest(index) for index in range(options.phantoms))
     odd |= show_chests(model, "phantoms", pictures)
     if options.sheet and odd:
-        cv2.imwrite(str(options.sheet), wrong_kinds.draw_sheet(odd))
+        cv2.imwrite(str(options.sheet), ood_images.draw_sheet(odd))
 
 
 def is_flagged(model, image: np.ndarray) -> tuple[bool, float]:
@@ -63,16 +63,16 @@ def is_flagged(model, image: np.ndarray) -> tuple[bool, float]:
 def show_kinds(model, each: int) -> dict[str, np.ndarray]:
     """Show generated pictures of every kind; return those that are missed."""
     caught, odd = {}, {}
-    for kind in tqdm(wrong_kinds.KINDS, "generated", disable=None):
+    for kind in tqdm(ood_images.KINDS, "generated", disable=None):
         caught[kind] = []
         for index in range(each):
-            image = wrong_kinds.make_wrong(kind, FIRST_SEED + index)
+            image = ood_images.make_wrong(kind, FIRST_SEED + index)
             flagged, quality = is_flagged(model, image)
             caught[kind].append(flagged)
             if not flagged:
                 odd[f"{kind} {index} missed {quality:.2f}"] = image
         print(f"  {kind}: {sum(caught[kind])} of {each}", flush=True)
-    print("generated, caught:", wrong_kinds.share(np.concatenate([*caught.values()])))
+    print("generated, caught:", ood_images.share(np.concatenate([*caught.values()])))
     return odd
 
 
@@ -92,7 +92,7 @@ def show_folder(model, folder: Path) -> dict[str, np.ndarray]:
         caught.append(flagged or bool(said))
         if not caught[-1]:
             odd[f"{path.stem} {quality:.2f}"] = film.image
-    print(f"{folder.name}, caught: {wrong_kinds.share(caught)}, {refused} refused")
+    print(f"{folder.name}, caught: {ood_images.share(caught)}, {refused} refused")
     return odd
 
 
@@ -115,7 +115,7 @@ def show_chests(model, name: str, images) -> dict[str, np.ndarray]:
         flags.append(flagged)
         if flagged:
             odd[f"{name[:8]} {len(flags)} flagged {quality:.2f}"] = image
-    print(f"{name}, flagged falsely: {wrong_kinds.share(flags)}", flush=True)
+    print(f"{name}, flagged falsely: {ood_images.share(flags)}", flush=True)
     return odd
 
 
