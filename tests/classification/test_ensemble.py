@@ -103,7 +103,7 @@ def test_members_of_equal_logits_weigh_the_same_whatever_their_size(monkeypatch,
         said[:, half] = 6 / (side // 32) ** 2
         return SimpleNamespace(logits=np.full(len(models), 6.0), mean=said, counter=0)
 
-    monkeypatch.setattr(ensemble.explain, "explain", explain)
+    monkeypatch.setattr(ensemble.grad_cam, "explain", explain)
     manifests = [
         {"input": "whole", "architecture": {"image_size": size}} for size in (64, 128)
     ]

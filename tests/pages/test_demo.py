@@ -42,7 +42,7 @@ display(Image(b"\\x89PNG not really", format="png"))
 def lessons(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(demo, "MAIN_JOB", ("01",))
-    monkeypatch.setattr(demo.dataset, "prepare_run", lambda run: COHORT)
+    monkeypatch.setattr(demo.prepare, "prepare_run", lambda run: COHORT)
     monkeypatch.setenv("RDS_TF_ARTIFACTS", str(tmp_path / "artifacts"))
     (tmp_path / "notebooks" / "src").mkdir(parents=True)
     return tmp_path / "notebooks" / "src" / "01_lesson.py"
