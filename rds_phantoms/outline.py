@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from rds_phantoms import workers
+
 
 def draw_mask(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray:
     """Draw the union of polygons: every pixel whose centre one of them encloses.
@@ -64,7 +66,7 @@ def write_labelme(
         "imageHeight": height,
         "imageWidth": width,
     }
-    Path(path).write_text(json.dumps(content), encoding="utf-8")
+    workers.write_file(Path(path), json.dumps(content).encode())
 
 
 def _fill(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
