@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 
 from rds_tf import config
-from rds_tf.classification import classifier_training, cross_validation
-from rds_tf.stats import calibration, metrics, paired_tests
+from rds_tf.classification import classifier_training, cross_validation, ensemble
+from rds_tf.stats import metrics, paired_tests
 from rds_tf.storage import disk
 
 STARTS = ("phantom", "scratch")
@@ -61,8 +61,8 @@ def compare(cases: dict) -> dict:
     # Short trainings lean to one side: each fold gets the scaling the others gave.
     arms = {}
     for start, table in (("phantom", first), ("scratch", second)):
-        logits, fold = table["logit"].to_numpy(), table["fold"].to_numpy()
-        arms[start] = calibration.cross_fit_scaling(logits, labels, fold)
+        judged = ensemble.judge_on_others(table, table[["logit"]].to_numpy())
+        arms[start] = judged["probability"].to_numpy()
     scores = {
         start: metrics.diagnosis_scores(labels, values, groups=patients)
         for start, values in arms.items()

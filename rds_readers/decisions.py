@@ -98,7 +98,7 @@ def measure_agreement(
         return np.divide(gain, 1 - chance, out=nothing, where=varies)
 
     groups = np.arange(num_cases)
-    found = metrics.intervals({"fleiss": fleiss}, groups, num_resamples, seed, 0.95)
+    found = metrics.intervals({"fleiss": fleiss}, groups, num_resamples, seed)
     cohen = float(np.mean(kappas)) if kappas else None
     return {"cohen": cohen, **found}
 

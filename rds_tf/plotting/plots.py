@@ -273,7 +273,7 @@ def plot_reliability(
         bins = calibration.reliability(labels, probabilities, num_bins)
         said, share, low, high = (
             [row[part] for row in bins]
-            for part in ("confidence", "share", "low", "high")
+            for part in ("confidence", "proportion", "low", "high")
         )
         (line,) = panel.plot(
             said, share, "o-", markersize=4, label=f"{name}: ECE {error:.3f}"

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike
 
 from rds_tf import errors
 
+# What an array may hold: in words for the message, and as a test of each value.
+FINITE = ("finite numbers", np.isfinite)
+BINARY = ("0 or 1", lambda values: (values == 0) | (values == 1))
 IN_UNIT = ("in [0, 1]", lambda values: (values >= 0) & (values <= 1))
 
 
@@ -43,7 +46,7 @@ def dice(true: ArrayLike, predicted: ArrayLike) -> float:
 def miou(true: ArrayLike, predicted: ArrayLike) -> float:
     """Return the mean of the lung's and the background's `iou`.
 
-    The background is mostly right on any film, so MIoU lies well above the lung
+    The background is mostly right in any image, so MIoU lies well above the lung
     IoU. All else is as for `iou`.
     """
     true, predicted = _check_masks(true, predicted)
@@ -96,7 +99,7 @@ def diagnosis_scores(
 ) -> dict:
     """Score the probabilities of a classifier, each score with a 95 % interval.
 
-    AUROC is the share of (positive, negative) pairs in the right order, ties
+    AUROC is the proportion of (positive, negative) pairs in the right order, ties
     counting one half (Hanley and McNeil, 1982). `recall` is the sensitivity.
 
     Args:
@@ -119,7 +122,7 @@ def diagnosis_scores(
     decisions = probabilities >= threshold
     statistics = _count_statistics(labels, decisions)
     statistics["auroc"] = auroc_statistic(labels, probabilities)
-    scores = intervals(statistics, groups, num_resamples, seed, level=0.95)
+    scores = intervals(statistics, groups, num_resamples, seed)
     confusion = np.bincount(2 * labels + decisions, minlength=4).reshape(2, 2)
     return {**scores, "confusion": confusion.tolist(), "num_cases": len(labels)}
 
@@ -127,21 +130,25 @@ def diagnosis_scores(
 def _count_statistics(labels: np.ndarray, decisions: np.ndarray) -> dict:
     """Return the scores made of counts, as functions of case weights `(R, N)`."""
 
-    def share(part, whole):
+    def ratio(part, whole):
         return lambda weights: _divide(weights @ part, weights @ whole)
 
     hits = labels & decisions
     return {
-        "accuracy": share(labels == decisions, np.ones(len(labels))),
-        "precision": share(hits, decisions),
-        "recall": share(hits, labels),
-        "specificity": share(~labels & ~decisions, ~labels),
-        "f1": share(2 * hits, 1 * labels + decisions),
+        "accuracy": ratio(labels == decisions, np.ones(len(labels))),
+        "precision": ratio(hits, decisions),
+        "recall": ratio(hits, labels),
+        "specificity": ratio(~labels & ~decisions, ~labels),
+        "f1": ratio(2 * hits, 1 * labels + decisions),
     }
 
 
 def auroc_statistic(labels: np.ndarray, scores: np.ndarray) -> Callable:
-    """Return AUROC as a function of case weights `(R, N)`."""
+    """Return AUROC as a function of case weights `(R, N)`.
+
+    A weight is how often a bootstrap resample holds the case, so that all resamples
+    are scored by one sort and a few sums (Hanley and McNeil, 1982).
+    """
     order = np.argsort(scores, kind="stable")
     labels = labels[order]
     # Equal scores are one step of the ROC curve: `steps` holds their starts.
@@ -151,6 +158,7 @@ def auroc_statistic(labels: np.ndarray, scores: np.ndarray) -> Callable:
         weights = weights[:, order]
         positive = np.add.reduceat(weights * labels, steps, axis=1)
         negative = np.add.reduceat(weights * ~labels, steps, axis=1)
+        # Negatives below each step, and one half of those tied with it.
         below = np.cumsum(negative, axis=1) - negative / 2
         pairs = positive.sum(axis=1) * negative.sum(axis=1)
         return _divide((positive * below).sum(axis=1), pairs)
@@ -158,8 +166,20 @@ def auroc_statistic(labels: np.ndarray, scores: np.ndarray) -> Callable:
     return auroc
 
 
-def intervals(statistics, groups, num_resamples, seed, level) -> dict[str, dict]:
-    """Return `{name: {"value", "low", "high"}}` for functions of weights `(R, N)`."""
+def intervals(
+    statistics: dict[str, Callable],
+    groups: np.ndarray,
+    num_resamples: int,
+    seed: int,
+    level: float = 0.95,
+) -> dict[str, dict]:
+    """Return `{name: {"value", "low", "high"}}` for functions of weights `(R, N)`.
+
+    Args:
+        statistics: name to a function of case weights `(R, N)`, with values `(R,)`.
+        groups: int array `(N,)` from `check_groups`.
+        num_resamples, seed, level: as in `bootstrap_interval`.
+    """
     draws = {name: [] for name in statistics}
     for weights in _draw_weights(groups, num_resamples, seed):
         for name, statistic in statistics.items():
@@ -169,7 +189,11 @@ def intervals(statistics, groups, num_resamples, seed, level) -> dict[str, dict]
 
 
 def _draw_weights(groups, num_resamples, seed, block_size=2**22):
-    """Yield blocks `(R, N)`: how often each resample holds each case."""
+    """Yield blocks `(R, N)`: how often each resample holds each case.
+
+    Drawing `num_groups` patients with replacement is one multinomial draw of how
+    often each is drawn. Blocks bound the memory on many cases.
+    """
     generator = np.random.default_rng(seed)
     num_groups = groups.max() + 1
     if num_groups == 1:
@@ -217,12 +241,13 @@ def _check_masks(true: ArrayLike, predicted: ArrayLike) -> np.ndarray:
     return masks.astype(bool)
 
 
-def check_vector(name, values, wanted="finite numbers", is_right=np.isfinite):
+def check_vector(name: str, values: ArrayLike, wanted=FINITE) -> np.ndarray:
     """Return one float a case `(N,)`, or say what is wrong."""
+    words, is_right = wanted
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not values.size or not is_right(values).all():
         raise errors.InputError(
-            f"`{name}` must be {wanted}, one for each case. Received: shape "
+            f"`{name}` must be {words}, one for each case. Received: shape "
             f"{values.shape}, with {values[~is_right(values)][:3].tolist()}"
         )
     return values
@@ -230,8 +255,8 @@ def check_vector(name, values, wanted="finite numbers", is_right=np.isfinite):
 
 def check_readings(labels, values, name="probabilities", wanted=IN_UNIT):
     """Return labels as bool and values as float, both `(N,)`, or say what is wrong."""
-    values = check_vector(name, values, *wanted)
-    labels = check_vector("labels", labels, "0 or 1", lambda v: (v == 0) | (v == 1))
+    values = check_vector(name, values, wanted)
+    labels = check_vector("labels", labels, BINARY)
     if len(labels) != len(values):
         raise errors.InputError(
             f"`labels` and `{name}` must have one length. Received: {len(labels)} "
@@ -243,7 +268,7 @@ def check_readings(labels, values, name="probabilities", wanted=IN_UNIT):
 def check_groups(groups: ArrayLike | None, num_cases: int) -> np.ndarray:
     """Return a number from 0 for the patient of each case `(N,)`."""
     groups = list(range(num_cases) if groups is None else groups)
-    num_missing = sum(g != g or g in (None, "") for g in groups)
+    num_missing = sum(g != g or g in (None, "") for g in groups)  # NaN is not itself
     if num_missing or len(groups) != num_cases:
         raise errors.InputError(
             f"`groups` must name the patient of each of {num_cases} cases. Received: "

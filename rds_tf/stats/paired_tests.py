@@ -14,9 +14,6 @@ from scipy import optimize, stats
 from rds_tf import errors
 from rds_tf.stats import metrics
 
-FINITE = ("finite numbers", np.isfinite)
-BINARY = ("0 or 1", lambda values: (values == 0) | (values == 1))
-
 
 def delong_covariance(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, ...]:
     """Return the AUROC of each classifier and their covariance.
@@ -36,6 +33,8 @@ def delong_covariance(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray,
     above, below = count_wins(labels, scores)
     num_positive, num_negative = above.shape[1], below.shape[1]
     num_pairs = num_positive * num_negative
+    # The paper divides wins by the size of the other class, and their covariance by
+    # that of their own: together this, over the squared number of pairs.
     covariance = np.cov(above) * num_positive + np.cov(below) * num_negative
     covariance = np.reshape(covariance, (len(above), len(above)))
     return above.sum(axis=1) / num_pairs, covariance / num_pairs**2
@@ -58,7 +57,7 @@ def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, 
         ValueError: as for `delong_covariance`.
     """
     above, below = count_wins(labels, [first, second])
-    # Wins are halves, exact in floats: equal order gives 0 and not about 0.
+    # Wins are whole or half numbers, exact in floats: equal order gives 0 exactly.
     above, below = above[0] - above[1], below[0] - below[1]
     num_pairs = len(above) * len(below)
     variance = above.var(ddof=1) * len(above) + below.var(ddof=1) * len(below)
@@ -76,7 +75,8 @@ def mcnemar(
 ) -> dict:
     """Test whether two classifiers are right equally often (McNemar, 1947).
 
-    Exact, two-sided: a case which only one got right falls to either by even chance.
+    Exact and two-sided: of the cases which only one of them got right, either should
+    have half (binomial test).
 
     Args:
         labels: array `(N,)` of 0 and 1.
@@ -91,7 +91,9 @@ def mcnemar(
     """
     right = []
     for name, decisions in (("first", first_decisions), ("second", second_decisions)):
-        checked = metrics.check_readings(labels, decisions, f"{name}_decisions", BINARY)
+        checked = metrics.check_readings(
+            labels, decisions, f"{name}_decisions", metrics.BINARY
+        )
         right.append(np.equal(*checked))
     first_only = int((right[0] & ~right[1]).sum())
     second_only = int((right[1] & ~right[0]).sum())
@@ -127,11 +129,11 @@ def paired_bootstrap(
     """
     aurocs = []
     for name, scores in (("first", first), ("second", second)):
-        truth, scores = metrics.check_readings(labels, scores, name, FINITE)
+        truth, scores = metrics.check_readings(labels, scores, name, metrics.FINITE)
         aurocs.append(metrics.auroc_statistic(truth, scores))
     groups = metrics.check_groups(groups, len(truth))
     difference = {"auroc": lambda weights: aurocs[0](weights) - aurocs[1](weights)}
-    return metrics.intervals(difference, groups, num_resamples, seed, 0.95)["auroc"]
+    return metrics.intervals(difference, groups, num_resamples, seed)["auroc"]
 
 
 def compare_arms(
@@ -147,14 +149,13 @@ def compare_arms(
     Args:
         labels: array `(N,)` of 0 and 1.
         arms: name -> array `(N,)` of probabilities in `[0, 1]`; two arms or more.
-        threshold: float; or name -> float or array `(N,)`, a threshold a case, as of
-            `calibration.cross_fit_thresholds`.
+        threshold: float; or name -> float or array `(N,)`, a threshold a case.
         groups, num_resamples, seed: as in `metrics.bootstrap_interval`.
 
     Returns:
         A dict a pair, in the order of the arms, fit for JSON: `"first"` and `"second"`,
         names; `"auroc"`, as of `paired_bootstrap`; `"delong"`; `"mcnemar"`; `"p_holm"`,
-        the p of DeLong held against the number of pairs (Holm, 1979).
+        the p of DeLong adjusted for the number of pairs (Holm, 1979).
 
     Raises:
         ValueError: if there are not two arms, one has no threshold, or as in `delong`.
@@ -171,13 +172,17 @@ def compare_arms(
         )
     arms = {n: metrics.check_readings(labels, p, n)[1] for n, p in arms.items()}
     decisions = {name: arms[name] >= np.asarray(threshold[name]) for name in arms}
-    draws, pairs = (groups, num_resamples, seed), []
-    for first, second in itertools.combinations(arms, 2):
-        pair = {"first": first, "second": second}
-        pair["auroc"] = paired_bootstrap(labels, arms[first], arms[second], *draws)
-        pair["delong"] = delong(labels, arms[first], arms[second])
-        pair["mcnemar"] = mcnemar(labels, decisions[first], decisions[second])
-        pairs.append(pair)
+    draws = {"groups": groups, "num_resamples": num_resamples, "seed": seed}
+    pairs = [
+        {
+            "first": first,
+            "second": second,
+            "auroc": paired_bootstrap(labels, arms[first], arms[second], **draws),
+            "delong": delong(labels, arms[first], arms[second]),
+            "mcnemar": mcnemar(labels, decisions[first], decisions[second]),
+        }
+        for first, second in itertools.combinations(arms, 2)
+    ]
     adjusted = _holm([pair["delong"]["p"] for pair in pairs]).tolist()
     return [{**pair, "p_holm": p} for pair, p in zip(pairs, adjusted, strict=True)]
 
@@ -189,12 +194,13 @@ def match_on(
     groups: ArrayLike | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Pick positives and negatives alike in one value, as many of each.
+    """Pick as many positives as negatives, matched in pairs on one value.
 
-    A classifier may read the shape of the film (height to width) in place of the
-    lungs. Scored on cases matched on that shape, it no longer can. Pairs of one
-    positive and one negative, no case twice, are as many as the caliper allows and
-    among those the nearest in sum (optimal matching: Rosenbaum, 1989).
+    A classifier may read the shape of the image (height to width) in place of the
+    lungs. On cases matched on that shape it cannot. A pair is one positive and one
+    negative, and no case is in two pairs. There are as many pairs as the caliper
+    allows, and the sum of their differences is as small as it can be (optimal
+    matching: Rosenbaum, 1989).
 
     Args:
         labels: array `(N,)` of 0 and 1.
@@ -215,9 +221,10 @@ def match_on(
         raise errors.InputError(
             f"`caliper` must be finite and >= 0. Received: {caliper}"
         )
-    labels, values = metrics.check_readings(labels, values, "values", FINITE)
+    labels, values = metrics.check_readings(labels, values, "values", metrics.FINITE)
     groups = metrics.check_groups(groups, len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
+    # Of each patient the case that comes first in this order.
     order = order[np.sort(np.unique(groups[order], return_index=True)[1])]
     positive, negative = order[labels[order]], order[~labels[order]]
     distance = np.abs(values[positive][:, None] - values[negative])
@@ -230,7 +237,11 @@ def match_on(
 
 
 def _holm(p_values: list[float]) -> np.ndarray:
-    """Return p values `(T,)` held against the number of tests (Holm, 1979)."""
+    """Return p values `(T,)` adjusted for the number of tests (Holm, 1979).
+
+    The smallest is multiplied by T, the next by T - 1 and so on; none ends below one
+    that was smaller, or above 1.
+    """
     order = np.argsort(p_values, kind="stable")
     scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
     return np.minimum(np.maximum.accumulate(scaled), 1)[np.argsort(order)]
@@ -239,9 +250,12 @@ def _holm(p_values: list[float]) -> np.ndarray:
 def count_wins(labels, scores) -> tuple[np.ndarray, np.ndarray]:
     """Return for each case how many of the other class lie below it, ties one half.
 
-    Positives `(K, P)`, then negatives `(K, N - P)`.
+    The rank among all cases less the rank within the class counts them (Sun and Xu,
+    2014). Positives `(K, P)`, then negatives `(K, N - P)`.
     """
-    checked = [metrics.check_readings(labels, row, "scores", FINITE) for row in scores]
+    checked = [
+        metrics.check_readings(labels, row, "scores", metrics.FINITE) for row in scores
+    ]
     labels, scores = checked[0][0], np.stack([row for _, row in checked])
     num_positive, num_negative = labels.sum(), (~labels).sum()
     if min(num_positive, num_negative) < 2:

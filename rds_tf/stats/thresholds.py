@@ -1,18 +1,14 @@
 """Where to cut a probability in two, and which cases to leave unanswered.
 
-What is fitted on labels can be fitted across folds, so that no case is judged by a
-number which it helped to choose.
+Choose a threshold on cases other than those which it judges: `ensemble.judge_on_others`
+does so fold by fold.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rds_tf import errors
 from rds_tf.stats import metrics
-
-BINARY = ("0 or 1", lambda values: (values == 0) | (values == 1))
 
 
 def threshold_for_sensitivity(
@@ -23,7 +19,7 @@ def threshold_for_sensitivity(
     Args:
         labels: array `(N,)` of 0 and 1.
         probabilities: array `(N,)` in `[0, 1]`; at or above the threshold: positive.
-        sensitivity: float in `(0, 1]`, the least share of positives to be found.
+        sensitivity: float in `(0, 1]`, the least proportion of positives to be found.
 
     Returns:
         float in `[0, 1]`, the probability of one of the positives.
@@ -38,8 +34,8 @@ def threshold_for_sensitivity(
     labels, probabilities = metrics.check_readings(labels, probabilities)
     check_classes(labels)
     found = np.sort(probabilities[labels])[::-1]
-    shares = np.arange(1, len(found) + 1) / len(found)
-    return float(found[np.argmax(shares >= sensitivity)])
+    reached = np.arange(1, len(found) + 1) / len(found)
+    return float(found[np.argmax(reached >= sensitivity)])
 
 
 def threshold_for_accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -61,41 +57,20 @@ def threshold_for_accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float
     check_classes(labels)
     steps = np.unique(probabilities)
     thresholds = (np.r_[0, steps] + np.r_[steps, 1]) / 2
-    if steps[-1] == 1:
+    if steps[-1] == 1:  # nothing lies above 1 but what is no probability
         thresholds[-1] = np.nextafter(1, 2)
+    # Right answers at each threshold, up to a constant: negatives below it less
+    # positives below it.
     missed = np.searchsorted(np.sort(probabilities[labels]), thresholds)
     cleared = np.searchsorted(np.sort(probabilities[~labels]), thresholds)
     right = cleared - missed
     best = thresholds[right == right.max()]
+    # Rounded, so that two thresholds as near to 0.5 are not told apart by a last bit.
     return float(best[np.argmin(np.abs(best - 0.5).round(12))])
 
 
-def cross_fit_thresholds(
-    labels: ArrayLike,
-    probabilities: ArrayLike,
-    folds: ArrayLike,
-    choose: Callable[[np.ndarray, np.ndarray], float],
-) -> np.ndarray:
-    """Return for each case the threshold chosen on the other folds.
-
-    Args:
-        labels: array `(N,)` of 0 and 1.
-        probabilities: array `(N,)` of floats in `[0, 1]`.
-        folds: array `(N,)`, the fold of each case; two folds or more.
-        choose: function of labels and probabilities, as `threshold_for_accuracy`.
-
-    Returns:
-        array `(N,)`, one value a fold.
-
-    Raises:
-        ValueError: if there is one fold only, an array is malformed, or `choose`
-            refuses what it gets, as one class only.
-    """
-    return cross_fit(*metrics.check_readings(labels, probabilities), folds, choose)
-
-
 def risk_coverage(correct: ArrayLike, confidence: ArrayLike) -> dict:
-    """Return the share of wrong answers when only the surest cases are answered.
+    """Return how often answers are wrong when only the surest cases are answered.
 
     Risk and coverage: El-Yaniv and Wiener (2010); the area under the curve: Geifman,
     Uziel and El-Yaniv (2019). Cases of one confidence are answered together.
@@ -106,13 +81,13 @@ def risk_coverage(correct: ArrayLike, confidence: ArrayLike) -> dict:
 
     Returns:
         dict, one step a distinct confidence, from the surest: `"coverage"`, list of
-        shares answered; `"risk"`, list of shares wrong of those answered; `"area"`,
-        float, the mean risk over coverage. All in `[0, 1]`; 0 is best.
+        proportions answered; `"risk"`, list of proportions wrong among the answered;
+        `"area"`, float, the mean risk over coverage. All in `[0, 1]`; 0 is best.
 
     Raises:
         ValueError: if an array is empty, of another length or out of its range.
     """
-    correct = metrics.check_vector("correct", correct, *BINARY).astype(bool)
+    correct = metrics.check_vector("correct", correct, metrics.BINARY).astype(bool)
     confidence = metrics.check_vector("confidence", confidence)
     if len(correct) != len(confidence):
         raise errors.InputError(
@@ -125,17 +100,6 @@ def risk_coverage(correct: ArrayLike, confidence: ArrayLike) -> dict:
     risk = np.cumsum(~correct[order])[ends - 1] / ends
     area = float(risk @ np.diff(coverage, prepend=0))
     return {"coverage": coverage.tolist(), "risk": risk.tolist(), "area": area}
-
-
-def cross_fit(
-    labels: np.ndarray, values: np.ndarray, folds: ArrayLike, fit: Callable
-) -> np.ndarray:
-    """Return for each case `fit(labels, values)` of all folds but its own, `(N,)`."""
-    folds = metrics.check_groups(folds, len(values))
-    if not folds.any():
-        raise errors.InputError("`folds` must name two folds or more. Received: one")
-    fitted = [fit(labels[folds != f], values[folds != f]) for f in np.unique(folds)]
-    return np.array(fitted)[folds]
 
 
 def check_classes(labels: np.ndarray) -> None:

@@ -78,46 +78,6 @@ def test_all_positive_and_all_negative_are_thresholds_too():
     assert 1 < above < 1.001
 
 
-def test_threshold_of_each_fold_comes_from_the_other_folds():
-    labels = [0, 1, 0, 1, 0, 1]
-    probabilities = [0.1, 0.2, 0.5, 0.6, 0.8, 0.9]
-    folds = ["x", "x", "y", "y", "z", "z"]
-    seen = []
-
-    def choose(labels, probabilities):
-        seen.append((labels.tolist(), probabilities.tolist()))
-        return probabilities.sum()
-
-    chosen = thresholds.cross_fit_thresholds(labels, probabilities, folds, choose)
-    np.testing.assert_allclose(chosen, [2.8, 2.8, 2.0, 2.0, 1.4, 1.4])
-    assert seen[0] == ([0, 1, 0, 1], [0.5, 0.6, 0.8, 0.9])
-
-
-def test_a_case_cannot_move_its_own_threshold():
-    labels, probabilities = make_readings()
-    folds = np.arange(40) % 5
-    arguments = (folds, lambda labels, probabilities: probabilities.mean())
-    before = thresholds.cross_fit_thresholds(labels, probabilities, *arguments)
-    turned = np.where(folds == 2, 1 - probabilities, probabilities)
-    after = thresholds.cross_fit_thresholds(labels, turned, *arguments)
-    assert (before[folds == 2] == after[folds == 2]).all()
-    assert (before[folds != 2] != after[folds != 2]).all()
-
-
-@pytest.mark.parametrize(
-    ("labels", "folds", "message"),
-    [
-        ([0, 1, 0, 1], [3, 3, 3, 3], "`folds` must name two folds or more"),
-        ([0, 1, 1, 1], [0, 0, 1, 1], "both classes. Received: 2 positive of 2"),
-        ([0, 1, 0, 1], [0, 1], "each of 4 cases. Received: 2"),
-    ],
-)
-def test_folds_which_leave_nothing_to_choose_on_are_refused(labels, folds, message):
-    choose = thresholds.threshold_for_accuracy
-    with pytest.raises(ValueError, match=message):
-        thresholds.cross_fit_thresholds(labels, [0.1, 0.4, 0.6, 0.9], folds, choose)
-
-
 def test_wrong_input_for_a_threshold_is_refused():
     with pytest.raises(ValueError, match="both classes. Received: 0 positive of 2"):
         thresholds.threshold_for_sensitivity([0, 0], [0.1, 0.2])
