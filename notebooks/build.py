@@ -4,8 +4,11 @@
 """
 
 import sys
+from pathlib import Path
 
 from rds_pages import demo
+
+NOTEBOOKS = Path(__file__).resolve().parent
 
 
 def strip_solutions(notebook):
@@ -22,10 +25,10 @@ def main(numbers: list[str]) -> None:
         for source in demo.find_sources(number):
             print(source.stem, flush=True)
             notebook = demo.read_source(source)
-            demo.execute(notebook)
-            demo.write_notebook(notebook, demo.NOTEBOOKS / f"{source.stem}.ipynb")
+            demo.execute(notebook, NOTEBOOKS)  # as their tests do
+            demo.write_notebook(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
             exercise = strip_solutions(demo.read_source(source))
-            target = demo.NOTEBOOKS / "exercises" / f"{source.stem}_exercise.ipynb"
+            target = NOTEBOOKS / "exercises" / f"{source.stem}_exercise.ipynb"
             demo.write_notebook(exercise, target)
 
 

@@ -15,7 +15,12 @@ from rds_tf import config, errors
 from rds_tf.data import prepare
 from rds_tf.storage import disk
 
-NOTEBOOKS = config.REPOSITORY / "notebooks"
+# At the top of a clone, and inside this package where it was installed from a wheel.
+SOURCES = (
+    config.CLONE / "notebooks" / "src"
+    if config.CLONE
+    else Path(__file__).parent / "notebooks"
+)
 MAIN_JOB = ("01", "02", "03", "04", "05")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -52,17 +57,14 @@ def run(
     check_cohort(prepare.prepare_run(config.load_run(profile, cohort)))
     sources = [path for number in MAIN_JOB for path in find_sources(number)]
     if len(sources) < len(MAIN_JOB):
-        raise FileNotFoundError(
-            f"{NOTEBOOKS}: the notebooks are missing; run from a clone, installed "
-            "with `pip install -e .`."
-        )
+        raise FileNotFoundError(f"{SOURCES}: the sources of the notebooks are missing.")
     for source in tqdm(sources, "notebooks", disable=None):
         print(f"{source.stem} ...", flush=True)
         notebook = read_source(source)
         set_parameters(notebook, profile, cohort)
         target = folder / "notebooks" / f"{source.stem}.ipynb"
         try:
-            execute(notebook)
+            execute(notebook, folder)
         except CellExecutionError as error:
             reason = f"{error.ename}: {error.evalue}"
             raise errors.RunError(f"{target}: a cell failed: {reason}") from error
@@ -99,7 +101,7 @@ def check_cohort(table) -> None:
 
 def find_sources(number: str = "") -> list[Path]:
     """Return the text sources of the notebooks whose name begins with `number`."""
-    return sorted((NOTEBOOKS / "src").glob(f"{number or '[0-9][0-9]'}_*.py"))
+    return sorted(SOURCES.glob(f"{number or '[0-9][0-9]'}_*.py"))
 
 
 def read_source(path: Path):
@@ -120,15 +122,15 @@ def set_parameters(notebook, profile: str, cohort: str) -> None:
             cell.source = f"PROFILE = {profile!r}\nCOHORT = {cohort!r}"
 
 
-def execute(notebook) -> None:
-    """Run all cells on a fresh kernel in `notebooks/`, as the notebook tests do."""
+def execute(notebook, folder: Path) -> None:
+    """Run all cells on a fresh kernel whose working folder is `folder`."""
     client = NotebookClient(
         notebook,
         timeout=None,
         kernel_name="python3",
         record_timing=False,
         extra_arguments=["--IPKernelApp.log_level=40"],  # not a word on its transport
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        resources={"metadata": {"path": str(folder)}},
     )
     client.execute()
     notebook.metadata = METADATA

@@ -235,14 +235,16 @@ def study_analyse(options) -> None:
 
 def serve_study(options) -> None:
     """Serve the reading room of a pack until interrupted."""
-    from rds_pages import reading_room
+    with errors.require_extra("pages", "`rds-tf serve study`", "Gradio"):
+        from rds_pages import reading_room
 
     reading_room.serve(options.pack, options.host, options.port)
 
 
 def serve_demo(options) -> None:
     """Serve the exhibition page until interrupted."""
-    from rds_pages import exhibition
+    with errors.require_extra("pages", "`rds-tf serve demo`", "Gradio"):
+        from rds_pages import exhibition
 
     exhibition.serve(options.models, options.host, options.port)
 
@@ -256,6 +258,7 @@ def report(options) -> None:
 
 def demo(options) -> None:
     """Run the main job."""
-    from rds_pages import demo
+    with errors.require_extra("notebooks", "`rds-tf demo`", "Jupyter"):
+        from rds_pages import demo
 
     demo.run(options.profile, options.cohort, options.root)

@@ -1,17 +1,21 @@
-"""Run profiles, seeds and places: everything that a run is told, in one file."""
+"""Profiles, seeds and places of a run.
+
+Shipped models lie in `saved_models/`: at the top of a clone, or in the package where it
+was installed from a wheel. Results go to `artifacts/`, see `find_artifacts`.
+"""
 
 import hashlib
 import os
-import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rds_tf import errors
 
 NOT_FOR_CLINICAL_USE = "Research and teaching only. Not for clinical use."
-REPOSITORY = Path(__file__).resolve().parents[1]
-SAVED_MODELS = REPOSITORY / "saved_models"
-FINDING = "RDS"  # what label 1 of a cohort stands for, unless the user says
+PACKAGE = Path(__file__).resolve().parent
+CLONE = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
+SAVED_MODELS = (CLONE or PACKAGE) / "saved_models"
+FINDING = "RDS"  # the name of label 1, unless the user gives another
 NUM_FOLDS = 5
 NUM_EPOCHS = 10  # reports and checkpoints a run, whatever its number of steps
 
@@ -70,20 +74,17 @@ PROFILES = {
 
 
 def check_finding(word: str) -> str:
-    """Return the name of a finding as it is to be printed, such as `"pneumonia"`.
+    """Return the name of a finding without outer blanks, such as `"pneumonia"`.
 
     Raises:
         ValueError: if it is not one line of 1 to 40 characters.
     """
-    if not isinstance(word, str) or not word.strip().isprintable():
+    name = word.strip() if isinstance(word, str) else ""
+    if not 1 <= len(name) <= 40 or not name.isprintable():
         raise errors.InputError(
-            f"A finding must be a word on one line. Received: {word!r}"
+            f"A finding must be one line of 1 to 40 letters. Received: {word!r:.60}"
         )
-    if not 1 <= len(word.strip()) <= 40:
-        raise errors.InputError(
-            f"A finding must have 1 to 40 letters. Received: {word!r:.60}"
-        )
-    return word.strip()
+    return name
 
 
 def load_profile(
@@ -149,12 +150,24 @@ class Run:
         return "phantom" if self.cohort is None else self.cohort.parent.name
 
 
+def find_artifacts() -> Path:
+    """Return the folder of all results.
+
+    It is `RDS_TF_ARTIFACTS` where this is set; else the clone's `artifacts/` where the
+    working folder is in the clone that runs; else `artifacts/` in the working folder.
+    """
+    if chosen := os.environ.get("RDS_TF_ARTIFACTS"):
+        return Path(chosen).resolve()
+    here = Path.cwd()
+    inside = CLONE is not None and here.is_relative_to(CLONE)
+    return (CLONE if inside else here) / "artifacts"
+
+
 def load_run(profile: str = "quick", cohort: str | Path = "phantom") -> Run:
     """Return the run that a notebook's two parameters describe.
 
-    Results go to a folder of their own in `artifacts/` in the repository, or below
-    `RDS_TF_ARTIFACTS`. Files of a cohort are looked up below the folder of its table,
-    or below `RDS_TF_ROOT`.
+    Results go to a folder of their own in `find_artifacts()`. Files of a cohort are
+    looked up below the folder of its table, or below `RDS_TF_ROOT`.
 
     Args:
         profile: str, `"quick"` or `"full"`.
@@ -163,18 +176,18 @@ def load_run(profile: str = "quick", cohort: str | Path = "phantom") -> Run:
     Raises:
         FileNotFoundError: if the cohort table does not exist.
     """
-    artifacts = Path(os.environ.get("RDS_TF_ARTIFACTS", REPOSITORY / "artifacts"))
-    artifacts = artifacts.resolve()
     if str(cohort) == "phantom":
-        run = Run(load_profile(profile), None, None, artifacts / f"phantom_{profile}")
+        table, root, name = None, None, "phantom"
     else:
         table = Path(cohort).resolve()
         if not table.is_file():
             raise FileNotFoundError(f"{cohort}: there is no such cohort table.")
         root = Path(os.environ.get("RDS_TF_ROOT", table.parent)).resolve()
+        # Two tables may share a name: the key of the path keeps their results apart.
         key = hashlib.sha256(str(table).encode()).hexdigest()[:6]
-        folder = artifacts / f"{table.parent.name}_{table.stem}_{key}_{profile}"
-        run = Run(load_profile(profile), table, root, folder)
+        name = f"{table.parent.name}_{table.stem}_{key}"
+    folder = find_artifacts() / f"{name}_{profile}"
+    run = Run(load_profile(profile), table, root, folder)
     run.folder.mkdir(parents=True, exist_ok=True)
     return run
 
@@ -182,10 +195,7 @@ def load_run(profile: str = "quick", cohort: str | Path = "phantom") -> Run:
 def set_seed(seed: int = 0) -> None:
     """Seed Python, NumPy and Keras, and make TensorFlow deterministic."""
     import keras
-    import numpy as np
     import tensorflow as tf
 
-    random.seed(seed)
-    np.random.seed(seed)
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

@@ -49,3 +49,43 @@ def test_steps_of_a_run_can_be_told_and_must_fill_its_epochs():
     for wrong in (0, -10, 205):
         with pytest.raises(ValueError, match="must be a multiple of 10"):
             config.load_profile("quick", wrong)
+
+
+def place_clone(monkeypatch, folder):
+    folder.mkdir()
+    monkeypatch.delenv("RDS_TF_ARTIFACTS", raising=False)
+    monkeypatch.setattr(config, "CLONE", folder)
+
+
+def test_results_of_a_clone_lie_in_the_clone_wherever_one_stands_in_it(
+    tmp_path, monkeypatch
+):
+    place_clone(monkeypatch, tmp_path / "clone")
+    (tmp_path / "clone" / "notebooks").mkdir()
+    for place in ("clone", "clone/notebooks"):
+        monkeypatch.chdir(tmp_path / place)
+        assert config.find_artifacts() == tmp_path / "clone" / "artifacts"
+
+
+def test_results_lie_in_the_working_folder_outside_a_clone(tmp_path, monkeypatch):
+    place_clone(monkeypatch, tmp_path / "clone")
+    monkeypatch.chdir(tmp_path)
+    assert config.find_artifacts() == tmp_path / "artifacts"
+    monkeypatch.setattr(config, "CLONE", None)  # as where a wheel is installed
+    monkeypatch.chdir(tmp_path / "clone")
+    assert config.find_artifacts() == tmp_path / "clone" / "artifacts"
+
+
+def test_a_named_folder_of_results_wins(tmp_path, monkeypatch):
+    place_clone(monkeypatch, tmp_path / "clone")
+    monkeypatch.chdir(tmp_path / "clone")
+    monkeypatch.setenv("RDS_TF_ARTIFACTS", "../elsewhere")
+    assert config.find_artifacts() == tmp_path / "elsewhere"
+
+
+def test_a_finding_is_one_printable_line():
+    assert config.check_finding("  pneumonia ") == "pneumonia"
+    assert config.check_finding("a" * 40) == "a" * 40
+    for wrong in ("", "  ", "a\nb", "a" * 41, None, 3):
+        with pytest.raises(ValueError, match="must be one line of 1 to 40 letters"):
+            config.check_finding(wrong)

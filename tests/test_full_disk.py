@@ -15,6 +15,7 @@ import pytest
 from rds_tf import __main__ as command
 from rds_tf import config
 
+ROOT = Path(__file__).parents[1]
 write_bytes = Path.write_bytes
 PHANTOM = "--cases", "8", "--size", "64", "--workers", "1"
 TINY = "--start", "scratch", "--size", "16", "--steps", "10"
@@ -105,8 +106,8 @@ def read_tree(folder):
 def test_every_file_is_written_by_the_one_function_that_writes_it_whole():
     found = []
     writers = {"rds_tf/storage/disk.py", "rds_phantoms/workers.py"}
-    for path in sorted(config.REPOSITORY.glob("rds_*/**/*.py")):
-        if path.relative_to(config.REPOSITORY).as_posix() not in writers:
+    for path in sorted(ROOT.glob("rds_*/**/*.py")):
+        if path.relative_to(ROOT).as_posix() not in writers:
             tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             calls = [node for node in tree if isinstance(node, ast.Call)]
             found += [f"{path.name}:{call.lineno}" for call in calls if writes(call)]

@@ -1,20 +1,20 @@
 """Draw heat maps by the methods of tf-keras-vis, of nested models too."""
 
 import functools
+import importlib
 import weakref
 
 import keras
 import numpy as np
-from tf_keras_vis import gradcam_plus_plus, layercam, saliency, scorecam
 
 from rds_tf import errors
 from rds_tf.explanation import activation
 
-METHODS = {
-    "grad_cam++": gradcam_plus_plus.GradcamPlusPlus,
-    "layer_cam": layercam.Layercam,
-    "score_cam": scorecam.Scorecam,
-    "smooth_grad": saliency.Saliency,
+METHODS = {  # module and class of tf-keras-vis, loaded when first used
+    "grad_cam++": ("gradcam_plus_plus", "GradcamPlusPlus"),
+    "layer_cam": ("layercam", "Layercam"),
+    "score_cam": ("scorecam", "Scorecam"),
+    "smooth_grad": ("saliency", "Saliency"),
 }
 
 _FLAT = weakref.WeakKeyDictionary()
@@ -41,6 +41,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
     Raises:
         ValueError: for another method, a layer that the model lacks, or images of
             another shape.
+        MissingPackageError: if tf-keras-vis is not installed.
     """
     if method not in METHODS:
         raise errors.InputError(
@@ -51,7 +52,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
         model.build((None, *images.shape[1:]))
     layer = None if method == "smooth_grad" else activation.find_layer(model, layer)
     flat, marker = _find_flat(model, layer, method == "score_cam")
-    visualize = METHODS[method](flat)
+    visualize = load_method(method)(flat)
     if method == "smooth_grad":
         options = {"smooth_samples": 20} | options
     else:
@@ -61,6 +62,17 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
         for image in images
     ]
     return np.concatenate(maps).astype(np.float32)
+
+
+def load_method(method):
+    """Return the class of tf-keras-vis that draws the maps of a method.
+
+    Raises:
+        MissingPackageError: if tf-keras-vis is not installed.
+    """
+    module, name = METHODS[method]
+    with errors.require_extra("notebooks", f"`{method}`", "tf-keras-vis"):
+        return getattr(importlib.import_module(f"tf_keras_vis.{module}"), name)
 
 
 def fuse(method, members, image, class_index, options):

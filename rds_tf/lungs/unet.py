@@ -87,7 +87,10 @@ def _conv_block(x, filters: int, name: str):
 
 def _segmentation_models(inputs, encoder: str):
     """Return decoder features `(B, H, W, 16)` of a `segmentation_models` U-Net."""
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its framework
+    with (
+        errors.require_extra("notebooks", "That `encoder`", "segmentation-models"),
+        contextlib.redirect_stdout(io.StringIO()),  # it prints its framework
+    ):
         import segmentation_models
 
     known = segmentation_models.get_available_backbone_names()

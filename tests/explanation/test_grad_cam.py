@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tf_keras_vis import gradcam
 
-from rds_tf.explanation import activation, grad_cam
+from rds_tf.explanation import activation, grad_cam, tf_keras_vis_cams
 
 # Two channels that a 1 x 1 identity convolution passes on; `logit` = 2 sum(first)
 # - sum(second) + bias, so each pixel of the map is 2 first - second.
@@ -307,7 +307,7 @@ def test_other_cam_equals_tf_keras_vis_at_every_layer(method, layer):
     model = two_conv_model()
     logit = logits_of(model).output
     pair = keras.ops.concatenate([keras.ops.zeros_like(logit), logit], axis=-1)
-    draw = grad_cam.OTHER_METHODS[method](keras.Model(model.inputs, pair))
+    draw = tf_keras_vis_cams.load_method(method)(keras.Model(model.inputs, pair))
     expected = draw(lambda z: z[:, 1], random_images(), penultimate_layer=layer)
     received = grad_cam.other_cam(method, model, random_images(), layer)
     assert received.shape == (3, 12, 12)

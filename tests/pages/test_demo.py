@@ -40,12 +40,12 @@ display(Image(b"\\x89PNG not really", format="png"))
 
 @pytest.fixture
 def lessons(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(demo, "SOURCES", tmp_path / "lessons")
     monkeypatch.setattr(demo, "MAIN_JOB", ("01",))
     monkeypatch.setattr(demo.prepare, "prepare_run", lambda run: COHORT)
     monkeypatch.setenv("RDS_TF_ARTIFACTS", str(tmp_path / "artifacts"))
-    (tmp_path / "notebooks" / "src").mkdir(parents=True)
-    return tmp_path / "notebooks" / "src" / "01_lesson.py"
+    (tmp_path / "lessons").mkdir()
+    return tmp_path / "lessons" / "01_lesson.py"
 
 
 def test_the_demo_leaves_notebooks_figures_and_one_table(lessons, capsys):
@@ -76,7 +76,7 @@ def test_a_cohort_too_small_for_the_lessons_is_refused_before_they_run():
 
 
 def test_an_install_without_notebooks_says_so(lessons):
-    with pytest.raises(FileNotFoundError, match="run from a clone"):
+    with pytest.raises(FileNotFoundError, match="lessons: the sources .* are missing"):
         demo.run("quick")
 
 

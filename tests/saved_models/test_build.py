@@ -5,15 +5,16 @@ import importlib.util
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from rds_tf import config
 from rds_tf.classification import efficientnet
 from rds_tf.lungs import unet
 from rds_tf.storage import model_store
 
-SCRIPT = config.REPOSITORY / "saved_models" / "build.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "saved_models" / "build.py"
 
 
 @pytest.fixture
