@@ -70,7 +70,7 @@ def segment(options) -> None:
 
 
 def evaluate(options) -> None:
-    """Print a ladder or a comparison of arms, and write it as JSON."""
+    """Print scores of segmentation or of diagnosis, and write them as JSON."""
     from rds_pages.reports import score_tables
     from rds_tf.storage import disk
 
@@ -79,7 +79,7 @@ def evaluate(options) -> None:
 
         angles = _read_angles(options.angles)
         cases = options.prepared, options.model
-        result = evaluation.evaluate(*cases, angles, heart=options.heart)
+        result = evaluation.evaluate(*cases, angles=angles, heart=options.heart)
     else:
         from rds_tf.classification import classifier
 

@@ -58,7 +58,7 @@ def test_segment_writes_a_mask_of_the_films_size(prepared, models, tmp_path):
         assert set(np.unique(mask)) <= {0, 255}
 
 
-def test_evaluate_segmentation_writes_the_ladder_of_each_angle(
+def test_evaluate_segmentation_writes_the_ablation_at_each_angle(
     prepared, models, tmp_path, capsys
 ):
     out = tmp_path / "scores.json"
@@ -74,12 +74,12 @@ def test_evaluate_segmentation_writes_the_ladder_of_each_angle(
             assert set(scores) == {"miou", "lung_iou", "dice"} | gain
             for score in scores.values():
                 assert score["low"] <= score["value"] <= score["high"]
-    assert result["passes"] == segmenter.STEPS
+    assert result["forward_passes"] == segmenter.STEPS
     assert result["worst"]["median+rotate"]["angle"] in ("0", "90")
-    judged = result["gate"]
+    judged = result["quality_control"]
     assert judged["num_bad"] + judged["num_good"] == 2 * result["num_cases"]
     shown = capsys.readouterr().out
-    assert config.NOT_FOR_CLINICAL_USE in shown and "Quality gate" in shown
+    assert config.NOT_FOR_CLINICAL_USE in shown and "Mask quality control" in shown
 
 
 def test_evaluate_diagnosis_writes_one_object_an_arm(prepared, models, tmp_path):

@@ -106,21 +106,23 @@ def format_table(table: pd.DataFrame) -> str:
 
 
 def format_scores(task: str, scores: dict, data: str = "") -> str:
-    """Lay the scores of one `evaluate` out as text: their table, and their gate."""
+    """Lay out the scores of one `evaluate` as text: table and quality control."""
     blocks = [format_table(make_table(task, scores, data))]
-    if "gate" in scores:
-        blocks.append(_format_gate(scores["gate"]))
+    if "quality_control" in scores:
+        blocks.append(_format_quality_control(scores["quality_control"]))
     return "\n\n".join(blocks)
 
 
-def _format_gate(gate: dict) -> str:
+def _format_quality_control(found: dict) -> str:
     """Say in a sentence what `quality_control.judge_quality` found."""
-    names = ("caught", "false_alarms", "caught_at_10")
-    shares = ["-" if gate[name] is None else f"{gate[name]:.0%}" for name in names]
+    caught, false_alarms, caught_at_10 = (
+        "-" if found[name] is None else f"{found[name]:.0%}"
+        for name in ("caught", "false_alarms", "caught_at_10")
+    )
     return (
-        f"Quality gate: of {gate['num_bad']} bad masks (Dice < {gate['bad_dice']}) "
-        f"{shares[0]} were flagged, of {gate['num_good']} good ones {shares[1]}; "
-        f"at 10 % false alarms {shares[2]} of the bad ones."
+        f"Mask quality control: of {found['num_bad']} bad masks (Dice < "
+        f"{found['bad_dice']}) {caught} were flagged, of {found['num_good']} good ones "
+        f"{false_alarms}; at 10 % false alarms {caught_at_10} of the bad ones."
     )
 
 
@@ -159,7 +161,8 @@ def align(rows: list[list[str]]) -> str:
 
 def _list_steps(scores: dict) -> list[dict]:
     """List the scores of each post-processing step at each angle, and the worst."""
-    rows, passes = [], scores.get("passes", {})
+    rows = []
+    passes = scores.get("forward_passes", scores.get("passes", {}))  # its name before
     for angle, steps in scores["angles"].items():
         for step, metrics in steps.items():
             arm = step if angle == "0" else f"{step}, turned by {angle} degrees"

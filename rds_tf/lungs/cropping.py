@@ -1,4 +1,4 @@
-"""The part of a film that a network looks at, and the way back to the film."""
+"""The region of interest that a network sees, and the way back to the image."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ INPUTS = ("whole", "combined", "masked")
 
 @dataclass(frozen=True)
 class Crop:
-    """A window on a film: turn by `-angle_degrees`, then cut out `box`.
+    """A region of interest: turn the image by `-angle_degrees`, then cut out `box`.
 
     Attributes:
-        shape: (H, W) of the film.
+        shape: (H, W) of the image.
         angle_degrees: float, how far the infant is turned, counter-clockwise.
-        box: (top, bottom, left, right) in the turned film.
+        box: (top, bottom, left, right) in the turned image.
     """
 
     shape: tuple[int, int]
@@ -27,17 +27,17 @@ class Crop:
 
     @property
     def side(self) -> int:
-        """Side of the square that a network sees, in pixels of the film."""
+        """Side of the square that a network sees, in pixels of the image."""
         top, bottom, left, right = self.box
         return max(bottom - top, right - left)
 
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
-        """Return network input `(size, size)` float32 from the film `(H, W)`."""
+        """Return network input `(size, size)` float32 from the image `(H, W)`."""
         part = postprocess.rotate(image, -self.angle_degrees, expand=True, box=self.box)
         return preprocessing.preprocess(part, size)
 
     def cut_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
-        """Return `(size, size)` uint8 of {0, 1} from a mask `(H, W)` of the film."""
+        """Return `(size, size)` uint8 of {0, 1} from a mask `(H, W)` of the image."""
         part = postprocess.rotate(
             mask.astype("float32"), -self.angle_degrees, expand=True, box=self.box
         )
@@ -45,7 +45,7 @@ class Crop:
         return (square > 0.5).astype("uint8")
 
     def put_back(self, square: np.ndarray) -> np.ndarray:
-        """Lay a map `(size, size)` of the window onto the film, 0 outside."""
+        """Lay a map `(size, size)` of the crop onto the image `(H, W)`, 0 outside."""
         top, bottom, left, right = self.box
         part = preprocessing.unletterbox(square, (bottom - top, right - left))
         return postprocess.rotate_back(part, -self.angle_degrees, self.shape, self.box)
@@ -54,14 +54,14 @@ class Crop:
 def choose_crop(
     image: np.ndarray, mask: np.ndarray | None, name: str, margin: float = 0.1
 ) -> Crop:
-    """Choose the window of one of `INPUTS`.
+    """Choose the crop of one of `INPUTS`.
 
     Args:
-        image: the film, `(H, W)`.
+        image: `(H, W)`.
         mask: its lungs, `(H, W)` of {0, 1}; needed for all but `"whole"`.
-        name: `"whole"`, the film as it is; `"combined"` and `"masked"`, turned upright
+        name: `"whole"`, the image as it is; `"combined"` and `"masked"`, turned upright
             and cropped to the lungs with a margin.
-        margin: float, share of the lungs' longer side left around them.
+        margin: float, left around the lungs, as a proportion of their longer side.
 
     Raises:
         ValueError: if `name` is not one of `INPUTS`.
@@ -80,11 +80,11 @@ def crop_box(mask: np.ndarray, margin: float = 0.1) -> postprocess.Box:
 
     Args:
         mask: `(H, W)` of {0, 1}.
-        margin: float, share of the box's longer side added on every side.
+        margin: float, added on every side, as a proportion of the longer side.
 
     Returns:
-        `(top, bottom, left, right)` within the picture; the whole picture for an
-        empty mask.
+        `(top, bottom, left, right)` within the image; the whole image for an empty
+        mask.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
@@ -105,15 +105,15 @@ def cut_input(
     """Cut out what a classifier of one of `INPUTS` sees.
 
     Args:
-        image, mask, name: as in `choose_frame`. `"masked"` is `"combined"` with the
-            grey of the lungs as it was and all else black.
+        image, mask, name: as in `choose_crop`. `"masked"` is `"combined"` with
+            everything but the lungs black.
         size: int, side in pixels.
 
     Returns:
-        The window, and the network's input `(size, size)` float32 in `[0, 1]`.
+        The crop, and the network's input `(size, size)` float32 in `[0, 1]`.
     """
-    window = choose_crop(image, mask, name)
-    square = window.cut(image, size)
+    crop = choose_crop(image, mask, name)
+    square = crop.cut(image, size)
     if name == "masked":
-        square = square * window.cut_mask(mask, size)
-    return window, square
+        square = square * crop.cut_mask(mask, size)
+    return crop, square

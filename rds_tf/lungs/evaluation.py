@@ -1,4 +1,4 @@
-"""The study's ladder: what each step of post-processing is worth, with intervals."""
+"""The study's ablation: what each step of post-processing is worth, with intervals."""
 
 from pathlib import Path
 
@@ -12,18 +12,19 @@ from rds_tf.lungs import postprocess, quality_control, segmenter
 from rds_tf.stats import metrics
 
 SCORES = ("miou", "lung_iou", "dice")
-BELOW = {  # the rung that a step is compared with
+COMPARED_WITH = {  # the simpler step over which a step has to gain something
     "median": "none",
     "median+turns": "median",
     "median+upright": "median",
     "median+rotate": "median",
 }
-CHUNK = 32
+BATCH_SIZE = 32  # images held at once; their forward passes run together
 
 
 def evaluate(
     prepared: str | Path,
     models: str | Path = config.SAVED_MODELS,
+    *,
     angles=(0,),
     steps=tuple(segmenter.STEPS),
     heart: str | None = None,
@@ -34,19 +35,21 @@ def evaluate(
         prepared: folder written by `prepare`.
         models: a segmenter's folder, or a folder of those of several folds; each
             case is scored by one that did not see it in training.
-        angles: degrees by which film and truth are turned before segmentation.
+        angles: degrees by which image and truth are turned before segmentation.
         steps: out of `segmenter.STEPS`.
         heart: one of `segmenter.HEARTS`, how the cohort outlines the lungs.
 
     Returns:
-        `{"num_cases": N, "angles": {"0": {"none": {"miou": {"value", "low",
-        "high"}, "lung_iou": .., "dice": ..}, ..}}}`: means over cases at the films'
-        own resolution, 95 % bootstrap intervals by patient; `"passes"` is what each
-        step costs. A step above the first
-        has its `"miou_gain"` over the rung below, paired by case. With several
-        angles, `"worst"` says for each step at which angle its lung IoU is lowest,
-        and the `"loss"` there against 0 degrees, or the first angle. With
-        `"median+rotate"`, `"gate"` holds what
+        dict, fit for JSON:
+        `"num_cases"`;
+        `"forward_passes"`, what each step costs;
+        `"angles"`, angle to step to `"miou"`, `"lung_iou"` and `"dice"`, means over
+        cases at the images' own resolution, each `{"value", "low", "high"}` with a
+        95 % bootstrap interval by patient; a step of `COMPARED_WITH` has its
+        `"miou_gain"` too, paired by case;
+        `"worst"`, with several angles: for each step the angle of its lowest lung
+        IoU, and the `"loss"` there against 0 degrees, or the first angle;
+        `"quality_control"`, with `"median+rotate"`: what
         `quality_control.judge_quality` says of all its masks.
 
     Raises:
@@ -56,29 +59,27 @@ def evaluate(
     table = prepare.load_manifest(prepared)
     parts = list(segmenter.assign_unseen(table[table["mask"] != ""], models, heart))
     patients = np.concatenate([rows["patient_id"] for _, rows in parts])
-    cases, qualities = {}, {}
+    scores, qualities = {}, []
     for angle in angles:
         scored = [
             score_cases(tool.model, prepared, rows, angle, steps)
             for tool, rows in parts
         ]
-        cases[f"{angle:g}"] = {
+        qualities += [one.pop("quality") for one in scored]
+        scores[f"{angle:g}"] = {
             step: np.concatenate([one[step] for one in scored]) for step in steps
         }
-        qualities[f"{angle:g}"] = np.concatenate([one["quality"] for one in scored])
     result = {
         "num_cases": len(patients),
-        "passes": {step: segmenter.STEPS[step] for step in steps},
-        "angles": {
-            angle: _summarize(scores, patients) for angle, scores in cases.items()
-        },
+        "forward_passes": {step: segmenter.STEPS[step] for step in steps},
+        "angles": {angle: _summarize(at, patients) for angle, at in scores.items()},
     }
-    if len(cases) > 1:
-        result["worst"] = _find_worst(cases, patients)
+    if len(scores) > 1:
+        result["worst"] = _find_worst(scores, patients)
     if "median+rotate" in steps:
-        dice = np.concatenate([one["median+rotate"][:, 2] for one in cases.values()])
-        result["gate"] = quality_control.judge_quality(
-            dice, np.concatenate([*qualities.values()])
+        dice = np.concatenate([at["median+rotate"][:, 2] for at in scores.values()])
+        result["quality_control"] = quality_control.judge_quality(
+            dice, np.concatenate(qualities)
         )
     return result
 
@@ -91,8 +92,9 @@ def _summarize(scores: dict[str, np.ndarray], patients: np.ndarray) -> dict:
             name: metrics.bootstrap_interval(column, groups=patients)
             for name, column in zip(SCORES, values.T, strict=True)
         }
-        if BELOW.get(step) in scores:
-            gain = values[:, 0] - scores[BELOW[step]][:, 0]
+        simpler = COMPARED_WITH.get(step)
+        if simpler in scores:
+            gain = values[:, 0] - scores[simpler][:, 0]
             summary[step]["miou_gain"] = metrics.bootstrap_interval(
                 gain, groups=patients
             )
@@ -125,16 +127,23 @@ def score_cases(
 ) -> dict[str, np.ndarray]:
     """Score single cases.
 
+    Args:
+        model: U-Net from `unet.build_unet` with one mask.
+        prepared: folder written by `prepare`.
+        table: rows of its manifest, of outlined cases.
+        angle_degrees: float, by which image and truth are turned before.
+        steps: out of `segmenter.STEPS`.
+
     Returns:
-        A step's name to `(N, 3)` values of `SCORES`, and with `"median+rotate"` also
-        `"quality"`, `(N,)` in `[0, 1]`.
+        A step's name to `(N, 3)` values of `SCORES`, and `"quality"` to that of the
+        masks of `"median+rotate"`, `(N,)` in `[0, 1]`, or to `(0,)` without it.
     """
     scores = {step: [] for step in [*steps, "quality"]}
     label = f"segmentation at {angle_degrees:g} degrees"
     with tqdm(total=len(table), desc=label, disable=None) as bar:
-        for start in range(0, len(table), CHUNK):
+        for start in range(0, len(table), BATCH_SIZE):
             images, truths = [], []
-            for row in table.iloc[start : start + CHUNK].itertuples():
+            for row in table.iloc[start : start + BATCH_SIZE].itertuples():
                 image, truth = read_case(prepared, row)
                 images.append(postprocess.rotate(image, angle_degrees, expand=True))
                 turned = postprocess.rotate(truth, angle_degrees, expand=True)
@@ -151,7 +160,7 @@ def score_cases(
 
 
 def read_case(prepared: str | Path, row) -> tuple[np.ndarray, np.ndarray]:
-    """Read the film and mask of one of `table.itertuples()`, `(H, W)`, full size."""
+    """Read the image and mask of one of `table.itertuples()`, `(H, W)`, full size."""
     prepared = Path(prepared)
     image = radiograph.read_image(prepared / row.image)
     return image, radiograph.read_image(prepared / row.mask)

@@ -1,15 +1,16 @@
 """From lung probabilities to two clean lungs, and which way is up.
 
-Pure functions on one image; every step is kept only where it pays (`evaluate
-segmentation` measures each).
+`median_filter` and `keep_two_lungs` clean a mask; `upright_angle` says how far the
+infant is turned; `rotate` turns an image and `rotate_back` undoes it. All are pure
+functions of one array; `evaluate segmentation` measures what each step is worth.
 """
 
 import cv2
 import numpy as np
 from scipy import ndimage
 
-MEDIAN_SHARE = 0.03  # window of the median filter, as a share of the longer side
-# OpenCV 4 rounds the places that it looks at to 1/32 px, OpenCV 5 does not.
+MEDIAN_PROPORTION = 0.03  # side of the median filter, to the longer side of the mask
+# OpenCV 4 rounds the places that it samples to 1/32 px, OpenCV 5 does not.
 IS_WARP_EXACT = int(cv2.__version__.partition(".")[0]) >= 5
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 
@@ -19,14 +20,14 @@ def median_filter(mask: np.ndarray, window_px: int | None = None) -> np.ndarray:
 
     Args:
         mask: `(H, W)` uint8 of {0, 1}.
-        window_px: int, odd side of the window; None takes `MEDIAN_SHARE` of the
-            longer side.
+        window_px: int, odd side of the window; None takes `MEDIAN_PROPORTION` of
+            the longer side.
 
     Returns:
         `(H, W)` uint8 of {0, 1}.
     """
     if window_px is None:
-        window_px = 2 * round(MEDIAN_SHARE * max(mask.shape) / 2) + 1
+        window_px = 2 * round(MEDIAN_PROPORTION * max(mask.shape) / 2) + 1
     return cv2.medianBlur(mask, max(3, window_px))
 
 
@@ -41,21 +42,34 @@ def keep_two_lungs(mask: np.ndarray) -> np.ndarray:
     Returns:
         `(H, W)` uint8 of {0, 1}.
     """
-    labels, areas = _label(mask)
+    labels, areas = label_components(mask)
     if not len(areas):
         return mask
-    order = np.argsort(areas)[::-1][:2]
-    kept = [1 + index for index in order if areas[index] >= areas.max() / 20]
+    largest = np.argsort(areas)[::-1][:2]
+    kept = [1 + index for index in largest if areas[index] >= areas.max() / 20]
     return ndimage.binary_fill_holes(np.isin(labels, kept)).astype("uint8")
 
 
 def lung_areas(mask: np.ndarray) -> list[int]:
     """Return the areas in px of a mask's components, largest first."""
-    return sorted(_label(_cut_out(mask)[0])[1].tolist(), reverse=True)
+    part, _ = _bounding_part(mask)
+    return sorted(label_components(part)[1].tolist(), reverse=True)
 
 
-def _cut_out(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return the part of a mask that is not 0, and x and y of its corner."""
+def label_components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the 4-connected components of a mask, as `ndimage.label` does.
+
+    Returns:
+        int32 labels `(H, W)`, 0 for the background, and areas in px `(N,)` of the
+        components 1 to N.
+    """
+    binary = np.ascontiguousarray(mask != 0).view("uint8")
+    _, labels = cv2.connectedComponents(binary, connectivity=4)
+    return labels, np.bincount(labels.ravel())[1:]
+
+
+def _bounding_part(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the smallest part of a mask that holds its lungs, and its corner x, y."""
     binary = np.ascontiguousarray(mask != 0).view("uint8")
     x, y, width, height = cv2.boundingRect(binary)
     if not width:  # OpenCV labels no array of no pixels
@@ -63,41 +77,28 @@ def _cut_out(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     return binary[y : y + height, x : x + width], (x, y)
 
 
-def _label(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number a mask's components as `ndimage.label` does: labels and areas in px."""
-    binary = np.ascontiguousarray(mask != 0).view("uint8")
-    _, labels = cv2.connectedComponents(binary, connectivity=4)
-    return labels, np.bincount(labels.ravel())[1:]
-
-
-def _find_centre(component: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
-    """Return x and y of the centre of what is True; sums are whole, so exact."""
-    moments = cv2.moments(component.view("uint8"), binaryImage=True)
-    area, sums = moments["m00"], np.array([moments["m10"], moments["m01"]])
-    return (sums + np.multiply(corner, area)) / area
-
-
 def upright_angle(mask: np.ndarray) -> float:
     """Find how far the infant is turned, from the lungs alone.
 
-    The line between the two centroids (of one merged component: the principal axis
-    next to the horizontal) runs from side to side, and the spine stands on it; of its
-    two ends the head is where the lungs are narrower, at the apices.
+    The line between the two centroids runs from side to side, and the spine stands on
+    it. Of the two ends of the spine the head is where the lungs are narrower, at the
+    apices. Of lungs that run together the line is the larger principal axis.
 
     Args:
         mask: `(H, W)` of {0, 1}.
 
     Returns:
-        Degrees in `(-180, 180]`, counter-clockwise positive: turning the picture by
+        Degrees in `(-180, 180]`, counter-clockwise positive: turning the image by
         minus this angle sets the infant upright. 0 for an empty mask.
     """
-    part, corner = _cut_out(mask)
-    labels, areas = _label(part)
+    part, corner = _bounding_part(mask)
+    labels, areas = label_components(part)
     if not len(areas):
         return 0.0
-    order = np.argsort(areas)[::-1][:2]
-    if len(order) == 2 and areas[order[1]] >= areas[order[0]] / 4:
-        first, second = (_find_centre(labels == 1 + index, corner) for index in order)
+    largest = np.argsort(areas)[::-1][:2]
+    # A second component below a quarter of the first is no second lung.
+    if len(largest) == 2 and areas[largest[1]] >= areas[largest[0]] / 4:
+        first, second = (_centroid(labels == 1 + index, corner) for index in largest)
         across = second - first
     else:
         rows, columns = np.nonzero(mask)
@@ -106,15 +107,22 @@ def upright_angle(mask: np.ndarray) -> float:
         across = np.linalg.eigh(np.cov(columns, rows))[1][:, 1]
     across = across / np.linalg.norm(across)
     feet = np.array([-across[1], across[0]])  # a quarter turn, y down
-    if _is_head_first(mask, across, feet):
+    if _points_to_head(mask, across, feet):
         feet = -feet
     return float(np.rad2deg(np.arctan2(feet[0], feet[1])))
 
 
-def _is_head_first(mask: np.ndarray, across, feet) -> bool:
+def _centroid(component: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    """Return x and y of the centroid of what is True; sums are whole, so exact."""
+    moments = cv2.moments(component.view("uint8"), binaryImage=True)
+    area, sums = moments["m00"], np.array([moments["m10"], moments["m01"]])
+    return (sums + np.multiply(corner, area)) / area
+
+
+def _points_to_head(mask: np.ndarray, across, feet) -> bool:
     """Say whether `feet` points to the narrower end of the lungs, the head.
 
-    A large mask is looked at in one pixel of 16 first, which decides unless close.
+    One pixel in 16 of a large mask decides, unless both ends are about as wide.
     """
     if max(mask.shape) > 512:
         width = _measure_ends(mask[::4, ::4], across, feet)
@@ -125,7 +133,10 @@ def _is_head_first(mask: np.ndarray, across, feet) -> bool:
 
 
 def _measure_ends(mask: np.ndarray, across, feet) -> tuple[float, float]:
-    """Return how wide the lungs are at both ends of `feet`, 0 and 0 for a line."""
+    """Return how wide the lungs are at both ends of `feet`, 0 and 0 for a line.
+
+    Percentiles in place of the extremes: a few stray pixels must not decide.
+    """
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return 0.0, 0.0
@@ -160,7 +171,7 @@ def rotate(
         turned = np.rot90(image, round(angle_degrees / 90) % 4)
         return np.ascontiguousarray(_crop(turned, box) if box else turned)
     matrix, size = _rotation(image.shape, angle_degrees, expand=expand)
-    if box:
+    if box:  # resample no more than that: move its corner to the origin
         top, bottom, left, right = box
         matrix[:, 2] -= left, top
         size = right - left, bottom - top
@@ -202,12 +213,15 @@ def rotate_back(
         _crop(canvas, box)[:] = part
         return np.ascontiguousarray(np.rot90(canvas, round(-angle_degrees / 90) % 4))
     matrix, _ = _rotation(shape, angle_degrees, expand=True)
+    # The pixels of the image that `part` reaches: those between its turned corners,
+    # one pixel further out for the interpolation.
     corners = [(x, y, 1) for x in (left - 1, right) for y in (top - 1, bottom)]
     reached = np.array(corners) @ cv2.invertAffineTransform(matrix).T
     low = np.maximum(np.floor(reached.min(0)).astype(int), 0)
     high = np.minimum(np.ceil(reached.max(0)).astype(int) + 1, shape[::-1])
     whole = np.zeros(shape, part.dtype)
     if (high > low).all():
+        # The inverse map of one output pixel: `low` first, and the corner of `part`.
         matrix[:, 2] += matrix[:, :2] @ low - (left, top)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         filled = _warp(part, matrix, tuple((high - low).tolist()), flags)
@@ -216,7 +230,10 @@ def rotate_back(
 
 
 def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], flags: int):
-    """Do what `cv2.warpAffine` of OpenCV 5 does, by SciPy where there is an older."""
+    """Warp as `cv2.warpAffine` of OpenCV 5 does, by SciPy under OpenCV 4.
+
+    So that a film has the same lungs under both: see `IS_WARP_EXACT`.
+    """
     if IS_WARP_EXACT:
         return cv2.warpAffine(image, matrix, size, flags=flags)
     if not flags & cv2.WARP_INVERSE_MAP:
@@ -236,12 +253,14 @@ def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], flags: i
 def _rotation(shape, angle_degrees: float, *, expand: bool):
     """Return the 2 x 3 matrix and the size (W, H) of the turned canvas."""
     height, width = shape
-    centre = ((width - 1) / 2, (height - 1) / 2)
+    centre = ((width - 1) / 2, (height - 1) / 2)  # of pixel centres, not corners
     matrix = cv2.getRotationMatrix2D(centre, angle_degrees, 1.0)
     if not expand:
         return matrix, (width, height)
     cos, sin = np.abs(matrix[0, :2])
-    size = (int(np.ceil(width * cos + height * sin)), 0)
-    size = (size[0], int(np.ceil(width * sin + height * cos)))
+    size = (
+        int(np.ceil(width * cos + height * sin)),
+        int(np.ceil(width * sin + height * cos)),
+    )
     matrix[:, 2] += (size[0] - 1) / 2 - centre[0], (size[1] - 1) / 2 - centre[1]
     return matrix, size

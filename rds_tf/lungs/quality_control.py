@@ -1,35 +1,37 @@
-"""Which masks to distrust, without knowing the truth."""
+"""Mask quality control: which masks to distrust, without knowing the truth."""
 
 import numpy as np
 
 from rds_tf.lungs import postprocess
 
-BAD_DICE = 0.8
+BAD_DICE = 0.8  # with the truth, where it is known
 MIN_QUALITY = (
     0.75  # nine in ten good masks of phantoms: benchmarks/mask_quality_control.py
 )
 
 
-def mask_quality(mask: np.ndarray, members: np.ndarray) -> float:
-    """Score a mask by what the passes behind it say, and by anatomy.
+def mask_quality(mask: np.ndarray, predictions: np.ndarray) -> float:
+    """Score a mask by the predictions that it was made of, and by anatomy.
 
-    A network that is sure of the lungs finds them again in a turned film; one that
-    guesses does not (Wang et al., Neurocomputing 2019). The score is the product of
-    the passes' agreement with the mask, of how sure they are, and of the root of
+    A network that is sure of the lungs finds them again in a turned image; one that
+    guesses does not. So the spread of test-time augmentation tells good masks from bad
+    ones (Wang et al., Neurocomputing 2019). The score is the product of the mean Dice
+    of the predictions with the mask, of how certain they are, and of the root of
     `balance`.
 
     Args:
         mask: `(H, W)` uint8 of {0, 1}, the final mask.
-        members: `(P, H, W)` float32 in `[0, 1]`, probabilities of single passes.
+        predictions: `(P, H, W)` float32 in `[0, 1]`, lung probabilities of each
+            test-time augmentation.
 
     Returns:
         float in `[0, 1]`, 0 for an empty mask.
     """
     if not mask.any():
         return 0.0
-    agreement = np.mean([_dice(mask, member > 0.5) for member in members])
-    sure = np.mean([_sureness(mask, member) for member in members])
-    return float(agreement * sure * balance(mask) ** 0.5)
+    agreement = np.mean([_dice(mask, one > 0.5) for one in predictions])
+    certainty = np.mean([_certainty(mask, one) for one in predictions])
+    return float(agreement * certainty * balance(mask) ** 0.5)
 
 
 def _dice(mask: np.ndarray, other: np.ndarray) -> float:
@@ -37,10 +39,11 @@ def _dice(mask: np.ndarray, other: np.ndarray) -> float:
     return 2 * float((mask * other).sum()) / float(total)
 
 
-def _sureness(mask: np.ndarray, member: np.ndarray) -> float:
+def _certainty(mask: np.ndarray, prediction: np.ndarray) -> float:
     """Return how far from 0.5 probabilities are where lungs may be, in `[0, 1]`."""
-    perhaps = (mask > 0) | (member > 0.05)
-    return 2 * float(np.abs(member[perhaps] - 0.5).mean())
+    # Elsewhere every network is certain, and the average would say nothing.
+    perhaps = (mask > 0) | (prediction > 0.05)
+    return 2 * float(np.abs(prediction[perhaps] - 0.5).mean())
 
 
 def balance(mask: np.ndarray) -> float:
@@ -56,39 +59,40 @@ def balance(mask: np.ndarray) -> float:
 
 
 def judge_quality(dice: np.ndarray, quality: np.ndarray) -> dict:
-    """Measure the gate where the truth is known.
+    """Measure mask quality control where the truth is known.
 
     Args:
         dice: `(N,)` of each mask with the truth; below `BAD_DICE` it is bad.
         quality: `(N,)` from `mask_quality`.
 
     Returns:
-        `"num_bad"` and `"num_good"` masks; `"caught"`, the share of the bad ones below
-        `MIN_QUALITY`, and `"false_alarms"`, that of the good ones; and
-        `"caught_at_10"`, the share that is caught where a tenth of the good ones is
-        flagged. Shares of nothing are None.
+        `"num_bad"` and `"num_good"` masks; `"caught"`, the proportion of bad ones
+        below `MIN_QUALITY`, and `"false_alarms"`, that of good ones; `"caught_at_10"`,
+        the proportion of bad ones that is caught where a tenth of the good ones is
+        flagged. Proportions of nothing are None.
     """
     bad, good = quality[dice < BAD_DICE], quality[dice >= BAD_DICE]
 
-    def share(values, limit):
+    def proportion_below(limit, values):
         return float((values < limit).mean()) if len(values) else None
 
-    tenth = np.quantile(good, 0.1) if len(good) else None
     return {
         "bad_dice": BAD_DICE,
         "num_bad": len(bad),
         "num_good": len(good),
-        "caught": share(bad, MIN_QUALITY),
-        "false_alarms": share(good, MIN_QUALITY),
-        "caught_at_10": share(bad, tenth) if len(good) else None,
+        "caught": proportion_below(MIN_QUALITY, bad),
+        "false_alarms": proportion_below(MIN_QUALITY, good),
+        "caught_at_10": proportion_below(np.quantile(good, 0.1), bad)
+        if len(good)
+        else None,
     }
 
 
 def mask_warnings(mask: np.ndarray, quality: float = 1.0) -> list[str]:
-    """Say what is implausible about a lung mask, one sentence a finding.
+    """Say what is implausible about a lung mask, one sentence for each finding.
 
     Two lungs are expected, neither more than twice the other (LungAIR's rule), that
-    together cover 3 to 60 % of the film and that every pass of the network finds.
+    together cover 3 to 60 % of the image and that every prediction finds again.
 
     Args:
         mask: `(H, W)` uint8 of {0, 1}.
@@ -98,9 +102,11 @@ def mask_warnings(mask: np.ndarray, quality: float = 1.0) -> list[str]:
     if not areas:
         return ["No lung was found."]
     warnings = []
-    share = sum(areas) / mask.size
-    if not 0.03 <= share <= 0.6:
-        warnings.append(f"The lungs cover {share:.0%} of the film, expected 3 to 60 %.")
+    covered = sum(areas) / mask.size
+    if not 0.03 <= covered <= 0.6:
+        warnings.append(
+            f"The lungs cover {covered:.0%} of the film, expected 3 to 60 %."
+        )
     if len(areas) == 1:
         warnings.append("Only one lung was found, or both run together.")
     elif areas[0] > 2 * areas[1]:

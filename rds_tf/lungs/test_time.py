@@ -1,4 +1,8 @@
-"""Forward passes of a U-Net over films of any size, lying at any angle."""
+"""Test-time augmentation: a U-Net predicts an image turned, mirrored and upright.
+
+`predict` is the plain prediction, `predict_turned` averages out the direction in which
+the infant lies, `predict_upright` turns the infant upright and looks again.
+"""
 
 import numpy as np
 
@@ -10,7 +14,7 @@ UPRIGHT_MARGIN = 0.15  # of the lungs' longer side, left around them
 
 
 def predict(model, images: list[np.ndarray]) -> list[np.ndarray]:
-    """Predict lung probabilities, one pass.
+    """Predict lung probabilities, one forward pass an image.
 
     Args:
         model: U-Net from `unet.build_unet` with one mask.
@@ -35,13 +39,13 @@ def _predict_squares(model, squares: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def predict_turned(model, images: list[np.ndarray]) -> list[np.ndarray]:
-    """Predict four exact quarter turns, each turned back (four passes, one call).
+    """Predict each image in four quarter turns, each turned back: four passes.
 
-    Their mean is test-time rotation: it turns with a film that is turned by 90, 180
-    or 270 degrees, exactly.
+    Quarter turns resample nothing. Their mean turns with an image that is turned by
+    90, 180 or 270 degrees, exactly.
 
     Returns:
-        float32 `(4, H, W)` a film, the film as it is first.
+        float32 `(4, H, W)` for each image; the first is that of the image as it is.
     """
     turned = [
         np.ascontiguousarray(np.rot90(image, quarter))
@@ -49,41 +53,41 @@ def predict_turned(model, images: list[np.ndarray]) -> list[np.ndarray]:
         for quarter in range(4)
     ]
     found = predict(model, turned)
-    back = [np.rot90(one, -(place % 4)) for place, one in enumerate(found)]
-    return [np.stack(back[start : start + 4]) for start in range(0, len(back), 4)]
+    restored = [np.rot90(one, -(index % 4)) for index, one in enumerate(found)]
+    return [np.stack(restored[start : start + 4]) for start in range(0, len(found), 4)]
 
 
 def predict_upright(
-    model, images: list[np.ndarray], first: list[np.ndarray]
+    model, images: list[np.ndarray], masks: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """Turn each infant upright by its first mask and segment again (two passes).
+    """Turn each infant upright by a first mask and segment again: two passes.
 
-    The film is cropped to the first mask with a margin, so that the lungs fill the
-    network's square at any angle; it is segmented as it stands and mirrored.
+    The image is cropped to the first mask with a margin, so that the lungs fill the
+    network's square at any angle. The crop is predicted as it is and mirrored.
 
     Args:
         model: U-Net from `unet.build_unet` with one mask.
         images: float32 `(H, W)` in `[0, 1]`.
-        first: uint8 `(H, W)` of {0, 1}, lungs found before.
+        masks: uint8 `(H, W)` of {0, 1}, the lungs found before.
 
     Returns:
-        float32 `(2, H, W)` a film, laid back onto it.
+        float32 `(2, H, W)` for each image, in the image's own orientation.
     """
-    windows = [
+    crops = [
         cropping.choose_crop(image, mask, "combined", UPRIGHT_MARGIN)
-        for image, mask in zip(images, first, strict=True)
+        for image, mask in zip(images, masks, strict=True)
     ]
     size = model.input_shape[1]
-    squares = [w.cut(image, size) for w, image in zip(windows, images, strict=True)]
+    squares = [crop.cut(image, size) for crop, image in zip(crops, images, strict=True)]
     both = _predict_squares(model, squares + [square[:, ::-1] for square in squares])
-    straight, mirrored = both[: len(squares)], both[len(squares) :]
+    plain, mirrored = both[: len(squares)], both[len(squares) :]
     return [
-        np.stack([window.put_back(one), window.put_back(other[:, ::-1].copy())])
-        for window, one, other in zip(windows, straight, mirrored, strict=True)
+        np.stack([crop.put_back(one), crop.put_back(other[:, ::-1].copy())])
+        for crop, one, other in zip(crops, plain, mirrored, strict=True)
     ]
 
 
 def clean(probability: np.ndarray) -> np.ndarray:
-    """Threshold, median-filter, keep two lungs without holes: the `median` step."""
+    """Threshold at 0.5, median-filter, keep two lungs without holes: `median`."""
     mask = (probability > 0.5).astype("uint8")
     return postprocess.keep_two_lungs(postprocess.median_filter(mask))

@@ -5,7 +5,7 @@ from rds_tf.data import prepare
 from rds_tf.lungs import evaluation, segmenter
 
 
-def test_a_perfect_network_climbs_to_the_top_of_the_ladder(prepared, monkeypatch):
+def test_a_perfect_network_has_the_highest_score_at_every_step(prepared, monkeypatch):
     table = prepare.load_manifest(prepared)
     table = table[table["mask"] != ""]
     truths = {}

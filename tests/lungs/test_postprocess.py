@@ -142,15 +142,15 @@ def test_both_ways_to_turn_agree_on_masks(monkeypatch):
 def test_components_and_centres_are_those_of_scipy(seed):
     mask = (np.random.default_rng(seed).random((60, 90)) < 0.55).astype("uint8")
     mask = np.pad(mask, ((7, 2), (5, 30)))  # what is empty around it is cut off
-    part, corner = postprocess._cut_out(mask)
-    labels, areas = postprocess._label(part)
+    part, corner = postprocess._bounding_part(mask)
+    labels, areas = postprocess.label_components(part)
     expected, count = ndimage.label(mask)
     assert corner == (5, 7) and part.shape == (60, 90) and count > 10
     assert (labels == expected[7:-2, 5:-30]).all()
     assert areas.tolist() == np.bincount(expected.ravel())[1:].tolist()
     for index in range(1, count + 1):
         centre = ndimage.center_of_mass(mask, expected, index)[::-1]
-        found = postprocess._find_centre(labels == index, corner)
+        found = postprocess._centroid(labels == index, corner)
         assert found.tolist() == list(centre)
 
 

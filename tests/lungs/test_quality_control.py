@@ -12,29 +12,33 @@ def mask():
     return two
 
 
-def test_two_like_lungs_found_by_every_pass_have_the_full_quality(mask):
-    members = np.stack([mask, mask, mask]).astype("float32")
-    assert quality_control.mask_quality(mask, members) == 1
+def test_two_like_lungs_found_by_every_prediction_have_the_full_quality(mask):
+    predictions = np.stack([mask, mask, mask]).astype("float32")
+    assert quality_control.mask_quality(mask, predictions) == 1
 
 
-def test_quality_is_the_mean_dice_of_the_passes(mask):
+def test_quality_is_the_mean_dice_of_the_predictions(mask):
     half = mask.copy()
     half[:, 50:] = 0  # Dice 2 * 1 / (2 + 1)
-    members = np.stack([mask, half]).astype("float32")
-    assert quality_control.mask_quality(mask, members) == pytest.approx((1 + 2 / 3) / 2)
+    predictions = np.stack([mask, half]).astype("float32")
+    assert quality_control.mask_quality(mask, predictions) == pytest.approx(
+        (1 + 2 / 3) / 2
+    )
 
 
-def test_quality_is_the_product_with_how_sure_the_passes_are(mask):
-    members = np.stack([mask, np.where(mask, 0.8, 0.0)]).astype("float32")
-    # The second pass is 2 * 0.3 away from a coin; the mean of 1 and 0.6.
-    assert quality_control.mask_quality(mask, members) == pytest.approx(0.8)
+def test_quality_is_the_product_with_the_certainty_of_the_predictions(mask):
+    predictions = np.stack([mask, np.where(mask, 0.8, 0.0)]).astype("float32")
+    # The second is 2 * 0.3 away from even chances; the mean of 1 and 0.6.
+    assert quality_control.mask_quality(mask, predictions) == pytest.approx(0.8)
 
 
-def test_a_doubt_beside_the_lungs_counts_as_one_within(mask):
-    members = mask[None].astype("float32")
-    members[0, 20:80, 40:60] = 0.5 - 1e-6  # as large as two thirds of a lung
-    # Sure on 3,600 px, in doubt on 1,200.
-    assert quality_control.mask_quality(mask, members) == pytest.approx(0.75, abs=1e-4)
+def test_uncertainty_beside_the_lungs_counts_as_that_within(mask):
+    predictions = mask[None].astype("float32")
+    predictions[0, 20:80, 40:60] = 0.5 - 1e-6  # as large as two thirds of a lung
+    # Certain on 3,600 px, uncertain on 1,200.
+    assert quality_control.mask_quality(mask, predictions) == pytest.approx(
+        0.75, abs=1e-4
+    )
 
 
 def test_balance_falls_with_the_ratio_of_the_lungs(mask):
@@ -51,7 +55,7 @@ def test_no_lung_has_no_quality(mask):
     assert quality_control.mask_quality(0 * mask, mask[None].astype("float32")) == 0
 
 
-def test_the_gate_is_judged_by_the_shares_that_it_flags():
+def test_quality_control_is_measured_by_the_proportions_that_it_flags():
     dice = np.array([0.5, 0.7, 0.79, 0.78] + [0.9] * 10)
     low, high = quality_control.MIN_QUALITY - 0.01, quality_control.MIN_QUALITY + 0.01
     quality = np.array([low, low, high, low] + [low] + [high] * 9)
@@ -61,7 +65,7 @@ def test_the_gate_is_judged_by_the_shares_that_it_flags():
     assert judged["caught_at_10"] == 0.75
 
 
-def test_a_gate_without_bad_masks_has_no_share_of_them():
+def test_without_bad_masks_there_is_no_proportion_of_them():
     judged = quality_control.judge_quality(np.full(5, 0.9), np.ones(5))
     assert judged["num_bad"] == 0 and judged["caught"] is None
     assert judged["false_alarms"] == 0

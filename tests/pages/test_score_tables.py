@@ -10,7 +10,7 @@ from rds_pages.reports import score_tables
 from rds_tf import config
 from rds_tf.stats import metrics
 
-LADDER = {
+ABLATION = {
     "num_cases": 540,
     "angles": {
         "0": {
@@ -30,7 +30,7 @@ def folder(tmp_path):
         "B0 <all> RDS": metrics.diagnosis_scores([1, 1], [0.7, 0.9]),
     }
     diagnosis = {"data": "phantom", "num_cases": 4, "arms": arms}
-    (tmp_path / "segmentation.json").write_text(json.dumps(LADDER))
+    (tmp_path / "segmentation.json").write_text(json.dumps(ABLATION))
     (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis))
     return tmp_path
 
@@ -125,13 +125,15 @@ def test_the_worst_angle_and_the_passes_stand_in_the_table():
     worst = {"angle": "45", "lung_iou": interval, "loss": interval}
     scores = {
         "num_cases": 3,
-        "passes": {"none": 1, "median+rotate": 6},
+        "forward_passes": {"none": 1, "median+rotate": 6},
         "angles": {"0": {"none": {"miou": interval}, "median+rotate": {}}},
         "worst": {"median+rotate": worst},
     }
     scores["angles"]["0"]["median+rotate"] = {"miou": interval}
     table = score_tables.make_table("segmentation", scores)
     assert pick(table, "median+rotate (6 passes)", "miou") == [0.8, 0.7, 0.9]
+    old = {("passes" if k == "forward_passes" else k): v for k, v in scores.items()}
+    assert score_tables.make_table("segmentation", old).equals(table)
     arm = "median+rotate, worst angle (45 degrees)"
     assert pick(table, arm, "lung_iou") == pick(table, arm, "loss") == [0.8, 0.7, 0.9]
 
@@ -146,11 +148,13 @@ def test_the_worst_angle_and_the_passes_stand_in_the_table():
         ([0.0], "of 1 bad masks (Dice < 0.8) 100% were flagged, of 0 good ones -"),
     ],
 )
-def test_the_gate_is_told_in_a_sentence_also_where_nothing_was_good(quality, said):
+def test_quality_control_is_a_sentence_even_where_no_mask_was_good(quality, said):
     from rds_tf.lungs import quality_control
 
     judged = quality_control.judge_quality(
         np.array([0.5, 0.9])[: len(quality)], np.array(quality)
     )
-    text = score_tables.format_scores("segmentation", LADDER | {"gate": judged})
+    text = score_tables.format_scores(
+        "segmentation", ABLATION | {"quality_control": judged}
+    )
     assert said in text and "MIoU" in text
