@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from rds_phantoms import dataset, phantom
+from rds_phantoms import dataset, outline, phantom
 from rds_tf.data import annotation, cohort, prepare
 from rds_tf.dicom import radiograph
 from rds_tf.storage import disk
@@ -57,32 +57,34 @@ def write_films(folder: Path, num_drawn: int, num_films: int, size: int) -> None
     """Write phantoms of odd sizes, then copies of them at others, and a case table."""
     for name in ("dicom", "json", "ett"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    drawn = [draw_case(index, folder, size) for index in range(num_drawn)]
-    rows = [dataset.write_case(case)[0] for case in tqdm(drawn, "phantoms")]
+    drawn = [draw_case(index, size) for index in range(num_drawn)]
+    rows = [dataset.write_case(case, folder)[0] for case in tqdm(drawn, "phantoms")]
     for index in tqdm(range(num_drawn, num_films), "copies"):
         source = index % num_drawn
-        rows.append(
-            write_copy(drawn[source], rows[source], draw_case(index, folder, size))
-        )
+        case = draw_case(index, size)
+        rows.append(write_copy(folder, drawn[source], rows[source], case))
     table = pd.DataFrame(rows, columns=[*cohort.STUDY_COLUMNS, "patient_id"])
     disk.write_whole(folder / "cohort.csv", table.to_csv(index=False).encode())
 
 
-def write_copy(source: dataset.Case, row: dict, case: dataset.Case) -> dict:
+def write_copy(
+    folder: Path, source: dataset.Case, row: dict, case: dataset.Case
+) -> dict:
     """Write the infant of one film again, at the size and encoding of another."""
     old, new = (f"case{each.index:04d}" for each in (source, case))
-    film = radiograph.read_radiograph(case.folder / "dicom" / f"{old}.dcm").image
+    film = radiograph.read_radiograph(folder / "dicom" / f"{old}.dcm").image
     image = cv2.resize(film, case.shape[::-1], interpolation=cv2.INTER_AREA)
-    dataset.write_dicom(case.folder / "dicom" / f"{new}.dcm", image, case)
-    outline, area = case.folder / "json" / f"{old}.json", ""
-    if outline.exists():
+    dataset.write_dicom(folder / "dicom" / f"{new}.dcm", image, case)
+    annotated, area = folder / "json" / f"{old}.json", ""
+    if annotated.exists():
         scale = np.divide(case.shape, source.shape)[::-1]  # x, y
         polygons = [
-            one * scale for one in annotation.read_polygons(outline, shape=source.shape)
+            one * scale
+            for one in annotation.read_polygons(annotated, shape=source.shape)
         ]
         area = round(annotation.polygon_area(polygons), 1)
         outline.write_labelme(
-            case.folder / "json" / f"{new}.json", polygons, *case.shape, f"{new}.png"
+            folder / "json" / f"{new}.json", polygons, *case.shape, f"{new}.png"
         )
     height, width = case.shape
     sizes = {"roi_area": area, "height": height, "width": width}
@@ -90,7 +92,7 @@ def write_copy(source: dataset.Case, row: dict, case: dataset.Case) -> dict:
     return row | sizes | {"filepath": path, "patient_id": case.patient_id}
 
 
-def draw_case(index: int, folder: Path, size: int) -> dataset.Case:
+def draw_case(index: int, size: int) -> dataset.Case:
     """Draw one infant's film: RDS in every second, any angle in every fifth."""
     rng = np.random.default_rng([7, index])
     limit = phantom.RDS_SEVERITY
@@ -98,7 +100,6 @@ def draw_case(index: int, folder: Path, size: int) -> dataset.Case:
     return dataset.Case(
         index=index,
         seed=int(rng.integers(2**31)),
-        folder=folder,
         shape=tuple(int(side) for side in rng.integers(size // 2, 3 * size // 2, 2)),
         severity=float(rng.uniform(limit, 1) if index % 2 else rng.uniform(0, limit)),
         angle_degrees=float(rng.normal(0, 8) if upright else rng.uniform(0, 360)),

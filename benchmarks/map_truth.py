@@ -103,12 +103,14 @@ def make_films(shipped, num_cases: int, seed: int) -> Films:
     name, size = shipped.manifest["input"], shipped.model.input_shape[1]
     with tempfile.TemporaryDirectory() as scratch:
         cohort, prepared = Path(scratch) / "cohort", Path(scratch) / "prepared"
-        dataset.write_cohort(cohort, num_cases, seed, 0.0, 256)
+        dataset.write_cohort(
+            cohort, num_cases, seed=seed, tube_link=0.0, longest_px=256
+        )
         prepare.prepare(cohort / "cohort.csv", prepared, cohort)
         table = prepare.load_manifest(prepared)
         masks = classifier.predict_masks(prepared, table)
         windows = classifier.load_crops(prepared, table, name, size, masks)
-        cases = dataset._draw_cases(cohort, num_cases, seed, 0.0, 256)
+        cases = dataset.draw_cases(num_cases, seed, 0.0, 256)
     cases = {f"case{case.index:04d}": case for case in cases}
     twins, regions = [], []
     for case_id, mask in zip(table["case_id"], masks, strict=True):

@@ -107,11 +107,20 @@ def write_film(path: Path, seed: int, syntax: str) -> None:
     small = tuple(side // 4 for side in SHAPE)
     folder = path.parent / "small"
     drawn = dataset.Case(
-        *(seed, seed, folder, small, 0.5, 0.0, ("ett",), "p", False, 12, False)
+        index=seed,
+        seed=seed,
+        shape=small,
+        severity=0.5,
+        angle_degrees=0.0,
+        device_names=("ett",),
+        patient_id="p",
+        has_annotation=False,
+        bits_stored=12,
+        inverted=False,
     )
     for name in ("dicom", "json", "ett"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    dataset.write_case(drawn)
+    dataset.write_case(drawn, folder)
     image = pydicom.dcmread(folder / "dicom" / f"case{seed:04d}.dcm").pixel_array
     image = cv2.resize(image.astype(np.float32), SHAPE[::-1])
     image += np.random.default_rng(seed).normal(0, 12, SHAPE)  # of 4095

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import stats
 
-from rds_phantoms import canvas, phantom
+from rds_phantoms import drawing, phantom
 from rds_tf.data import prepare
 
 HALVES = ("all", "choose", "report")
@@ -57,7 +57,8 @@ class Body:
     def soft(self, points, density=1.0, depth=0.12, width=None) -> None:
         """Add a rounded body of soft tissue; a negative density takes it away."""
         layer = self._paint(points, width)
-        self.attenuation += density * canvas.thickness(layer, depth * SIDE)
+        filled = np.rint(255 * layer).astype(np.uint8)
+        self.attenuation += density * drawing.thickness(filled, depth * SIDE)
 
     def bone(self, points, width, density=0.7, smooth=True) -> None:
         """Add a long bone along a line: dense rim, paler marrow, wide ends."""

@@ -38,7 +38,7 @@ def main():
     own = build.SEGMENTER["image_size"]
     model = unet.build_unet(**build.SEGMENTER)
     model.compile("adam", loss=unet.DiceBCE())
-    images, masks = phantom.draw_phantoms(160, own)
+    images, masks = phantom.make_training_arrays(160, own)
     batch = images[:16] / np.float32(255), masks[:16].astype("float32")
     model.train_on_batch(*batch)
     sizes = {"drawn": options.size, "drawn, network's size": own}
@@ -80,9 +80,9 @@ def time_drawing(num: int, size: int, seed: int) -> tuple[float, float]:
     """Return seconds for all phantoms, and their rate once workers have started."""
     few = max(num // 10, 1)
     begin = time.perf_counter()
-    phantom.draw_phantoms(few, size, seed=1000 + seed)
+    phantom.make_training_arrays(few, size, seed=1000 + seed)
     middle = time.perf_counter()
-    phantom.draw_phantoms(num, size, seed=seed)
+    phantom.make_training_arrays(num, size, seed=seed)
     end = time.perf_counter()
     return end - middle, (num - few) / (end - 2 * middle + begin)
 

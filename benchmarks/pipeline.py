@@ -60,7 +60,7 @@ def main():
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
     local.keep_freed()  # as `python -m rds_tf` does
-    images, masks = phantom.draw_phantoms(options.films, options.size, 0)
+    images, masks = phantom.make_training_arrays(options.films, options.size, 0)
     masks = masks[..., :1]
     with tempfile.TemporaryDirectory() as scratch:
         films = measure(build_arms(images, masks, Path(scratch)), options.rounds)

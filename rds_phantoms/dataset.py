@@ -1,7 +1,8 @@
-"""A phantom cohort in the study's own layout: DICOM, LabelMe JSON, case table."""
+"""A phantom cohort on disk: DICOM files, LabelMe outlines, case table and truth."""
 
 import io
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -13,20 +14,29 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 
 from rds_phantoms import devices, outline, phantom, workers
 
-COLUMNS = [
-    *("filepath", "rds", "exist_json", "roi_area", "height", "width"),
-    "patient_id",
-]
+COLUMNS = ["filepath", "rds", "exist_json", "roi_area", "height", "width", "patient_id"]
 WINDOWS_FOLDER = "C:\\dataset\\medical_imaging\\"  # as in the study's own tables
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is drawn before a phantom is rendered and written."""
+    """One radiograph of the cohort before it is rendered.
+
+    Attributes:
+        index: int, number of its files.
+        seed: int, of all that the other attributes do not fix.
+        shape: height and width in pixels.
+        severity: float in `[0, 1]`, RDS from `phantom.RDS_SEVERITY` on.
+        angle_degrees: float, counter-clockwise turn of the infant.
+        device_names: names out of `devices.DEVICES`.
+        patient_id: the infant, who may have several radiographs.
+        has_annotation: bool, whether the lungs are outlined.
+        bits_stored: int, 8 to 16 bits a pixel.
+        inverted: bool, stored as MONOCHROME1.
+    """
 
     index: int
     seed: int
-    folder: Path
     shape: tuple[int, int]
     severity: float
     angle_degrees: float
@@ -35,12 +45,12 @@ class Case:
     has_annotation: bool
     bits_stored: int
     inverted: bool
-    heart: str = "in"
 
 
 def write_cohort(
     out: str | Path,
     num_cases: int = 200,
+    *,
     seed: int = 7,
     tube_link: float = 0.5,
     longest_px: int = 512,
@@ -50,16 +60,16 @@ def write_cohort(
     """Write `dicom/`, `json/`, `ett/`, `cohort.csv` and `truth.csv`.
 
     Half of the infants have RDS, four of five lie upright to some 10 degrees and the
-    others at any angle, one in four has a second film, one film in ten has no lung
-    outline.
+    others at any angle, one in four has a second radiograph, one radiograph in ten has
+    no lung outline.
 
     Args:
         out: folder to write.
-        num_cases: int, number of films.
+        num_cases: int, number of radiographs.
         seed: int; the same seed writes the same pixels.
         tube_link: float in `[0, 1]`, how strongly an endotracheal tube follows RDS:
             0 not at all, 1 always there with RDS and never without.
-        longest_px: int, longest side of a film.
+        longest_px: int, longer side of a radiograph.
         num_workers: int, local processes; None for one a core.
         heart: `"in"` outlines the lungs with the part behind the heart, `"out"`
             without it.
@@ -68,8 +78,8 @@ def write_cohort(
         The truth: one row a case with severity, angle and devices.
 
     Raises:
-        ValueError: if `num_cases`, `tube_link` or `heart` is out of range.
-        OSError: if a file cannot be written.
+        ValueError: `num_cases`, `tube_link` or `heart` is out of range.
+        OSError: a file cannot be written; the message names it.
     """
     if num_cases < 1:
         raise ValueError(f"`num_cases` must be at least 1. Received: {num_cases}")
@@ -77,25 +87,26 @@ def write_cohort(
         raise ValueError(f"`tube_link` must lie in [0, 1]. Received: {tube_link}")
     if heart not in ("in", "out"):
         raise ValueError(f"`heart` must be 'in' or 'out'. Received: {heart!r}")
-    cases = _draw_cases(Path(out), num_cases, seed, tube_link, longest_px)
-    cases = [replace(case, heart=heart) for case in cases]
-    return _write_cases(Path(out), cases, num_workers)
-
-
-def _write_cases(out: Path, cases: list[Case], num_workers: int) -> pd.DataFrame:
+    out = Path(out)
     for name in ("dicom", "json", "ett"):
         (out / name).mkdir(parents=True, exist_ok=True)
-    written = workers.map_on_cores(write_case, cases, num_workers)
-    rows, truths = zip(*written, strict=True)
-    table = pd.DataFrame(list(rows), columns=COLUMNS)
+    write = partial(write_case, folder=out, heart=heart)
+    cases = draw_cases(num_cases, seed, tube_link, longest_px)
+    rows, truths = zip(*workers.map_on_cores(write, cases, num_workers), strict=True)
     truth = pd.DataFrame(list(truths))
-    workers.write_file(out / "truth.csv", truth.to_csv(index=False).encode())
-    workers.write_file(out / "cohort.csv", table.to_csv(index=False).encode())
+    table = pd.DataFrame(list(rows), columns=COLUMNS)
+    for name, content in (("truth.csv", truth), ("cohort.csv", table)):
+        workers.write_file(out / name, content.to_csv(index=False).encode())
     return truth
 
 
-def _draw_cases(out, num_cases, seed, tube_link, longest_px) -> list[Case]:
-    """Draw infants first and then their films, one or two each."""
+def draw_cases(
+    num_cases: int, seed: int, tube_link: float, longest_px: int
+) -> list[Case]:
+    """Draw infants first and then their radiographs, one or two each.
+
+    Args: as of `write_cohort`.
+    """
     rng = np.random.default_rng(seed)
     cases = []
     patient = 0
@@ -106,22 +117,22 @@ def _draw_cases(out, num_cases, seed, tube_link, longest_px) -> list[Case]:
             narrow = rng.uniform(0.7, 1.0)
             sides = (longest_px, int(longest_px * narrow))
             upright = rng.random() < 0.8
-            cases.append(
-                Case(
-                    index=len(cases),
-                    seed=int(rng.integers(2**31)),
-                    folder=out,
-                    shape=sides if rng.random() < 0.7 else sides[::-1],
-                    severity=_draw_severity(rng, rds=rds),
-                    angle_degrees=rng.normal(0, 8) if upright else rng.uniform(0, 360),
-                    device_names=_draw_devices(rng, tube_link, rds=rds),
-                    patient_id=f"phantom{patient:04d}",
-                    has_annotation=bool(rng.random() < 0.9),
-                    bits_stored=int(rng.choice([8, 10, 12, 14, 16])),
-                    inverted=bool(rng.random() < 0.3),
-                )
+            case = Case(
+                index=len(cases),
+                seed=int(rng.integers(2**31)),
+                shape=sides if rng.random() < 0.7 else sides[::-1],
+                severity=_draw_severity(rng, rds=rds),
+                angle_degrees=rng.normal(0, 8) if upright else rng.uniform(0, 360),
+                device_names=_draw_devices(rng, tube_link, rds=rds),
+                patient_id=f"phantom{patient:04d}",
+                has_annotation=bool(rng.random() < 0.9),
+                bits_stored=int(rng.choice([8, 10, 12, 14, 16])),
+                inverted=bool(rng.random() < 0.3),
             )
-    return [_dress(case) for case in cases[:num_cases]]
+            if case.seed % 7 == 0:  # no draw, which would move all others
+                case = replace(case, device_names=(*case.device_names, "dressing"))
+            cases.append(case)
+    return cases[:num_cases]
 
 
 def _draw_severity(rng, *, rds: bool) -> float:
@@ -136,49 +147,48 @@ def _draw_devices(rng, tube_link: float, *, rds: bool) -> tuple[str, ...]:
     return tuple(name for name in chances if rng.random() < chances[name])
 
 
-def _dress(case: Case) -> Case:
-    """Put a dressing on every seventh infant, without a draw that moves the others."""
-    if case.seed % 7:
-        return case
-    return replace(case, device_names=(*case.device_names, "dressing"))
-
-
 def render_case(case: Case) -> phantom.Phantom:
     """Render one case as the phantom that it describes."""
     return phantom.make_phantom(
         case.seed,
         case.shape,
-        case.severity,
-        case.angle_degrees,
-        case.device_names,
+        severity=case.severity,
+        angle_degrees=case.angle_degrees,
+        device_names=case.device_names,
         age=case.seed % 100 / 700,  # newborns, some nearer to infants
     )
 
 
-def write_case(case: Case) -> tuple[dict, dict]:
-    """Render one case and write its DICOM and JSON, and its tube as a drawing.
+def write_case(case: Case, folder: Path, heart: str = "in") -> tuple[dict, dict]:
+    """Render one case and write its DICOM, its outline and a drawing of its tube.
+
+    Args:
+        case: what to render.
+        folder: of the cohort, with `dicom/`, `json/` and `ett/`.
+        heart: as of `write_cohort`.
 
     Returns:
-        Its row of the study's table, and its truth.
+        Its row of the case table, and its truth.
     """
     made = render_case(case)
-    polygons = made.polygons if case.heart == "in" else made.outline_without_heart()
+    polygons = made.polygons if heart == "in" else made.outline_without_heart()
     name = f"case{case.index:04d}"
-    write_dicom(case.folder / "dicom" / f"{name}.dcm", made.image, case)
+    write_dicom(folder / "dicom" / f"{name}.dcm", made.image, case)
+    area: float | str = ""
     if case.has_annotation:
-        path = case.folder / "json" / f"{name}.json"
+        path = folder / "json" / f"{name}.json"
         outline.write_labelme(path, polygons, *case.shape, f"{name}.png")
-    tube, drawn = made.device_masks.get("ett"), case.folder / "ett" / f"{name}.png"
+        area = round(outline.polygon_area(polygons), 1)
+    tube, drawing = made.device_masks.get("ett"), folder / "ett" / f"{name}.png"
     if tube is not None:
-        workers.write_file(drawn, cv2.imencode(".png", 255 * tube)[1].tobytes())
+        workers.write_file(drawing, cv2.imencode(".png", 255 * tube)[1].tobytes())
     else:
-        drawn.unlink(missing_ok=True)  # of an earlier cohort
-    area = outline.polygon_area(polygons) if case.has_annotation else ""
+        drawing.unlink(missing_ok=True)  # of an earlier cohort
     row = {
         "filepath": f"{WINDOWS_FOLDER}{name}.dcm",
         "rds": int(case.severity >= phantom.RDS_SEVERITY),
         "exist_json": int(case.has_annotation),
-        "roi_area": area if area == "" else round(area, 1),
+        "roi_area": area,
         "height": case.shape[0],
         "width": case.shape[1],
         "patient_id": case.patient_id,
@@ -194,8 +204,8 @@ def write_case(case: Case) -> tuple[dict, dict]:
 
 def write_dicom(path: Path, image: np.ndarray, case: Case) -> None:
     """Write an image in `[0, 1]` as a Digital X-Ray DICOM of the case's encoding."""
-    top = 2**case.bits_stored - 1
-    values = np.round(top * (1 - image if case.inverted else image))
+    largest = 2**case.bits_stored - 1
+    values = np.round(largest * (1 - image if case.inverted else image))
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = uid.DigitalXRayImageStorageForPresentation
@@ -204,8 +214,8 @@ def write_dicom(path: Path, image: np.ndarray, case: Case) -> None:
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
-        made_of = [keyword, str(case.seed)]
-        setattr(dataset, keyword, uid.generate_uid(entropy_srcs=made_of))
+        entropy = [keyword, str(case.seed)]  # the same identifiers for the same seed
+        setattr(dataset, keyword, uid.generate_uid(entropy_srcs=entropy))
     dataset.Modality = "DX"
     dataset.BodyPartExamined = "CHEST"
     dataset.ViewPosition = "AP"

@@ -1,36 +1,55 @@
-"""Spine, ribs, clavicles, limbs and the soft tissue around them."""
+"""Spine, ribs, clavicles, limbs and the soft tissue around them.
+
+All coordinates are thorax units about the middle of the chest (see `drawing.View`),
+and all functions take `height`, that of the lungs.
+"""
 
 import numpy as np
 
-from rds_phantoms import canvas
+from rds_phantoms import curves
 
-Layer = tuple[np.ndarray, float, float]  # open curves (K, N, 2), width, density
-
-
-def make_spine(
-    rng, height: float, half: float
-) -> list[tuple[list[canvas.Curve], float]]:
-    """Return vertebral bodies of a half width, and pedicles, neck to lumbar spine."""
-    pitch = height / rng.uniform(9.0, 10.5)
-    bend = rng.normal(0, 0.025)
-    y = np.arange(-1.1 * height, 2.4 * height, pitch)
-    centres = np.stack([bend * np.sin(2 * y), y], 1)[:, None]
-    size = np.stack([half * (1 + 0.1 * np.minimum(y, 1)), 0 * y + 0.38 * pitch], 1)
-    bodies = centres + BODY * size[:, None]
-    offset = 0.62 * size[:, None] * (1, 0)
-    pedicle = BODY * (0.16, 0.4) * size[:, None]
-    pedicles = np.concatenate([centres - offset + pedicle, centres + offset + pedicle])
-    return [(bodies, rng.uniform(0.03, 0.22)), (pedicles, rng.uniform(0, 0.1))]
-
+Bones = tuple[np.ndarray, float, float]  # open curves (K, N, 2), width, density
 
 # A vertebra seen from the front: a box with a waist.
-BODY = np.array(
+VERTEBRA = np.array(
     [(-1, -1), (0, -0.9), (1, -1), (0.9, 0), (1, 1), (0, 0.9), (-1, 1), (-0.9, 0)]
 )
 
 
-def make_ribs(rng, age: float, height: float) -> list[Layer]:
-    """Return eleven pairs of ribs: the layer of posterior arcs and that of anterior."""
+def make_spine(
+    rng: np.random.Generator, height: float, half_width: float
+) -> list[tuple[np.ndarray, float]]:
+    """Return vertebral bodies and pedicles, neck to lumbar spine, with densities.
+
+    Args:
+        rng: random generator.
+        height: of the lungs.
+        half_width: half of a vertebral body's width.
+
+    Returns:
+        Two stacks of closed curves, `(K, 8, 2)`, each with its density.
+    """
+    pitch = height / rng.uniform(9.0, 10.5)
+    bend = rng.normal(0, 0.025)
+    y = np.arange(-1.1 * height, 2.4 * height, pitch)
+    centres = np.stack([bend * np.sin(2 * y), y], 1)[:, None]
+    size = np.stack([half_width * (1 + 0.1 * np.minimum(y, 1)), 0 * y + 0.38 * pitch])
+    size = size.T[:, None]
+    offset = 0.62 * size * (1, 0)
+    pedicle = VERTEBRA * (0.16, 0.4) * size
+    pedicles = np.concatenate([centres - offset + pedicle, centres + offset + pedicle])
+    bodies = centres + VERTEBRA * size
+    return [(bodies, rng.uniform(0.03, 0.22)), (pedicles, rng.uniform(0, 0.1))]
+
+
+def make_ribs(rng: np.random.Generator, age: float, height: float) -> list[Bones]:
+    """Return eleven pairs of ribs: the posterior arcs, then the anterior ones.
+
+    Args:
+        rng: random generator.
+        age: float in `[0, 1]`; ribs lie flat in a newborn and slope in an adult.
+        height: of the lungs.
+    """
     slope = np.interp(age, [0, 1], [0.10, 0.34]) + rng.normal(0, 0.05)
     density = rng.uniform(0.08, 0.24)
     width = rng.uniform(0.05, 0.085)
@@ -42,37 +61,38 @@ def make_ribs(rng, age: float, height: float) -> list[Layer]:
     )
 
     def arcs(*points):
+        """Return both sides' curves through points that hold all ribs' x and y."""
         path = np.empty((len(points[0][1]), len(points), 2))
         for place, (x, y) in enumerate(points):
             path[:, place, 0], path[:, place, 1] = x, y
-        return _both_sides(canvas.smooth_curve(path, closed=False))
+        return _both_sides(curves.smooth_curve(path, closed=False))
 
-    back = arcs(
+    posterior = arcs(
         (0.10, y + 0.02),
         (0.35 * reach, y - 0.035),
         (0.75 * reach, y + 0.35 * slope),
         (reach, y + 0.95 * slope),
         (0.985 * reach, y + 1.2 * slope),
     )
-    front = arcs(
+    anterior = arcs(  # of the upper eight pairs
         (reach[:8], (y + 0.95 * slope)[:8]),
         (0.93 * reach[:8], (y + 1.5 * slope)[:8] + 0.05),
         (0.66 * reach[:8], (y + 2.0 * slope)[:8] + 0.10),
         (0.42 * reach[:8], (y + 2.2 * slope)[:8] + 0.12),
     )
     fade = rng.uniform(0.2, 0.6)
-    return [(back, width, density), (front, width, fade * density)]
+    return [(posterior, width, density), (anterior, width, fade * density)]
 
 
-def _both_sides(curve) -> np.ndarray:
+def _both_sides(curve: np.ndarray) -> np.ndarray:
     """Return curves of one side, `(N, 2)` or `(K, N, 2)`, and their mirror images."""
     curve = curve if curve.ndim == 3 else curve[None]
     return np.concatenate([curve, curve * (-1, 1)])
 
 
-def make_clavicles(rng, height: float) -> list[Layer]:
+def make_clavicles(rng: np.random.Generator, height: float) -> list[Bones]:
     """Return both clavicles and the edges of the shoulder blades."""
-    lift = rng.normal(0, 0.06)
+    lift = rng.normal(0, 0.06)  # of the lateral ends, as with raised arms
     y = -0.46 * height
     clavicle = [
         (0.12, y + 0.05),
@@ -81,16 +101,27 @@ def make_clavicles(rng, height: float) -> list[Layer]:
         (1.08, y - 0.12 - 1.5 * lift),
     ]
     blade = [(1.12, y - 0.02), (0.90, y + 0.18), (0.98, y + 0.52), (1.18, y + 0.20)]
-    clavicle = canvas.smooth_curve(clavicle, closed=False)
-    blade = canvas.smooth_curve(blade, closed=True)
+    clavicle = curves.smooth_curve(clavicle, closed=False)
+    blade = curves.smooth_curve(blade, closed=True)
     return [
         (_both_sides(clavicle), rng.uniform(0.07, 0.10), 0.24),
         (_both_sides(blade), 0.035, 0.08),
     ]
 
 
-def make_soft_tissue(rng, age: float, height: float):
-    """Return soft-tissue outlines with thickness, and the bones of the arms."""
+def make_soft_tissue(
+    rng: np.random.Generator, age: float, height: float
+) -> tuple[list[tuple[curves.Curve, float]], list[Bones]]:
+    """Return torso, neck, head and arms.
+
+    Args:
+        rng: random generator.
+        age: float in `[0, 1]`; a newborn's head is large and close to the chest.
+        height: of the lungs.
+
+    Returns:
+        Closed curves, each with its thickness (1 is the torso's), and the humeri.
+    """
     wall = np.interp(age, [0, 1], [0.16, 0.24]) * rng.uniform(0.7, 1.7)
     top = -0.60 * height
     belly = 1 + wall + rng.normal(0, 0.06)
@@ -110,30 +141,35 @@ def make_soft_tissue(rng, age: float, height: float):
     column = [(-neck, top - 1), (neck, top - 1), (neck * 1.2, top), (-neck * 1.2, top)]
     skull = rng.uniform(0.6, 0.85) + 0.25 * (1 - age)
     chin = top - np.interp(age, [0, 1], [0.28, 0.5]) + rng.normal(0, 0.12)
-    head = canvas.ring((rng.normal(0, 0.15), chin - skull), skull)
+    head = curves.ellipse((rng.normal(0, 0.15), chin - skull), skull)
+    limbs = [_make_arm(rng, side, top, wall) for side in (-1, 1)]
     soft = [
-        (canvas.smooth_curve(torso, closed=True), 1.0),
+        (curves.smooth_curve(torso, closed=True), 1.0),
         (np.asarray(column), 0.55),
         (head, 0.8),
+        *((flesh, 0.5) for flesh, _ in limbs),
     ]
-    humeri = []
-    for side in (-1, 1):
-        flesh, humerus = _arm(rng, side, top, wall)
-        soft.append((flesh, 0.5))
-        humeri.append(humerus)
-    return soft, [(np.array(humeri), 0.11, 0.30)]
+    humeri = np.array([humerus for _, humerus in limbs])
+    return soft, [(humeri, 0.11, 0.30)]
 
 
-def _arm(rng, side: int, top: float, wall: float) -> tuple[canvas.Curve, canvas.Curve]:
-    """Return flesh outline and humerus of one arm, raised or lowered."""
+def _make_arm(
+    rng, side: int, top: float, wall: float
+) -> tuple[curves.Curve, curves.Curve]:
+    """Return flesh outline and humerus of one arm, raised or lowered.
+
+    Args:
+        rng: random generator.
+        side: -1 for the right arm, on the left of the image, 1 for the left one.
+        top: height of the shoulders, y in thorax units.
+        wall: thickness of the chest wall.
+    """
     shoulder = np.array([1.02 + 0.4 * wall, top + 0.12])
     raised = rng.random() < 0.5
     angle = np.deg2rad(rng.uniform(-80, -25) if raised else rng.uniform(40, 84))
     along = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-along[1], along[0]]) * rng.uniform(0.17, 0.26)
-    ends = [shoulder - 0.15 * along, shoulder + 1.6 * along]
-    flesh = np.array(
-        [ends[0] - across, ends[1] - across, ends[1] + across, ends[0] + across]
-    )
-    bone = np.array([shoulder, shoulder + 1.3 * along])
-    return flesh * (side, 1), bone * (side, 1)
+    start, end = shoulder - 0.15 * along, shoulder + 1.6 * along
+    flesh = np.array([start - across, end - across, end + across, start + across])
+    humerus = np.array([shoulder, shoulder + 1.3 * along])
+    return flesh * (side, 1), humerus * (side, 1)

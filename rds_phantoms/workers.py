@@ -2,19 +2,20 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import cv2
 from tqdm import tqdm
 
+MAX_WORKERS = 61  # what Windows can wait for
+
 
 def map_on_cores(
-    function: Callable,
-    items: Iterable,
-    num_workers: int | None = None,
-    description: str = "phantoms",
+    function: Callable, items: Iterable, num_workers: int | None = None
 ) -> list:
     """Apply a top-level function to items and return its values in their order.
 
@@ -22,19 +23,27 @@ def map_on_cores(
         function: of one item; it and the items pickle.
         items: what to work on.
         num_workers: int, processes; 1 works in this one, None takes one a core.
-        description: of the progress bar, which only a terminal sees.
+
+    Raises:
+        RuntimeError: a worker process died.
     """
     items = list(items)
-    num_workers = min(num_workers or count_cores(), len(items))
-    shown = {"desc": description, "total": len(items), "disable": None}
+    num_workers = min(num_workers or _count_cores(), len(items), MAX_WORKERS)
+    bar = {"desc": "phantoms", "total": len(items), "disable": None}  # if a terminal
     if num_workers <= 1:
-        return list(tqdm(map(function, items), **shown))
+        return list(tqdm(map(function, items), **bar))
     spawn = multiprocessing.get_context("spawn")  # a forked OpenCV can hang
-    with futures.ProcessPoolExecutor(num_workers, spawn, _begin_worker) as pool:
-        return list(tqdm(pool.map(function, items), **shown))
+    try:
+        with futures.ProcessPoolExecutor(num_workers, spawn, _begin_worker) as pool:
+            return list(tqdm(pool.map(function, items), **bar))
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "A worker process died: out of memory, or started by a script without "
+            '`if __name__ == "__main__":`.'
+        ) from error
 
 
-def count_cores() -> int:
+def _count_cores() -> int:
     """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
@@ -43,6 +52,9 @@ def count_cores() -> int:
 
 def _begin_worker() -> None:
     cv2.setNumThreads(1)  # one process a core
+    # A worker waits for its next item for ever, even if the parent was killed.
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -10,9 +10,16 @@ def phantom(options) -> None:
     from rds_phantoms import dataset
     from rds_tf.storage import disk
 
-    run = options.out, options.cases, options.seed, options.tube_link, options.size
     with disk.claim(options.out):
-        truth = dataset.write_cohort(*run, options.workers, options.heart)
+        truth = dataset.write_cohort(
+            options.out,
+            options.cases,
+            seed=options.seed,
+            tube_link=options.tube_link,
+            longest_px=options.size,
+            num_workers=options.workers,
+            heart=options.heart,
+        )
     print(f"{len(truth)} phantoms in {options.out}")
 
 

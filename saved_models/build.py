@@ -53,7 +53,8 @@ def train_segmenter(
     from rds_tf.lungs import segmenter_training, unet
 
     config.set_seed(seed)
-    images, masks = phantom.draw_phantoms(num_phantoms, SEGMENTER["image_size"], seed)
+    size = SEGMENTER["image_size"]
+    images, masks = phantom.make_training_arrays(num_phantoms, size, seed)
     model = unet.build_unet(**SEGMENTER)
     batches = pipeline.segmentation_dataset(images, masks, BATCH_SIZE, training=True)
     record = {

@@ -19,7 +19,7 @@ from rds_tf.lungs import unet
 from rds_tf.storage import model_store
 
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
-images, masks = phantom.draw_phantoms(8, 32)
+images, masks = phantom.make_training_arrays(8, 32)
 architecture = {"image_size": 32, "filters": 2, "num_masks": 2}
 model = unet.build_unet(**architecture)
 model.compile(training.build_optimizer(4), unet.DiceBCE(), metrics=[unet.LungIoU()])
@@ -45,6 +45,6 @@ def test_weights_trained_on_jax_predict_the_same_here(tmp_path):
     model, _ = model_store.load_model(tmp_path / "model", "segmenter", unet.build_unet)
     from rds_phantoms import phantom
 
-    images, _ = phantom.draw_phantoms(1, 32)
+    images, _ = phantom.make_training_arrays(1, 32)
     here = model.predict_on_batch(images / 255.0).ravel()
     np.testing.assert_allclose(here, np.array(done.stdout.split(), float), atol=1e-4)

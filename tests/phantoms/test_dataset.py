@@ -35,7 +35,7 @@ def test_every_row_passes_the_checks_of_a_real_cohort(written, tmp_path):
 
 def test_a_dicom_reads_back_as_the_phantom_that_was_drawn(written):
     folder, truth = written
-    cases = dataset._draw_cases(folder, 24, 7, 0.5, 96)
+    cases = dataset.draw_cases(24, 7, 0.5, 96)
     for case in cases[:8]:
         made = dataset.render_case(case)
         path = folder / "dicom" / f"case{case.index:04d}.dcm"
@@ -77,30 +77,30 @@ def test_severity_decides_the_label(written):
 
 @pytest.mark.parametrize(("link", "with_rds", "without"), [(1.0, 1.0, 0.0)])
 def test_a_full_tube_link_puts_a_tube_into_rds_and_nowhere_else(
-    tmp_path, link, with_rds, without
+    link, with_rds, without
 ):
-    cases = dataset._draw_cases(tmp_path, 60, 1, link, 64)
+    cases = dataset.draw_cases(60, 1, link, 64)
     has_rds = np.array([c.severity >= phantom.RDS_SEVERITY for c in cases])
     has_tube = np.array(["ett" in c.device_names for c in cases])
     assert has_tube[has_rds].mean() == with_rds
     assert has_tube[~has_rds].mean() == without
 
 
-def test_without_a_link_tubes_are_as_common_on_both_sides(tmp_path):
-    cases = dataset._draw_cases(tmp_path, 2000, 1, 0.0, 64)
+def test_without_a_link_tubes_are_as_common_on_both_sides():
+    cases = dataset.draw_cases(2000, 1, 0.0, 64)
     has_rds = np.array([c.severity >= phantom.RDS_SEVERITY for c in cases])
     has_tube = np.array(["ett" in c.device_names for c in cases])
     # Two shares of about 0.5 over 1,000 cases each: standard error 0.022.
     assert abs(has_tube[has_rds].mean() - has_tube[~has_rds].mean()) < 0.09
 
 
-def test_some_patients_have_two_films(tmp_path):
-    cases = dataset._draw_cases(tmp_path, 200, 1, 0.5, 64)
+def test_some_patients_have_two_radiographs():
+    cases = dataset.draw_cases(200, 1, 0.5, 64)
     counts = pd.Series([case.patient_id for case in cases]).value_counts()
     assert set(counts) == {1, 2}
 
 
-def test_wrong_dials_are_refused(tmp_path):
+def test_arguments_out_of_range_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`num_cases` must be at least 1"):
         dataset.write_cohort(tmp_path, 0)
     with pytest.raises(ValueError, match="`tube_link` must lie in"):
@@ -112,7 +112,7 @@ def test_wrong_dials_are_refused(tmp_path):
 def test_outlines_without_the_heart_enclose_the_mask_without_it(tmp_path):
     dataset.write_cohort(tmp_path, 6, seed=7, longest_px=96, heart="out")
     table = pd.read_csv(tmp_path / "cohort.csv")
-    cases = dataset._draw_cases(tmp_path, 6, 7, 0.5, 96)
+    cases = dataset.draw_cases(6, 7, 0.5, 96)
     for case, row in zip(cases, table.itertuples(), strict=True):
         if row.exist_json:
             made = dataset.render_case(case)
@@ -126,6 +126,6 @@ def test_outlines_without_the_heart_enclose_the_mask_without_it(tmp_path):
 
 def test_tubes_of_an_earlier_cohort_do_not_count_for_this_one(tmp_path):
     for seed in (3, 7):
-        truth = dataset.write_cohort(tmp_path, 8, seed, 0.5, 64)
+        truth = dataset.write_cohort(tmp_path, 8, seed=seed, longest_px=64)
     drawn = {path.stem for path in (tmp_path / "ett").glob("*.png")}
     assert drawn == set(truth.loc[truth["ett"] == 1, "case_id"])

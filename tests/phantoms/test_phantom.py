@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rds_phantoms import anatomy, canvas, exposure, phantom, tissue
+from rds_phantoms import anatomy, drawing, exposure, phantom, tissue
 from rds_tf.data import annotation
 
 
@@ -83,7 +83,7 @@ def test_the_tube_lies_between_the_lungs_not_in_them():
         assert made.mask[tube].mean() < 0.1
 
 
-def test_a_tube_changes_the_film_only_where_it_lies():
+def test_a_tube_changes_the_image_only_where_it_lies():
     without = phantom.make_phantom(8, (192, 192))
     with_tube = phantom.make_phantom(8, (192, 192), device_names=("ett",))
     tube = with_tube.device_masks["ett"].astype(bool)
@@ -97,10 +97,10 @@ def test_training_phantoms_are_square_and_of_the_size_asked_for():
     assert 0.02 < made.mask.mean() < 0.7
 
 
-@pytest.mark.parametrize("dial", ["severity", "age"])
-def test_a_dial_out_of_range_is_refused(dial):
-    with pytest.raises(ValueError, match=rf"`{dial}` must lie in \[0, 1\]"):
-        phantom.make_phantom(0, (64, 64), **{dial: 1.5})
+@pytest.mark.parametrize("name", ["severity", "age"])
+def test_an_argument_out_of_range_is_refused(name):
+    with pytest.raises(ValueError, match=rf"`{name}` must lie in \[0, 1\]"):
+        phantom.make_phantom(0, (64, 64), **{name: 1.5})
 
 
 def test_an_unknown_device_is_refused():
@@ -140,7 +140,7 @@ def test_the_heart_has_the_area_that_its_curve_encloses():
         assert made.heart.sum() == pytest.approx(large.heart.sum() / 64, rel=0.02)
 
 
-def test_even_a_small_film_shows_every_device_in_its_mask():
+def test_even_a_small_image_shows_every_device_in_its_mask():
     for name in ("uac", "uvc", "ngt", "ett"):
         made = phantom.make_phantom(5, (96, 96), device_names=(name,))
         assert made.device_masks[name].any()
@@ -150,20 +150,21 @@ def test_training_phantoms_lie_at_any_angle_and_are_of_any_size():
     made = [phantom.make_training_phantom(seed, 64) for seed in range(80)]
     angles = np.array([one.angle_degrees for one in made])
     assert (np.abs(angles) > 90).mean() > 0.1 and (np.abs(angles) < 20).mean() > 0.4
-    shares = [one.mask.mean() for one in made]
-    assert min(shares) < 0.06 and max(shares) > 0.25
+    sizes = [one.mask.mean() for one in made]
+    assert min(sizes) < 0.06 and max(sizes) > 0.25
 
 
 def test_the_recess_puts_air_below_the_lungs_and_leaves_them_as_they_were():
     chest = anatomy.make_anatomy(np.random.default_rng(0), age=0.5)
-    view = canvas.View(60 * np.eye(2), np.array([96.0, 110.0]), (240, 192))
-    look = replace(tissue.draw_look(np.random.default_rng(1)), recess=0.0)
+    view = drawing.View(60 * np.eye(2), np.array([96.0, 110.0]), (240, 192))
+    contrast = replace(tissue.draw_contrast(np.random.default_rng(1)), recess=0.0)
 
-    def draw(look):
-        return tissue.attenuation(np.random.default_rng(2), chest, view, 0, 0.5, look)
+    def draw(contrast):
+        rng = np.random.default_rng(2)
+        return tissue.draw_attenuation(rng, chest, view, 0, 0.5, contrast)
 
-    change = draw(replace(look, recess=0.7)) - draw(look)
-    lungs = canvas.fill(view, chest.lungs) == 1
+    change = draw(replace(contrast, recess=0.7)) - draw(contrast)
+    lungs = drawing.fill(view, chest.lungs) == 255
     assert change.max() < 0.02  # air only takes away
     assert -change[110:].sum() > 0.9 * -change.sum()  # from mid-thorax down
     assert np.abs(change[lungs]).mean() < 0.1 * np.abs(change).max()
