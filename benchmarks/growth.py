@@ -94,9 +94,9 @@ def read_peak() -> float:
 def run_prepare(options, count: int) -> None:
     """Prepare the first cases in this process."""
     from rds_tf.data import prepare
-    from rds_tf.parallel import local
+    from rds_tf.parallel import memory
 
-    local.keep_freed()  # as `python -m rds_tf` does
+    memory.keep_freed()  # as `python -m rds_tf` does
 
     if count:
         folder, out = options.out / "cohort", options.out / f"prepared{count}"

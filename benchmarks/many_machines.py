@@ -203,19 +203,19 @@ def compare(first: Path, second: Path) -> str:
 def prepare_counted(options, machines, name: str) -> tuple[prepare.Summary, int]:
     """Prepare on the cluster from this process; count the films that came home."""
     words = prepare_words(options, name)
-    bring, came = remote_task.collect, []
+    collect, came = remote_task.collect, []
 
-    def bring_home(item, result, home):
+    def count_and_collect(item, result, origin):
         if result and result[2]:
             came.append(item)
-        return bring(item, result, home)
+        return collect(item, result, origin)
 
-    remote_task.collect = bring_home
+    remote_task.collect = count_and_collect
     try:
         chosen = ray_cluster.choose_executor("ray", machines.address)
         return prepare.prepare(words[1], words[2], words[4], None, chosen), len(came)
     finally:
-        remote_task.collect = bring
+        remote_task.collect = collect
 
 
 def show_bytes(options, machines) -> None:

@@ -26,7 +26,7 @@ from pydicom import uid
 from rds_phantoms import dataset
 from rds_tf import config
 from rds_tf.data import prepare
-from rds_tf.parallel import remote_task
+from rds_tf.parallel import isolated
 
 SYNTAXES = {
     "uncompressed": uid.ExplicitVRLittleEndian,
@@ -86,7 +86,7 @@ def measure_films(options, name: str) -> tuple[float, float, float]:
     out = options.out / name.replace(" ", "_")
     for folder in ("images", "masks", "records"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    os.environ[remote_task.MARK] = "1"  # as in a worker: no trial of the decoder before
+    os.environ[isolated.WORKER_MARK] = "1"  # decode in this process, as workers do
     seconds, read, written = [], [], []
     for index in range(options.films + 1):
         path = out / f"{index}.dcm"

@@ -37,7 +37,7 @@ from rds_tf import training
 from rds_tf.data import pipeline
 from rds_tf.dicom import radiograph
 from rds_tf.lungs import unet
-from rds_tf.parallel import local
+from rds_tf.parallel import memory
 
 try:
     import albumentations
@@ -59,7 +59,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
-    local.keep_freed()  # as `python -m rds_tf` does
+    memory.keep_freed()  # as `python -m rds_tf` does
     images, masks = phantom.make_training_arrays(options.films, options.size, 0)
     masks = masks[..., :1]
     with tempfile.TemporaryDirectory() as scratch:

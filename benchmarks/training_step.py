@@ -31,7 +31,7 @@ from rds_tf import config, training
 from rds_tf.classification import classifier_training, efficientnet
 from rds_tf.data import pipeline
 from rds_tf.lungs import segmenter_training, unet
-from rds_tf.parallel import local
+from rds_tf.parallel import memory
 
 BATCH = 16
 # Network, pixels, epochs, steps an epoch.
@@ -49,7 +49,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
-    local.keep_freed()  # as `python -m rds_tf` does
+    memory.keep_freed()  # as `python -m rds_tf` does
     rows = []
     for name, size, epochs, steps in CASES:
         config.set_seed(0)

@@ -37,7 +37,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 OTHERS_MAY_LOOK = (
-    "Warning: {host} can be reached from other executor, and nothing is encrypted on "
+    "Warning: {host} can be reached from other machines, and nothing is encrypted on "
     "the way. Use it in a closed network only, or leave --host out."
 )
 

@@ -5,13 +5,11 @@ and all memory that it took goes back when the process ends.
 """
 
 import dataclasses
-import multiprocessing
-import sys
 import time
-from multiprocessing import connection
 from pathlib import Path
 
 from rds_tf.dicom import radiograph
+from rds_tf.parallel import isolated
 
 MAX_BYTES = 2**26  # of a file that is sent
 MAX_PIXELS = 2**25
@@ -48,7 +46,7 @@ def read_upload(
     try:
         if path.is_file():
             path.replace(neutral)
-        return _read_apart(neutral, seconds)
+        return _read_isolated(neutral, seconds)
     finally:
         neutral.unlink(missing_ok=True)
 
@@ -72,65 +70,35 @@ def sweep(folder: str | Path, age_seconds: float = 120.0) -> int:
 
 
 def start_reader() -> None:
-    """Start the process from which readers are forked, so that no visitor waits."""
-    context = _choose_context()
-    process = context.Process(target=_do_nothing, daemon=True)
-    process.start()
-    process.join()
+    """Start the process that will read the next upload, so that no visitor waits."""
+    isolated.start_spare(_read, memory_bytes=MEMORY_BYTES)
 
 
-def _choose_context():
-    """Return a way to start a process that has not TensorFlow in it."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rds_tf.dicom.radiograph"])
-    return context
-
-
-def _do_nothing() -> None:
-    pass
-
-
-def _read_apart(path: Path, seconds: float) -> radiograph.Radiograph:
-    """Read a film in a fresh process; kill it when its time is over."""
-    context = _choose_context()
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_read, args=(path, theirs), daemon=True)
-    process.start()
-    theirs.close()
+def _read_isolated(path: Path, seconds: float) -> radiograph.Radiograph:
+    """Read a radiograph in a process of its own, killed when its time is over."""
+    limits = {"seconds": seconds, "memory_bytes": MEMORY_BYTES}
     try:
-        if not ours.poll(seconds):
-            raise radiograph.RadiographError(
-                f"Cannot use {path.name}: reading it takes over {seconds:g} seconds."
-            )
-        answer = ours.recv()
-    except EOFError:
-        raise radiograph.RadiographError(
-            f"Cannot use {path.name}: it breaks the program that decodes it."
-        ) from None
+        return isolated.run(_read, path, **limits, quiet=True)
+    except isolated.TimeLimitError:
+        cause = f"reading it takes over {seconds:g} seconds"
+    except isolated.IsolatedError:
+        cause = "it breaks the program that decodes it"
     finally:
-        process.kill()
-        process.join()
-        process.close()
-        ours.close()
-    if isinstance(answer, str):
-        raise radiograph.RadiographError(answer)
-    return answer
+        start_reader()
+    raise radiograph.RadiographError(f"Cannot use {path.name}: {cause}.")
 
 
-def _read(path: Path, channel: connection.Connection) -> None:
-    """Send a film, or the sentence that refuses it."""
-    _limit_memory()
+def _read(path: Path) -> radiograph.Radiograph:
+    """Read a radiograph, or refuse it, without a word from its header or decoder."""
     try:
         film = radiograph.read_radiograph(path)
-        check_shape(film.image.shape)
     except radiograph.RadiographError as error:
-        ours = isinstance(error.__cause__, radiograph.RadiographError | None)
-        channel.send(str(error) if ours else f"Cannot read {NEUTRAL}: {DAMAGED}.")
-    else:
-        notes = (ODD,) if film.warnings else ()
-        channel.send(dataclasses.replace(film, patient_id="", warnings=notes))
+        if isinstance(error.__cause__, radiograph.RadiographError | None):
+            raise
+        raise radiograph.RadiographError(f"Cannot read {NEUTRAL}: {DAMAGED}.") from None
+    check_shape(film.image.shape)
+    notes = (ODD,) if film.warnings else ()
+    return dataclasses.replace(film, patient_id="", warnings=notes)
 
 
 def check_shape(shape: tuple[int, int]) -> None:
@@ -146,10 +114,3 @@ def check_shape(shape: tuple[int, int]) -> None:
             f"Cannot use {NEUTRAL}: it is {height} x {width} pixels, this page takes "
             f"sides of {SHORTEST_PX} to {LONGEST_PX} and {MAX_PIXELS} in all."
         )
-
-
-def _limit_memory() -> None:
-    if sys.platform == "linux":
-        import resource  # is not everywhere
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))

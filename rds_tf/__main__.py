@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rds_tf
 from rds_tf import commands, config
-from rds_tf.parallel import local
+from rds_tf.parallel import memory
 
 BACKBONES = ("B0", "B3", "B5")
 INPUTS = ("whole", "combined", "masked")
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
-    local.keep_freed()
+    memory.keep_freed()
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:
@@ -224,7 +224,7 @@ def _add_profile(verb) -> None:
 
 
 def _add_engine(verb) -> None:
-    text = "processes of this machine, or the executor of a Ray cluster"
+    text = "processes of this machine, or the machines of a Ray cluster"
     verb.add_argument("--engine", choices=("local", "ray"), default="local", help=text)
     text = "HOST:PORT of the Ray cluster, default one of this machine"
     verb.add_argument("--address", help=text)

@@ -22,7 +22,7 @@ from rds_tf.storage import disk
 
 @dataclass(frozen=True)
 class Fold:
-    """The training of one fold, as work for another machine; see `errand`.
+    """The training of one fold, as work for another machine; see `remote_task`.
 
     Attributes:
         train: `train_fold` of a recipe, called with what follows.
@@ -47,13 +47,15 @@ def train_fold(fold: Fold) -> str:
     return fold.train(fold.prepared, fold.out, fold.fold, *fold.rest).name
 
 
-def train_folds(work: Fold, folds, executor=local) -> Iterator[tuple[int, str]]:
+def train_folds(
+    work: Fold, folds, executor: local.Executor = local
+) -> Iterator[tuple[int, str]]:
     """Train folds one after the other here, or at the same time on a cluster.
 
     Args:
         work: one of them.
         folds: ints, held out one at a time.
-        executor: `engine`, or what `ray_cluster.choose_executor` returns.
+        executor: `local`, or what `ray_cluster.choose_executor` returns.
 
     Yields:
         `(fold, name)`: what is held out, and the name of its model's folder.

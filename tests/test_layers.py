@@ -15,7 +15,7 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "rds_tf.storage": "disk model_checks model_store",
     "rds_tf.stats": "metrics paired_tests thresholds calibration",
     "rds_tf.plotting": "overlay plots",
-    "rds_tf.parallel": "local remote_task ray_cluster isolated",
+    "rds_tf.parallel": "memory isolated local remote_task ray_cluster",
     "rds_tf.dicom": "privacy lut codestream header burned_in_text radiograph",
     "rds_tf.data": "preprocessing annotation cohort duplicates folds manifest prepare "
     "augment pipeline",

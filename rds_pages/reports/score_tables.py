@@ -1,4 +1,4 @@
-"""One results table for a run: CSV for executor, HTML and text for people."""
+"""One results table for a run: CSV for machines, HTML and text for people."""
 
 import html
 import json

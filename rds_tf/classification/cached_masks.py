@@ -32,7 +32,7 @@ class Search:
 
     @property
     def reads(self) -> list[Path]:
-        """Stands for the prepared folder, see `errand`."""
+        """Stands for the prepared folder, see `remote_task`."""
         return [self.prepared / "manifest.csv"]
 
     def describe(self) -> dict:

@@ -43,7 +43,7 @@ class Job:
 
     @property
     def reads(self) -> list[Path]:
-        """Stands for the prepared folder, see `errand`."""
+        """Stands for the prepared folder, see `remote_task`."""
         return [self.prepared / "manifest.csv"]
 
     @property
@@ -86,7 +86,9 @@ def list_jobs(prepared, out, arms: list[classifier_training.Arm], profile) -> li
 
 
 def run(
-    jobs: list[Job], segmenters: str | Path = config.SAVED_MODELS, executor=local
+    jobs: list[Job],
+    segmenters: str | Path = config.SAVED_MODELS,
+    executor: local.Executor = local,
 ) -> None:
     """Train what is not trained yet, each job in a fresh process.
 
@@ -94,7 +96,7 @@ def run(
         jobs: of one comparison.
         segmenters: where the segmenters lie that find the lungs, each case's by one
             that did not see it.
-        executor: `engine`, or what `ray_cluster.choose_executor` returns.
+        executor: `local`, or what `ray_cluster.choose_executor` returns.
 
     Raises:
         RuntimeError: if a job failed; the others are done, and a rerun does the rest.
@@ -118,7 +120,7 @@ def run(
         _check(executor.map_isolated(train_and_predict, waiting, workers, "trainings"))
 
 
-def count_workers(executor, num_threads: int) -> int:
+def count_workers(executor: local.Executor, num_threads: int) -> int:
     """Return how many trainings go at once: one a core, on one machine's GPU one."""
     import tensorflow as tf
 

@@ -1,6 +1,6 @@
 """The case table: the study's columns, checked row by row, and paths found on disk.
 
-The study's tables come from Windows executor: absolute paths under `C:\\dataset`, saved
+The study's tables come from Windows machines: absolute paths under `C:\\dataset`, saved
 by a Korean Excel. A row that cannot be used is rejected with its reason; the rest goes
 on.
 """

@@ -54,7 +54,7 @@ class Task:
     out: Path
 
     @property
-    def reads(self) -> list[Path]:  # see `errand`
+    def reads(self) -> list[Path]:  # see `remote_task`
         """Its files."""
         return [path for path in (self.source, self.annotation) if path]
 
@@ -64,7 +64,7 @@ def prepare(
     out: str | Path,
     root: str | Path | None = None,
     num_workers: int | None = None,
-    executor=local,
+    executor: local.Executor = local,
 ) -> Summary:
     """Turn a cohort into PNG images, masks and fold tables.
 
@@ -77,7 +77,7 @@ def prepare(
         out: folder to write to, made if need be.
         root: folder of the radiographs, default the folder of the table.
         num_workers: processes, default one a core.
-        executor: `engine`, or what `ray_cluster.choose_executor` returns.
+        executor: `local`, or what `ray_cluster.choose_executor` returns.
 
     Returns:
         Counts and the audit of the folds.
@@ -151,7 +151,9 @@ def _take_tasks(cases: pd.DataFrame, out: Path) -> list[Task]:
     return [Task(*names, out) for names in named]
 
 
-def _prepare_cases(tasks: list[Task], num_workers: int | None, executor):
+def _prepare_cases(
+    tasks: list[Task], num_workers: int | None, executor: local.Executor
+):
     """Do what is not done: the errors by case, and how many were done before."""
     pending = [task for task in tasks if not _is_done(task)]
     num_workers = num_workers or executor.count_cores()

@@ -1,7 +1,9 @@
 """One radiograph, DICOM or PNG or JPEG -> float32 (H, W) in [0, 1]; or a refusal."""
 
+import contextlib
 import io
 import logging
+import warnings
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +30,7 @@ REQUIRED = (
     *("BitsAllocated", "BitsStored", "PixelRepresentation"),
 )
 MAX_BYTES = 2**30
+DECODER_SECONDS = 60.0
 logging.getLogger("pydicom").propagate = False  # it logs the values it warns of
 COLOUR_TOLERANCE = 3  # grey levels of 255 by which lossy coding parts R, G and B
 
@@ -221,13 +224,35 @@ def _check_size(num_bytes: int) -> None:
 
 
 def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
-    """Decode the stored values as (H, W), apart where a decoder could crash."""
-    stored, fault = isolated.decode_isolated(path, dataset)
-    if fault:
-        raise RadiographError(fault)
+    """Decode the stored values as (H, W).
+
+    Python itself decodes uncompressed and RLE pixels. All other decoders are C and C++,
+    which can crash or hang at a damaged frame: GDCM throws exceptions that nobody
+    catches. They run in a process of their own, unless this one is a worker already.
+    """
+    syntax, stored = dataset.file_meta.TransferSyntaxUID, None
+    in_python = not syntax.is_encapsulated or syntax == uid.RLELossless
+    if not in_python and not isolated.is_worker():
+        limits = {"seconds": DECODER_SECONDS, "quiet": True, "keep": True}
+        try:
+            stored = isolated.run(_try_decoding, path.absolute(), dataset, **limits)
+        except isolated.IsolatedError as error:
+            raise RadiographError(f"its decoder {error}") from error
     if stored is None:
         stored = decode_pixels(path, dataset)
     return _drop_colour(stored) if stored.ndim == 3 else stored
+
+
+def _try_decoding(path: Path, dataset: pydicom.Dataset) -> np.ndarray | None:
+    """Decode, or return None for an error or a warning: the caller meets it again.
+
+    It is safe to decode in the caller's process then, and the error is raised, or the
+    warning given, there.
+    """
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return decode_pixels(path, dataset)
+    return None
 
 
 def _drop_colour(rgb: np.ndarray) -> np.ndarray:

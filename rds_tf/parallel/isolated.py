@@ -1,141 +1,221 @@
-"""Decoders that can end their process run in a process of their own.
+"""Call a function in a process of its own, within limits of time and memory.
 
-GDCM throws C++ exceptions that nobody catches at some damaged JPEG: Python ends with
-it, and with Python all other films of a run, or a server. The process stays for the
-next film, since starting one takes longer than most films.
+For decoders that may end their process, files of strangers that may stall or flood it,
+and trainings that leave it changed. The child is a plain Python started anew: a forked
+TensorFlow or OpenCV can hang, and `multiprocessing` would run the user's script again.
 """
 
 import atexit
-import io
+import contextlib
+import importlib
 import multiprocessing
 import os
 import pickle
-import struct
+import queue
 import subprocess
 import sys
 import threading
-import time
-from pathlib import Path
+import traceback
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-import pydicom
-from pydicom import uid
+from rds_tf import errors
+from rds_tf.parallel import memory
 
-from rds_tf.parallel import remote_task
-
-MOST_SECONDS = 60
-CHILD = """
-import io, os, pickle, struct, sys, warnings
-import numpy as np
-answers = os.fdopen(os.dup(1), "wb")
-os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where decoders may chat
-from rds_tf.dicom import radiograph
-while head := sys.stdin.buffer.read(8):
-    request = sys.stdin.buffer.read(*struct.unpack("<Q", head))
-    answer = io.BytesIO()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            stored = radiograph.decode_pixels(*pickle.loads(request))
-        np.lib.format.write_array(answer, stored, allow_pickle=False)
-    except Exception:
-        answer = io.BytesIO()  # the caller meets the same one
-    answers.write(struct.pack("<Q", len(answer.getbuffer())))
-    answers.write(answer.getbuffer())
-    answers.flush()
-"""
-_idle: list[subprocess.Popen] = []
-_lock = threading.Lock()
+WORKER_MARK = "RDS_TF_WORKER"  # set in processes whose death costs one item only
 
 
-def decode_isolated(
-    path: Path, dataset: pydicom.Dataset
-) -> tuple[np.ndarray | None, str]:
-    """Decode a film apart, if its decoder could crash or hang at it.
+class IsolatedError(errors.RunError):
+    """The child gave no answer; the message continues "the function ..."."""
 
-    Uncompressed and RLE films are decoded by Python and need no trial. A worker of
-    `engine` or of a cluster needs none either: its death costs that film alone.
+
+class TimeLimitError(IsolatedError):
+    """The call took longer than it may."""
+
+
+class MemoryLimitError(IsolatedError):
+    """The call asked for more memory than it may take."""
+
+
+def run(
+    function: Callable,
+    *arguments: Any,
+    seconds: float | None = None,
+    memory_bytes: int | None = None,
+    quiet: bool = False,
+    keep: bool = False,
+) -> Any:
+    """Call a function in a child process and return its value.
 
     Args:
-        path: file of the film.
-        dataset: what was parsed of it.
+        function: function at the top level of a module.
+        *arguments: anything that pickles.
+        seconds: float, how long start and call may take, default without end.
+        memory_bytes: int, address space of the child, default without limit. Only
+            Linux enforces it.
+        quiet: bool, drop what the child prints; else it goes to standard error.
+        keep: bool, use the child of an earlier such call and leave it for the next
+            one: a start takes longer than most calls. Otherwise the child is new, and
+            ends with the call.
 
     Returns:
-        What `radiograph.decode_pixels` returns, and "". None and "" where no
-        trial is needed, or decoding raised or warned: it is safe then to decode here.
-        None and the fault where the decoder crashes or hangs.
+        What the function returns.
+
+    Raises:
+        TimeLimitError: the call took longer than `seconds`.
+        MemoryLimitError: the call ran out of `memory_bytes`.
+        IsolatedError: the child crashed.
+        Exception: whatever the function raises.
     """
-    syntax = dataset.file_meta.TransferSyntaxUID
-    safe = not syntax.is_encapsulated or syntax == uid.RLELossless
-    if safe or _is_expendable():
-        return None, ""
-    request = pickle.dumps((Path(path).absolute(), dataset))
-    with _lock:
-        used = _idle.pop() if _idle else None
-    stored, fault = _ask(used or _start(), request)
-    if used and fault:  # an earlier film may have spoilt that process
-        stored, fault = _ask(_start(), request)
-    return stored, fault
+    limits = {"memory_bytes": memory_bytes, "quiet": quiet}
+    child = _take_waiting(limits, used=keep)
+    if child is not None and child.used:
+        # An earlier call may have spoilt this child, so its failure proves nothing.
+        with contextlib.suppress(IsolatedError):
+            return child.call(function, arguments, seconds=seconds, keep=keep)
+        child = None
+    child = child or _Child(function.__module__, **limits)
+    return child.call(function, arguments, seconds=seconds, keep=keep)
 
 
-def _start() -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+def start_spare(function: Callable, *, memory_bytes: int | None = None) -> None:
+    """Start a child for the next quiet `run` of a function, unless one is waiting.
+
+    Args:
+        function: its module is imported beforehand, while nobody waits for it.
+        memory_bytes: int, as `run` will be given.
+    """
+    limits = {"memory_bytes": memory_bytes, "quiet": True}
+    _leave_waiting(
+        _take_waiting(limits, used=False) or _Child(function.__module__, **limits)
     )
 
 
-def _ask(process: subprocess.Popen, request: bytes) -> tuple[np.ndarray | None, str]:
-    """Let a process decode; keep it for the next film unless it ends or hangs."""
-    begin = time.monotonic()
-    alarm = threading.Timer(MOST_SECONDS, process.kill)
-    alarm.start()
-    try:
-        answer = _exchange(process, request)
-    finally:
-        alarm.cancel()
-    if answer is None:
-        _end(process)
-        if time.monotonic() - begin >= MOST_SECONDS:
-            return None, f"its decoder takes more than {MOST_SECONDS} s"
-        return None, f"its decoder crashes at it (exit status {process.returncode})"
+def is_worker() -> bool:
+    """Say whether this process is a worker, whose death costs one item only."""
+    return multiprocessing.parent_process() is not None or WORKER_MARK in os.environ
+
+
+class _Child:
+    """A Python process that does one call after the other."""
+
+    def __init__(self, module: str, *, memory_bytes: int | None, quiet: bool) -> None:
+        """Start it; `module` is imported before the first call."""
+        self.limits = {"memory_bytes": memory_bytes, "quiet": quiet}
+        self.used = False
+        serve = f"isolated._serve({module!r}, {memory_bytes})"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", f"from rds_tf.parallel import isolated; {serve}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    def call(
+        self, function: Callable, arguments: tuple, *, seconds: float | None, keep: bool
+    ) -> Any:
+        """Do a call as `run` describes it; end the child unless it is to be kept."""
+        self.used, answer = True, None
+        late = threading.Event()
+        alarm = threading.Timer(seconds or 0, lambda: (late.set(), self.process.kill()))
+        try:
+            if seconds is not None:
+                alarm.start()
+            answer = self._exchange(pickle.dumps((function, arguments)))
+        finally:
+            alarm.cancel()
+            if keep and answer is not None and not late.is_set():
+                _leave_waiting(self)
+            else:
+                self.end()
+        if late.is_set():
+            raise TimeLimitError(f"takes more than {seconds:g} s")
+        if answer is None:
+            raise IsolatedError(f"crashes (exit status {self.process.returncode})")
+        value, error = pickle.loads(answer)
+        if isinstance(error, MemoryError) and self.limits["memory_bytes"]:
+            limit = self.limits["memory_bytes"]
+            raise MemoryLimitError(f"takes more than {limit} bytes") from error
+        if error is not None:
+            raise error
+        return value
+
+    def _exchange(self, call: bytes) -> bytes | None:
+        """Send a call and read its answer; None where the child ends instead."""
+        try:
+            pickle.dump(call, self.process.stdin)
+            self.process.stdin.flush()
+            return pickle.load(self.process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return None
+
+    def end(self) -> None:
+        """Kill the process, whatever it does, and close its pipes."""
+        self.process.kill()
+        self.process.communicate()
+
+
+_waiting: list[_Child] = []  # spare children, and kept ones
+_lock = threading.Lock()  # of that list
+
+
+def _take_waiting(limits: dict, *, used: bool) -> _Child | None:
+    """Take a waiting child with these limits; a used one only if `used`."""
     with _lock:
-        _idle.append(process)
-    return np.load(io.BytesIO(answer), allow_pickle=False) if answer else None, ""
+        for child in _waiting:
+            if child.limits == limits and (used or not child.used):
+                _waiting.remove(child)
+                return child
+    return None
 
 
-def _exchange(process: subprocess.Popen, request: bytes) -> bytes | None:
-    """Send a request and read its answer; None where the process ends instead."""
-    try:
-        process.stdin.write(struct.pack("<Q", len(request)))
-        process.stdin.write(request)
-        process.stdin.flush()
-    except OSError:  # it has ended
-        return None
-    head = process.stdout.read(8)
-    size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-    answer = process.stdout.read(size)
-    return answer if len(head) == 8 and len(answer) == size else None
-
-
-def _end(process: subprocess.Popen) -> None:
-    """Close the pipes of a process, at which it ends, and wait for that."""
-    try:
-        process.communicate(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+def _leave_waiting(child: _Child) -> None:
+    with _lock:
+        _waiting.append(child)
 
 
 @atexit.register
-def end_idle() -> None:
-    """End the process that waits for the next film, if there is one."""
-    while _idle:
-        _end(_idle.pop())
+def end_waiting() -> None:
+    """End the children that wait for a call."""
+    while _waiting:
+        _waiting.pop().end()
 
 
-def _is_expendable() -> bool:
-    return multiprocessing.parent_process() is not None or remote_task.is_worker()
+def _serve(module: str, memory_bytes: int | None) -> None:
+    """Do calls without end: this is all that a child runs.
+
+    A call comes by standard input, its answer leaves by standard output, each as a
+    pickle of bytes. What functions print goes to standard error instead.
+    """
+    os.environ[WORKER_MARK] = "1"
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    if memory_bytes:
+        memory.limit(memory_bytes)
+    calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(calls,), daemon=True).start()
+    with contextlib.suppress(Exception):  # the call meets it again and reports it
+        importlib.import_module(module)
+    while True:
+        pickle.dump(_answer(calls.get()), answers)
+        answers.flush()
+
+
+def _receive(calls: queue.SimpleQueue) -> None:
+    """Queue calls; when the parent is gone, end this process, whatever it does."""
+    try:
+        while True:
+            calls.put(pickle.load(sys.stdin.buffer))
+    except (EOFError, OSError, pickle.UnpicklingError):
+        os._exit(1)
+
+
+def _answer(call: bytes) -> bytes:
+    """Do a call; return its value and its error, one of them None, as a pickle."""
+    try:
+        function, arguments = pickle.loads(call)
+        return pickle.dumps((function(*arguments), None))
+    except Exception as error:
+        error.add_note(traceback.format_exc())  # a traceback itself does not pickle
+        return pickle.dumps((None, error))

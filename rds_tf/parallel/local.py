@@ -4,23 +4,22 @@ A file that kills its worker (a decoder that crashes, memory that runs out) cost
 that file and no other, and a file on disk is either whole or not there.
 """
 
-import ctypes
+import contextlib
 import multiprocessing
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from rds_tf import errors
+from rds_tf.parallel import isolated, memory
 from rds_tf.storage import disk
 
 MAX_WORKERS = 61  # what Windows can wait for
@@ -41,6 +40,31 @@ class Outcome:
     item: Any
     value: Any = None
     error: str | None = None
+
+
+class Executor(Protocol):
+    """Where the work of a command runs: this module, or `ray_cluster.RayCluster`."""
+
+    def count_cores(self) -> int:
+        """Count the cores that the work may use."""
+
+    def map_items(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        num_workers: int = 1,
+        description: str = "",
+    ) -> list[Outcome]:
+        """Do what `local.map_items` does."""
+
+    def map_isolated(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        num_workers: int = 1,
+        description: str = "",
+    ) -> list[Outcome]:
+        """Do what `local.map_isolated` does."""
 
 
 def map_items(
@@ -90,17 +114,10 @@ def map_isolated(
     memory, threads and random state. All else is as for `map_items`.
     """
     items = list(items)
-    outcomes = []
-    with (
-        tqdm(total=len(items), desc=description, disable=None) as bar,
-        futures.ThreadPoolExecutor(num_workers) as threads,
-    ):
-        for outcome in threads.map(partial(_try_isolated, function), items):
-            if outcome.error == WORKER_DIED:
-                _check_workers(function)
-            outcomes.append(outcome)
-            bar.update()
-    return outcomes
+    with futures.ThreadPoolExecutor(num_workers) as threads:
+        outcomes = threads.map(partial(_attempt_isolated, function), items)
+        bar = {"total": len(items), "desc": description, "disable": None}
+        return list(tqdm(outcomes, **bar))
 
 
 def count_cores() -> int:
@@ -110,13 +127,16 @@ def count_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _run_here(function, items: list, num_workers: int) -> Numbered:
+def _run_here(function: Callable, items: list, num_workers: int) -> Numbered:
     for index, item in enumerate(items):
         yield index, attempt(function, item)
 
 
-def _run_in_processes(function, items: list, num_workers: int) -> Numbered:
-    """Feed a pool; when a worker dies, try what was in flight apart and go on."""
+def _run_in_processes(function: Callable, items: list, num_workers: int) -> Numbered:
+    """Feed a pool; when a worker dies, try what was in flight apart and go on.
+
+    The pool does not say which item killed its worker, and takes all workers with it.
+    """
     waiting = deque(enumerate(items))
     while waiting:
         in_flight: dict[futures.Future, tuple[int, Any]] = {}
@@ -126,10 +146,8 @@ def _run_in_processes(function, items: list, num_workers: int) -> Numbered:
         except BrokenProcessPool:
             _check_workers(function)
             for index, item in in_flight.values():
-                yield (
-                    index,
-                    _try_isolated(function, item, 2),
-                )  # it may die its first time
+                # Two tries: an item that did no harm may still die once by itself.
+                yield index, _attempt_isolated(function, item, num_tries=2)
 
 
 def _feed(pool, function, waiting: deque, in_flight: dict, room: int) -> Numbered:
@@ -154,11 +172,16 @@ def attempt(function: Callable, item: Any) -> Outcome:
         return Outcome(item, error=str(error) or type(error).__name__)
 
 
-def _try_isolated(function: Callable, item: Any, tries: int = 1) -> Outcome:
-    for _ in range(tries):
-        with suppress(BrokenProcessPool), open_pool(1) as pool:
-            return pool.submit(attempt, function, item).result()
+def _attempt_isolated(function: Callable, item: Any, num_tries: int = 1) -> Outcome:
+    for _ in range(num_tries):
+        with contextlib.suppress(isolated.IsolatedError):
+            return isolated.run(_attempt_as_worker, function, item)
     return Outcome(item, error=WORKER_DIED)
+
+
+def _attempt_as_worker(function: Callable, item: Any) -> Outcome:
+    memory.keep_freed()
+    return attempt(function, item)
 
 
 def _check_workers(function: Callable) -> None:
@@ -181,27 +204,6 @@ def open_pool(num_workers: int) -> futures.ProcessPoolExecutor:
 
 def _begin_worker() -> None:
     """Let no worker outlive a run that was killed and write beside the next one."""
-    keep_freed()
+    memory.keep_freed()
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-
-
-TRIM, MAP = -1, -3  # of mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-MOST = 2**31 - 1
-
-
-def keep_freed() -> bool:
-    """Keep what arrays of any size leave behind, until the process ends.
-
-    Otherwise the GNU C library gives it back to the system, which hands it out again
-    page by page and filled with zeros: 5,900 faults for a film of 2,000 x 2,000, a
-    fifth of the time of its conversion. Memory stays at its peak instead, which rises
-    no further.
-
-    Returns:
-        bool, False on systems that have no such setting; nothing has changed there.
-    """
-    if sys.platform != "linux":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not in musl
-    return mallopt is not None and mallopt(MAP, MOST) == mallopt(TRIM, MOST) == 1

@@ -3,6 +3,7 @@
 import os
 import re
 import string
+import sys
 import time
 from types import SimpleNamespace
 
@@ -217,7 +218,7 @@ def test_an_upload_that_stalls_or_ends_its_reader_costs_only_itself(
     with pytest.raises(radiograph.RadiographError, match="takes over 0.001 seconds"):
         uploads.read_upload(film_file, film_file.parent, seconds=0.001)
     film_file.write_bytes(content)
-    monkeypatch.setattr(uploads, "_read", print)  # ends without an answer
+    monkeypatch.setattr(uploads, "_read", sys.exit)  # ends without an answer
     with pytest.raises(radiograph.RadiographError, match="breaks the program"):
         uploads.read_upload(film_file, film_file.parent)
     assert list(film_file.parent.iterdir()) == []

@@ -1,80 +1,92 @@
-"""A film at which GDCM ends its process costs that film and no other."""
+"""A function in a process of its own ends with its value or one clear error."""
 
-import cv2
-import numpy as np
-import pydicom
+import math
+import os
+import sys
+import time
+
 import pytest
-from pydicom import uid
 
-from rds_tf.dicom import radiograph
 from rds_tf.parallel import isolated
 
 
 @pytest.fixture(autouse=True)
-def fresh_process():
-    """Let a test begin and end without a process that another one left."""
-    isolated.end_idle()
+def no_child_of_another_test():
+    isolated.end_waiting()
     yield
-    isolated.end_idle()
+    isolated.end_waiting()
 
 
-@pytest.fixture
-def film(tmp_path, make_dicom):
-    """A JPEG film of noise, and a function that doubles one byte of its frame."""
-    noise = np.random.default_rng(7).integers(0, 255, (48, 64), np.uint8)
-    frame = cv2.imencode(".jpg", noise)[1].tobytes()
-    dataset = make_dicom(noise, uid.JPEGBaseline8Bit)
-    path = tmp_path / "a.dcm"
-
-    def write(place=0):
-        doubled = frame[:place] + frame[place - 1 : place] + frame[place:]
-        dataset.PixelData = pydicom.encaps.encapsulate([doubled])
-        dataset.save_as(path, enforce_file_format=True)
-        return path
-
-    return write
+def test_value_comes_back_from_another_process_which_then_ends():
+    child = isolated.run(os.getpid)
+    assert child != os.getpid()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
-def test_film_that_ends_its_decoders_process_is_refused_and_the_next_is_read(film):
-    with pytest.raises(radiograph.RadiographError, match=r"a\.dcm: its decoder crashe"):
-        radiograph.read_image(film(place=251))  # in a table of Huffman codes
-    assert radiograph.read_image(film()).shape == (48, 64)
+def test_error_of_the_function_is_raised_with_its_traceback():
+    with pytest.raises(ValueError, match="nonnegative") as caught:
+        isolated.run(math.isqrt, -1)
+    assert "_answer" in caught.value.__notes__[0]
 
 
-def test_film_whose_decoder_does_not_return_is_refused(film, monkeypatch):
-    monkeypatch.setattr(isolated, "CHILD", "import time; time.sleep(60)")
-    monkeypatch.setattr(isolated, "MOST_SECONDS", 0.5)
-    with pytest.raises(radiograph.RadiographError, match="takes more than 0.5 s"):
-        radiograph.read_image(film())
+def test_function_that_ends_its_process_is_a_crash_with_its_status():
+    with pytest.raises(isolated.IsolatedError, match=r"crashes \(exit status 7\)"):
+        isolated.run(os._exit, 7)
 
 
-def test_one_process_decodes_film_after_film_and_gives_the_decoders_pixels(film):
-    path, processes = film(), []
-    for _ in range(3):
-        stored, fault = isolated.decode_isolated(path, pydicom.dcmread(path))
-        (process,) = isolated._idle
-        processes.append(process.pid)
-        here = radiograph.decode_pixels(path, pydicom.dcmread(path))
-        np.testing.assert_array_equal(stored, here, strict=True)
-        assert fault == ""
-    assert len(set(processes)) == 1
+def test_function_that_is_too_slow_is_killed():
+    begin = time.monotonic()
+    with pytest.raises(isolated.TimeLimitError, match=r"takes more than 0\.5 s"):
+        isolated.run(time.sleep, 60, seconds=0.5)
+    assert time.monotonic() - begin < 20
 
 
-def test_process_that_an_earlier_film_ended_is_not_held_against_this_one(film):
-    radiograph.read_image(film())
-    (process,) = isolated._idle
-    process.kill()
-    assert radiograph.read_image(film()).shape == (48, 64)
-    assert isolated._idle and isolated._idle != [process]
+@pytest.mark.skipif(sys.platform != "linux", reason="not enforced elsewhere")
+def test_function_that_asks_for_too_much_memory_is_refused_it():
+    assert len(isolated.run(bytearray, 2**20, memory_bytes=2**30)) == 2**20
+    with pytest.raises(isolated.MemoryLimitError, match="more than 1073741824 bytes"):
+        isolated.run(bytearray, 2**31, memory_bytes=2**30)
 
 
-def test_decoder_that_raises_apart_is_left_to_the_caller(film):
-    dataset = pydicom.dcmread(film())
-    dataset.PixelData = pydicom.encaps.encapsulate([b"no frame"])
-    assert isolated.decode_isolated("a.dcm", dataset) == (None, "")
+def test_kept_child_does_the_next_call_that_keeps_and_no_other():
+    first = isolated.run(os.getpid, keep=True)
+    assert isolated.run(os.getpid, keep=True) == first
+    assert isolated.run(os.getpid) != first
+    assert isolated.run(os.getpid, keep=True, quiet=True) != first
+    assert isolated.run(os.getpid, keep=True) == first
 
 
-def test_uncompressed_film_has_no_trial(make_dicom, monkeypatch):
-    monkeypatch.setattr(isolated, "_start", None)
-    dataset = make_dicom(np.zeros((4, 4), np.uint8))
-    assert isolated.decode_isolated("a.dcm", dataset) == (None, "")
+def test_failure_of_a_child_that_an_earlier_call_spoilt_is_tried_in_a_new_one():
+    first = isolated.run(os.getpid, keep=True)
+    (child,) = isolated._waiting
+    child.process.kill()
+    child.process.wait()
+    assert isolated.run(os.getpid, keep=True) != first
+
+
+def test_child_that_fails_is_not_kept():
+    with pytest.raises(isolated.IsolatedError):
+        isolated.run(os._exit, 1, keep=True)
+    assert isolated._waiting == []
+
+
+def test_spare_child_is_used_once():
+    isolated.start_spare(math.isqrt)
+    isolated.start_spare(math.isqrt)
+    (spare,) = isolated._waiting
+    assert isolated.run(os.getpid, quiet=True) == spare.process.pid
+    assert isolated._waiting == []
+    assert isolated.run(os.getpid, quiet=True) != spare.process.pid
+
+
+def test_child_knows_that_it_is_a_worker():
+    assert isolated.run(isolated.is_worker)
+    assert not isolated.is_worker()
+
+
+def test_what_the_function_prints_is_no_answer(capfd):
+    assert isolated.run(print, "hello") is None
+    assert capfd.readouterr() == ("", "hello\n")
+    assert isolated.run(print, "hello", quiet=True) is None
+    assert capfd.readouterr() == ("", "")

@@ -38,7 +38,7 @@ def worker(tmp_path, monkeypatch):
     """Return a module that worker processes can import too."""
     code = (
         "import os, pathlib, signal\n"
-        "from rds_tf.parallel import local\n"
+        "from rds_tf.storage import disk\n"
         "def fill(item):\n"
         "    raise disk.DiskFullError(f'Cannot write {item}.')\n"
         "def die_once(item):\n"
@@ -96,7 +96,7 @@ def test_workers_that_cannot_import_the_function_are_not_blamed_on_the_items():
     finished = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
     )
-    assert "RuntimeError: No worker process can import f" in finished.stderr
+    assert "RunError: No worker process can import f" in finished.stderr
 
 
 def test_no_items_need_no_workers():
@@ -144,16 +144,15 @@ def test_item_of_map_isolated_that_kills_its_process_costs_no_other():
 def test_no_worker_outlives_a_run_that_is_killed(tmp_path):
     code = (
         "import os, pathlib, sys, time\n"
-        "from rds_tf.parallel import local\n"
         "def sleep(path):\n"
         "    pathlib.Path(path).write_text(str(os.getpid()))\n"
         "    time.sleep(60)\n"
-        "if __name__ == '__main__':\n"
-        "    local.map_isolated(sleep, [sys.argv[1]])\n"
     )
-    script, mark = tmp_path / "script.py", tmp_path / "pid"
-    script.write_text(code)
-    run = subprocess.Popen([sys.executable, script, mark])
+    (tmp_path / "sleeper.py").write_text(code)
+    mark, script = tmp_path / "pid", tmp_path / "script.py"  # without a guard
+    call = "import sleeper\nfrom rds_tf.parallel import local\n"
+    script.write_text(f"{call}local.map_isolated(sleeper.sleep, [{str(mark)!r}])")
+    run = subprocess.Popen([sys.executable, script])
     _wait(lambda: mark.is_file() and mark.read_text())
     run.kill()
     run.wait()
@@ -164,7 +163,7 @@ def test_no_worker_outlives_a_run_that_is_killed(tmp_path):
 def test_a_second_run_is_kept_out_and_a_dead_one_is_not_waited_for(tmp_path):
     code = (
         "import pathlib, sys, time\n"
-        "from rds_tf.parallel import local\n"
+        "from rds_tf.storage import disk\n"
         "with disk.claim(sys.argv[1]):\n"
         "    pathlib.Path(sys.argv[1], 'mark').touch()\n"
         "    time.sleep(60)\n"

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from rds_tf.parallel import local
+from rds_tf.parallel import local, memory
 
 resource = pytest.importorskip("resource")  # not on Windows
 
@@ -25,4 +25,4 @@ def test_worker_takes_the_pages_that_the_film_before_it_left():
 
 def test_other_systems_are_left_alone(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
-    assert local.keep_freed() is False
+    assert memory.keep_freed() is False

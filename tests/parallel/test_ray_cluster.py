@@ -1,4 +1,4 @@
-"""The engine of many machines: what is asked of Ray, and what is told without it."""
+"""The executor of a Ray cluster, and its refusals, which need no Ray."""
 
 import math
 import operator
@@ -13,7 +13,7 @@ from rds_tf import __main__ as command
 from rds_tf.parallel import local, ray_cluster
 
 
-def test_local_is_the_engine_itself():
+def test_local_executor_is_the_module():
     assert ray_cluster.choose_executor("local") is local
 
 
@@ -31,11 +31,11 @@ def test_where_ray_is_missing_one_sentence_says_how_to_install_it(
     if lies_here != "nothing":
         (tmp_path / "ray").mkdir()
     assert command.main(["prepare", "a.csv", "out", "--engine", "ray"]) == 1
-    told = capsys.readouterr().err.strip()
-    assert "pip install" in told and "[ray]" in told and "\n" not in told
+    message = capsys.readouterr().err.strip()
+    assert "pip install" in message and "[ray]" in message and "\n" not in message
 
 
-def test_an_address_where_nobody_listens_is_told_at_once():
+def test_an_address_where_nobody_listens_is_refused_at_once():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -50,7 +50,7 @@ def test_an_address_must_be_a_host_and_a_port(address):
 
 
 @pytest.fixture(scope="module")
-def machines():
+def cluster():
     """A cluster of this machine alone, with two workers."""
     ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
     quiet = {"log_to_driver": False, "logging_level": "error"}
@@ -59,30 +59,30 @@ def machines():
     ray.shutdown()
 
 
-def test_outcomes_of_a_cluster_are_those_of_the_engine(machines):
-    for function in (machines.map_items, machines.map_isolated):
+def test_outcomes_of_a_cluster_are_those_of_local_processes(cluster):
+    for function in (cluster.map_items, cluster.map_isolated):
         assert function(math.isqrt, [9, -1, 16], 2) == local.map_items(
             math.isqrt, [9, -1, 16]
         )
 
 
-def test_item_that_always_kills_its_worker_costs_no_other_of_its_shard(machines):
+def test_item_that_always_kills_its_worker_costs_no_other_of_its_shard(cluster):
     items = [partial(int, number) for number in range(40)]
     items[3] = partial(os._exit, 1)
-    outcomes = machines.map_items(operator.call, items, 2)
+    outcomes = cluster.map_items(operator.call, items, 2)
     assert [o.value for o in outcomes] == [*range(3), None, *range(4, 40)]
     assert [o.error for o in outcomes if o.error] == [local.WORKER_DIED]
 
 
-def test_each_item_apart_has_a_process_of_its_own(machines):
-    outcomes = machines.map_isolated(operator.call, [os.getpid] * 3, 2)
+def test_each_item_of_map_isolated_has_a_process_of_its_own(cluster):
+    outcomes = cluster.map_isolated(operator.call, [os.getpid] * 3, 2)
     assert len({outcome.value for outcome in outcomes}) == 3
 
 
-def test_bug_in_the_function_is_not_swallowed(machines):
+def test_bug_in_the_function_is_not_swallowed(cluster):
     with pytest.raises(TypeError, match="str"):
-        machines.map_items(math.isqrt, ["a", "b"], 2)
+        cluster.map_items(math.isqrt, ["a", "b"], 2)
 
 
-def test_no_items_need_no_workers(machines):
-    assert machines.map_items(math.isqrt, [], 2) == []
+def test_no_items_need_no_workers(cluster):
+    assert cluster.map_items(math.isqrt, [], 2) == []

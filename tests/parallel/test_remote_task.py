@@ -1,4 +1,4 @@
-"""What is done on another machine is done as here, and its files come home.
+"""What is done on another machine is done as here, and its files are collected.
 
 No Ray is needed: a folder that the worker's process does not see as its own stands for
 another machine's disk.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rds_tf.parallel import local, remote_task
+from rds_tf.parallel import isolated, local, remote_task
 from rds_tf.storage import disk
 
 
@@ -54,28 +54,28 @@ def item(tmp_path, monkeypatch):
 
 
 def travel(item, *, seen):
-    """Do an item as a worker does that sees home, or does not; return all there is."""
-    with remote_task.mark_origin([item]) as home:
-        sent, luggage = [remote_task.describe(item)], remote_task.pack([item], home)
+    """Do an item as a worker that sees the origin, or not: its result and outcome."""
+    with remote_task.mark_origin([item]) as origin:
+        sent, payload = [remote_task.describe(item)], remote_task.pack([item], origin)
         if not seen:
-            sent_home, there = home, replace(home, mark="of another disk")
+            sent_origin, there = origin, replace(origin, mark="of another disk")
         else:
-            sent_home = there = home
-        (result,) = remote_task.run_shard(copy, sent, there, lambda: luggage)
-        return result, remote_task.collect(item, result, sent_home)
+            sent_origin = there = origin
+        (result,) = remote_task.run_shard(copy, sent, there, lambda: payload)
+        return result, remote_task.collect(item, result, sent_origin)
 
 
 def list_files(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
-def test_a_worker_that_sees_home_writes_there_and_carries_nothing(item):
+def test_a_worker_that_sees_the_origin_writes_there_and_sends_nothing(item):
     result, outcome = travel(item, seen=True)
     assert result == (3, None, []) and outcome == local.Outcome(item, 3)
     assert (item.out / "images/z.txt").read_text() == "ABC"
 
 
-def test_files_of_a_worker_that_does_not_come_home_in_the_order_of_their_writing(item):
+def test_files_of_another_worker_are_collected_in_the_order_of_their_writing(item):
     result, outcome = travel(item, seen=False)
     assert [name for name, _ in result[2]] == ["images/z.txt", "a.txt"]
     assert outcome == local.Outcome(item, 3)
@@ -83,7 +83,7 @@ def test_files_of_a_worker_that_does_not_come_home_in_the_order_of_their_writing
     assert (item.out / "a.txt").read_bytes() == b"ABC"
 
 
-def test_what_an_item_takes_travels_with_it_and_does_not_come_back(item):
+def test_the_payload_is_sent_with_its_item_and_not_back(item):
     (item.out / "masks").mkdir()
     (item.out / "masks/m.txt").write_text("mask ")
     item = replace(item, taken="masks/m.txt")
@@ -101,7 +101,7 @@ def test_an_error_names_the_folder_of_the_run_wherever_it_happened(item, seen):
 
 
 @pytest.mark.parametrize("change", ["none", "longer", "later"])
-def test_a_machine_with_another_file_than_home_is_told_and_nothing_is_done(
+def test_a_machine_with_another_file_than_the_origin_is_refused_and_does_nothing(
     item, change
 ):
     sent = [remote_task.describe(item)]
@@ -111,13 +111,13 @@ def test_a_machine_with_another_file_than_home_is_told_and_nothing_is_done(
         item.source.write_text("abcd")
     else:
         os.utime(item.source, ns=(0, 0))
-    with remote_task.mark_origin([item]) as home:
+    with remote_task.mark_origin([item]) as origin:
         with pytest.raises(RuntimeError, match=r"source\.txt, or not the one.*rsync"):
-            remote_task.run_shard(copy, sent, home, dict)
+            remote_task.run_shard(copy, sent, origin, dict)
     assert list_files(item.out) == []
 
 
-def test_a_file_that_is_missing_at_home_too_is_the_items_own_fault(item):
+def test_a_file_that_is_missing_at_the_origin_too_is_the_items_own_fault(item):
     item.source.unlink()
     _, outcome = travel(item, seen=True)
     assert "source.txt" in outcome.error
@@ -130,28 +130,28 @@ def test_paths_travel_absolute(item, monkeypatch):
     assert list(files) == [item.source]
 
 
-def test_an_item_whose_workers_all_died_is_told(item):
+def test_an_item_whose_workers_all_died_has_that_error(item):
     outcome = remote_task.collect(item, None, None)
     assert outcome.error == local.WORKER_DIED and outcome.item is item
 
 
 def test_a_worker_knows_that_its_death_costs_one_item_only(item):
-    assert not remote_task.is_worker()
+    assert not isolated.is_worker()
     travel(item, seen=True)
-    assert remote_task.is_worker()
+    assert isolated.is_worker()
 
 
-def test_no_mark_stays_at_home_and_that_of_a_dead_run_is_cleared(item):
-    with remote_task.mark_origin([item]) as home:
-        assert (item.out / home.mark).is_file()
-        (item.out / f"2{home.mark}").touch()
-    (item.out / f".2{home.mark}").touch()
+def test_no_mark_stays_at_the_origin_and_that_of_a_dead_run_is_deleted(item):
+    with remote_task.mark_origin([item]) as origin:
+        assert (item.out / origin.mark).is_file()
+        (item.out / f"2{origin.mark}").touch()
+    (item.out / f".2{origin.mark}").touch()
     with disk.claim(item.out):
         assert not [n for n in list_files(item.out) if n.startswith(".2")]
-    assert home.mark not in list_files(item.out)
+    assert origin.mark not in list_files(item.out)
 
 
-def test_items_that_write_nothing_need_no_home():
-    with remote_task.mark_origin([4, 9]) as home:
-        assert home is None
+def test_items_that_write_nothing_need_no_origin():
+    with remote_task.mark_origin([4, 9]) as origin:
+        assert origin is None
     assert remote_task.describe(9) == (9, {})
