@@ -33,7 +33,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rds_pages.reports import comparison_page
+from rds_pages.reports import comparison
 from rds_tf import __main__ as command
 from rds_tf import config, training
 from rds_tf.classification import cross_validation, efficientnet
@@ -44,7 +44,7 @@ from rds_tf.storage import disk
 LOADED = (
     cross_validation,
     segmenter_training,
-    comparison_page,
+    comparison,
 )  # what the verbs would import
 KEPT = (".png", ".csv", ".h5", ".json", ".npz")
 # What to run, the writes among which one is drawn, and the seconds to live on at most.

@@ -112,7 +112,7 @@ def _read_angles(text: str) -> list[float]:
 
 def compare(options) -> None:
     """Train every arm on every fold and print, write and draw their comparison."""
-    from rds_pages.reports import comparison_page
+    from rds_pages.reports import comparison
     from rds_tf.classification import classifier_training, cross_validation
     from rds_tf.parallel import ray_cluster
 
@@ -128,13 +128,13 @@ def compare(options) -> None:
     profile = config.load_profile(options.profile, options.steps)
     jobs = cross_validation.list_jobs(options.prepared, options.out, arms, profile)
     cross_validation.run(jobs, options.segmenter, executor)
-    print(comparison_page.write(jobs, options.tubes, options.finding))
+    print(comparison.write(jobs, options.tubes, options.finding))
     print(config.NOT_FOR_CLINICAL_USE)
 
 
 def audit(options) -> None:
     """Audit classifiers for one nuisance, write the page and print the verdict."""
-    from rds_pages.reports import audit_page
+    from rds_pages.reports import audit_report
     from rds_tf.audit import audit, nuisances
     from rds_tf.classification import classifier
     from rds_tf.data import prepare
@@ -147,10 +147,10 @@ def audit(options) -> None:
     judged = {arm: result for arm, (result, _, _) in arms.items()}
     nuisance = nuisances.list_nuisances(cases)[options.nuisance]
     _, probes, kept = next(iter(arms.values()))
-    films = audit_page.choose_films([cases[i] for i in kept], probes, nuisance)
-    page = audit_page.format_page(judged, nuisance.name, films)
+    pictures = audit_report.draw_most_moved([cases[i] for i in kept], probes, nuisance)
+    page = audit_report.format_page(judged, nuisance.name, pictures)
     stem = options.out / f"audit_{options.nuisance}"
-    print(audit_page.format_text(judged, nuisance.name))
+    print(audit_report.format_text(judged, nuisance.name))
     with disk.claim(options.out):
         disk.write_whole(stem.with_suffix(".html"), page.encode())
         disk.write_json(stem.with_suffix(".json"), judged)
@@ -234,26 +234,32 @@ def study_plan(options) -> None:
 
 def study_analyse(options) -> None:
     """Analyse readings; print the table, write page and figures."""
-    from rds_pages.reports import reader_page
+    from rds_pages.reports import reader_study
 
-    run = options.readings, options.key, options.out, options.json
-    print(reader_page.analyse(*run))
+    print(
+        reader_study.analyse(
+            options.readings,
+            key=options.key,
+            out=options.out,
+            json_file=options.json,
+        )
+    )
 
 
 def serve_study(options) -> None:
     """Serve the reading room of a pack until interrupted."""
     with errors.require_extra("pages", "`rds-tf serve study`", "Gradio"):
-        from rds_pages import reading_room
+        from rds_pages.reading_room import server
 
-    reading_room.serve(options.pack, options.host, options.port)
+    server.serve(options.pack, options.host, options.port)
 
 
 def serve_demo(options) -> None:
     """Serve the exhibition page until interrupted."""
     with errors.require_extra("pages", "`rds-tf serve demo`", "Gradio"):
-        from rds_pages import exhibition
+        from rds_pages.exhibition import server
 
-    exhibition.serve(options.models, options.host, options.port)
+    server.serve(options.models, options.host, options.port)
 
 
 def report(options) -> None:

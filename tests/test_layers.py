@@ -29,11 +29,13 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "rds_tf.diagnosis": "input_checks diagnose batch dicom_export",
     "rds_readers": "readings mrmc decisions roe_metz power sample_size sign_in design "
     "pack answers",
-    "rds_pages.reports": "score_tables page_template comparison_page audit_page "
-    "reader_plots reader_tables reader_page",
-    "rds_pages.paper_kit": "artifacts wording findings kit",
-    "rds_pages": "site reading_words reading_room uploads exhibit exhibit_words "
-    "exhibit_view exhibit_page exhibition demo",
+    "rds_pages": "language templates site",
+    "rds_pages.reports": "document score_tables comparison audit_report "
+    "reader_plots reader_tables reader_study",
+    "rds_pages.paper_kit": "artifacts findings kit",
+    "rds_pages.reading_room": "room server",
+    "rds_pages.exhibition": "uploads exhibit stage layout server",
+    "rds_pages (demo)": "demo",
     "rds_tf (commands)": "commands __main__",
 }
 PACKAGES = ("rds_phantoms", "rds_tf", "rds_readers", "rds_pages")

@@ -21,7 +21,7 @@ import pydicom
 import pytest
 from pydicom import datadict, uid
 
-from rds_pages import exhibit, exhibit_page, uploads
+from rds_pages.exhibition import exhibit, stage, uploads
 from rds_readers import answers
 from rds_tf import __main__ as command_line
 from rds_tf.classification import classifier, ensemble
@@ -274,7 +274,7 @@ def test_an_upload_is_shown_without_its_name_and_leaves_nothing(films, models, l
         named = path.rename(films / f"KIM_MINJI_{path.name}")
         film = uploads.read_upload(named, films)
         pages = [
-            exhibit_page.draw(exhibit.show_film(film, models), language)
+            stage.draw(exhibit.show_film(film, models), language)
             for language in ("en", "ko")
         ]
         assert find_secrets(*(page.encode() for page in pages)) == set()

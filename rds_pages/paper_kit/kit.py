@@ -1,28 +1,28 @@
 """The paper kit: results, model card and checklists of a run, in two languages."""
 
-import io
+import dataclasses
 import json
 import os
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rds_pages.paper_kit import artifacts, findings, wording
-from rds_pages.reports import page_template, score_tables
+from rds_pages import language
+from rds_pages.paper_kit import artifacts, findings
+from rds_pages.reports import document, score_tables
 from rds_tf import config
 from rds_tf.plotting import plots
 from rds_tf.storage import disk
 
+HERE = Path(__file__).parent
 CHECKLISTS = ("claim", "stard_ai", "tripod_ai")
-LANGUAGES = ("en", "ko")
-Cell, Heading, Paragraph = (
-    page_template.Cell,
-    page_template.Heading,
-    page_template.Paragraph,
+STATES = ANSWERED, PARTLY, PERSON = "answered", "partly", "person"
+WORDS = language.load_words(HERE)
+MODEL_ROWS = (
+    *("architecture", "input", "preprocessing", "output", "data", "start"),
+    *("steps", "seed", "num_parameters", "copies"),
 )
-same = page_template.same
 
 
 def write(folder: str | Path, out: str | Path) -> str:
@@ -43,23 +43,22 @@ def write(folder: str | Path, out: str | Path) -> str:
     facts = findings.list_facts(run)
     figures = draw_figures(run)
     checklists = [load_checklist(name) for name in CHECKLISTS]
-    blocks = list_blocks(run, facts, figures, checklists, out)
     with disk.claim(out):
         (out / "figures").mkdir(exist_ok=True)
-        for figure in figures:
+        for _, _, figure in figures:
             disk.write_whole(out / figure.name, figure.png)
-        for language in LANGUAGES:
-            page = page_template.to_html(blocks, language)
-            disk.write_whole(out / f"report.{language}.html", page.encode())
-            text = page_template.to_markdown(blocks, language)
-            disk.write_whole(out / f"report.{language}.md", text.encode())
+        for code in language.LANGUAGES:
+            page = Page(run, facts, out, code)
+            blocks = page.list_blocks(figures, checklists)
+            html = document.to_html(blocks, code)
+            disk.write_whole(out / f"report.{code}.html", html.encode())
+            text = document.to_markdown(blocks, code)
+            disk.write_whole(out / f"report.{code}.md", text.encode())
     lines = []
     for checklist in checklists:
         states = [judge_item(item, facts)[0] for item in checklist["items"]]
-        count = [
-            states.count(s) for s in (wording.ANSWERED, wording.PARTLY, wording.PERSON)
-        ]
-        said = "{} answered, {} partly, {} for a person".format(*count)
+        counts = map(states.count, STATES)
+        said = "{} answered, {} partly, {} for a person".format(*counts)
         lines.append(f"{checklist['name']}: {said}")
     lines.append(f"All in {out / 'report.en.html'} and {out / 'report.ko.html'}")
     return "\n".join([*lines, config.NOT_FOR_CLINICAL_USE])
@@ -71,200 +70,189 @@ def load_checklist(name: str) -> dict:
     An item has `"number"`, its text in both languages, the `"facts"` that speak to it,
     and `"whole"`, True where these answer all of it.
     """
-    folder = resources.files("rds_pages.paper_kit") / "checklists"
-    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    path = HERE / "checklists" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def judge_item(item: dict, facts: dict) -> tuple[page_template.Said, list]:
+def judge_item(item: dict, facts: dict) -> tuple[str, list[findings.Fact]]:
     """Return the status of an item, and the facts of the run that speak to it."""
     found = [facts[name] for name in item["facts"] if name in facts]
     if not found:
-        return wording.PERSON, []
+        return PERSON, []
     # The first fact of an item is the one that it asks for; others add to it.
     whole = item["whole"] and item["facts"][0] in facts
-    return (wording.ANSWERED if whole else wording.PARTLY), found
+    return (ANSWERED if whole else PARTLY), found
 
 
-def list_blocks(
-    run: artifacts.Run, facts: dict, figures: list, checklists: list[dict], out: Path
-) -> list:
-    """List the blocks of the page, from title to last citation."""
-    blocks = [
-        Heading(wording.fill(wording.TITLE, run.folder.resolve().name), 1),
-        Paragraph(wording.NOTICE, notice=True),
-        Paragraph(wording.fill(wording.INTRO, run.data)),
-        Heading(wording.FOUND),
-        _list_files(run, out),
-        Heading(wording.RESULTS),
-        *_list_scores(run),
-        *figures,
-        Heading(wording.FACTS, 3),
-        _list_facts(facts, out),
-    ]
-    if run.models:
-        blocks += [
-            Heading(wording.CARD),
-            Paragraph(wording.USE),
-            *_list_models(run, out),
+class Page:
+    """The page of a run in one language.
+
+    Attributes:
+        run: its artifacts.
+        facts: of `findings.list_facts`.
+        out: folder of the page, from which links lead to the artifacts.
+        code: of the language, `"en"` or `"ko"`.
+    """
+
+    def __init__(
+        self, run: artifacts.Run, facts: dict[str, findings.Fact], out: Path, code: str
+    ):
+        """Choose the language."""
+        self.run, self.facts, self.out, self.code = run, facts, out, code
+        self.say = language.speak(WORDS, code)
+
+    def list_blocks(self, figures: list, checklists: list[dict]) -> list:
+        """List the blocks, from title to last citation."""
+        say = self.say
+        blocks = [
+            document.Heading(say("title", run=self.run.folder.resolve().name), 1),
+            document.Paragraph(say("intro", data=self.run.data)),
+            document.Heading(say("found")),
+            self._list_files(),
+            document.Heading(say("results")),
+            *self._list_scores(),
         ]
-    blocks.append(Heading(wording.CHECKLISTS))
-    for checklist in checklists:
-        blocks += _list_items(checklist, facts, out)
-    return blocks
+        for key, values, figure in figures:
+            alt = say(f"figure.{key}", **values)
+            blocks.append(dataclasses.replace(figure, alt=alt))
+        blocks += [document.Heading(say("summary"), 3), self._list_facts()]
+        if self.run.models:
+            blocks.append(document.Heading(say("card")))
+            blocks.append(document.Paragraph(say("use")))
+            blocks += self._list_models()
+        blocks.append(document.Heading(say("checklists")))
+        for checklist in checklists:
+            blocks += self._list_items(checklist)
+        return blocks
 
+    def _head(self, *names: str) -> list[str]:
+        return [self.say(f"column.{name}") for name in names]
 
-def _link(path: Path, out: Path) -> tuple[str, str]:
-    """Name a file and give its address as seen from the folder of the page."""
-    return path.name, Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
+    def _link(self, path: Path) -> tuple[str, str]:
+        """Name a file and give its address as seen from the folder of the page."""
+        address = os.path.relpath(path.resolve(), self.out.resolve())
+        return path.name, Path(address).as_posix()
 
+    def _list_files(self) -> document.Table:
+        rows = []
+        for name, path in self.run.paths.items():
+            kind = "audit" if name.startswith("audit_") else name
+            page = path.with_suffix(".html")  # lies beside some artifacts
+            for file in (path, page) if page.is_file() else (path,):
+                cell = document.Cell("", (self._link(file),))
+                rows.append((cell, self.say(f"artifact.{kind}")))
+        for path in list(self.run.models)[:1]:
+            name, address = self._link(path)
+            link = f"{path.parent.name}/{name}", address
+            rows.append((document.Cell("", (link,)), self.say("artifact.model")))
+        return document.Table(self._head("file", "what"), rows)
 
-def _list_files(run: artifacts.Run, out: Path) -> page_template.Table:
-    rows = []
-    for name, path in run.paths.items():
-        kind = "audit" if name.startswith("audit_") else name
-        rows.append((_file_cell(path, out), Cell(wording.ARTIFACTS[kind])))
-        page = path.with_suffix(".html")  # beside some figures lies their page
-        if page.is_file():
-            rows.append((_file_cell(page, out), Cell(wording.ARTIFACTS[kind])))
-    for path in list(run.models)[:1]:
-        rows.append((_file_cell(path, out), Cell(wording.ARTIFACTS["model"])))
-    return page_template.Table((wording.FILE, wording.WHAT), rows)
+    def _list_scores(self) -> list[document.Block]:
+        """List a table of scores a task."""
+        tables = {"segmentation": self.run.segmentation}
+        tables["diagnosis"] = self.run.scores[1] if self.run.scores else None
+        blocks = []
+        for task, scores in tables.items():
+            if scores:
+                data, cases = self.run.name_data(scores), scores["num_cases"]
+                blocks += [
+                    document.Heading(self.say(f"task.{task}"), 3),
+                    self._tabulate(score_tables.make_table(task, scores)),
+                    document.Paragraph(self.say("measured", data=data, cases=cases)),
+                ]
+        return blocks
 
+    def _tabulate(self, table: pd.DataFrame) -> document.Table:
+        """Lay scores out, an arm a row."""
+        head, *rows = score_tables.make_grid(table)
+        for place, metric in enumerate(score_tables.list_metrics(table), start=1):
+            if f"metric.{metric}" in WORDS:
+                head[place] = self.say(f"metric.{metric}")
+        return document.Table([self.say("column.arm"), *head[1:]], rows)
 
-def _file_cell(path: Path, out: Path) -> Cell:
-    name, address = _link(path, out)
-    if path.name == "manifest.json":
-        name = f"{path.parent.name}/{name}"
-    return Cell(same(""), ((name, address),))
-
-
-def _list_scores(run: artifacts.Run) -> list:
-    """List a table of scores a task."""
-    tables = {"segmentation": run.segmentation}
-    tables["diagnosis"] = run.scores[1] if run.scores else None
-    blocks = []
-    for task, scores in tables.items():
-        if scores:
-            table = score_tables.make_table(task, scores)
-            measured = run.name_data(scores), scores["num_cases"]
-            blocks += [
-                Heading(wording.TASKS[task], 3),
-                _make_table(table),
-                Paragraph(wording.fill(wording.NOTE, *measured)),
-            ]
-    return blocks
-
-
-def _make_table(table: pd.DataFrame) -> page_template.Table:
-    """Lay scores out, an arm a row."""
-    head, *rows = score_tables.make_grid(table)
-    names = [
-        name for name in table["metric"].unique() if name not in score_tables.COUNTS
-    ]
-    titles = [wording.METRICS.get(name, same(name)) for name in names]
-    titles += [wording.COUNTS] * (len(head) - 1 - len(names))
-    cells = [tuple(Cell(same(cell)) for cell in row) for row in rows]
-    return page_template.Table((wording.ARM, *titles), cells)
-
-
-def _list_facts(facts: dict, out: Path) -> page_template.Table:
-    rows = [
-        (
-            Cell(fact.text),
-            Cell(same(""), tuple(_link(path, out) for path in fact.paths)),
-        )
-        for fact in facts.values()
-    ]
-    return page_template.Table((wording.FACT, wording.SOURCE), rows, (82, 18))
-
-
-def _list_models(run: artifacts.Run, out: Path) -> list:
-    """List a card a kind of model: those that differ in fold or seed share one."""
-    kinds = {}
-    for path, manifest in run.models.items():
-        key = (manifest["kind"], str(manifest["architecture"]), manifest.get("input"))
-        kinds.setdefault(key, []).append(path)
-    blocks = []
-    for (kind, _, _), paths in kinds.items():
-        manifest = run.models[paths[0]]
-        training = manifest["training"]
-        known = {**training, **manifest, "copies": len(paths)}
-        known["architecture"] = ", ".join(
-            f"{key} {value}" for key, value in manifest["architecture"].items()
-        )
+    def _list_facts(self) -> document.Table:
         rows = [
-            (Cell(title), Cell(same(known[name])))
-            for name, title in wording.MODEL_ROWS.items()
-            if name in known
+            (fact.tell(self.say), document.Cell("", tuple(map(self._link, fact.paths))))
+            for fact in self.facts.values()
         ]
-        rows += [
-            (
-                Cell(page_template.Said("Weights, SHA-256", "가중치 SHA-256")),
-                Cell(same(run.models[path]["weights"]["sha256"]), (_link(path, out),)),
-            )
-            for path in paths
+        return document.Table(self._head("fact", "source"), rows, (78, 22))
+
+    def _list_models(self) -> list[document.Block]:
+        """List a card a kind of model: those that differ in fold or seed share one."""
+        kinds = {}
+        for path, model in self.run.models.items():
+            key = (model["kind"], str(model["architecture"]), model.get("input"))
+            kinds.setdefault(key, []).append(path)
+        blocks = []
+        for (kind, _, _), paths in kinds.items():
+            model = self.run.models[paths[0]]
+            network = model["architecture"]
+            known = {**model["training"], **model, "copies": len(paths)}
+            known["architecture"] = ", ".join(f"{k} {v}" for k, v in network.items())
+            rows = [
+                (self.say(f"model.{name}"), str(known[name]))
+                for name in MODEL_ROWS
+                if name in known
+            ]
+            for path in paths:
+                digest = self.run.models[path]["weights"]["sha256"]
+                cell = document.Cell(digest, (self._link(path),))
+                rows.append((self.say("model.sha256"), cell))
+            name = f"{kind} {network.get('backbone', '')} {model.get('input', '')}"
+            title = self.say("model_title", name=name.strip())
+            blocks.append(document.Heading(title, 3))
+            blocks.append(document.Table(self._head("field", "value"), rows, (25, 75)))
+        return blocks
+
+    def _list_items(self, checklist: dict) -> list[document.Block]:
+        """List one checklist: its title, its count, its rows, its paper."""
+        rows, states = [], []
+        for item in checklist["items"]:
+            state, found = judge_item(item, self.facts)
+            states.append(state)
+            text = " / ".join(fact.tell(self.say) for fact in found)
+            paths = dict.fromkeys(path for fact in found for path in fact.paths)
+            answer = document.Cell(text, tuple(map(self._link, paths)))
+            state = self.say(f"status.{state}")
+            rows.append((item["number"], item[self.code], state, answer))
+        counts = dict(zip(STATES, map(states.count, STATES), strict=True))
+        head = self._head("number", "item", "status", "answer")
+        return [
+            document.Heading(checklist["title"][self.code], 3),
+            document.Paragraph(self.say("counted", rows=len(rows), **counts)),
+            document.Table(head, rows, (6, 32, 13, 49)),
+            document.Paragraph(
+                f"{checklist['cite']} https://doi.org/{checklist['doi']}"
+            ),
         ]
-        backbone = manifest["architecture"].get("backbone", "")
-        name = f"{kind} {backbone} {manifest.get('input', '')}".strip()
-        title = page_template.Said(f"Model: {name}", f"모델: {name}")
-        blocks.append(Heading(title, 3))
-        blocks.append(page_template.Table((wording.FIELD, wording.VALUE), rows))
-    return blocks
 
 
-def _list_items(checklist: dict, facts: dict, out: Path) -> list:
-    """List one checklist: its title, its count, its rows, its paper."""
-    rows, states = [], []
-    for item in checklist["items"]:
-        state, found = judge_item(item, facts)
-        states.append(state)
-        text = page_template.Said(
-            " / ".join(fact.text.en for fact in found),
-            " / ".join(fact.text.ko for fact in found),
-        )
-        paths = dict.fromkeys(path for fact in found for path in fact.paths)
-        links = tuple(_link(path, out) for path in paths)
-        said = page_template.Said(item["en"], item["ko"])
-        rows.append(
-            (Cell(same(item["number"])), Cell(said), Cell(state), Cell(text, links))
-        )
-    counts = [
-        states.count(s) for s in (wording.ANSWERED, wording.PARTLY, wording.PERSON)
-    ]
-    head = wording.NUMBER, wording.ITEM, wording.STATUS, wording.ANSWER
-    cite = f"{checklist['cite']} https://doi.org/{checklist['doi']}"
-    return [
-        Heading(page_template.Said(**checklist["title"]), 3),
-        Paragraph(wording.fill(wording.COUNTED, len(rows), *counts)),
-        page_template.Table(head, rows, (5, 32, 13, 50)),
-        Paragraph(same(cite)),
-    ]
+def draw_figures(run: artifacts.Run) -> list[tuple[str, dict, document.Figure]]:
+    """Draw what the scores allow: AUROC, confusion, masks.
 
-
-def draw_figures(run: artifacts.Run) -> list[page_template.Figure]:
-    """Draw what the scores allow: AUROC, confusion, masks, readers."""
-    said, drawn = page_template.Said, []
+    Returns:
+        For each the name of its caption in `words.toml`, what fills it, the figure.
+    """
+    drawn = []
     if run.scores:
         arms = run.scores[1]["arms"]
-        rows = {name: found["auroc"] for name, found in arms.items()}
-        text = said("AUROC with 95 % intervals", "AUROC와 95% 신뢰구간")
-        drawn.append(("auroc", plot_intervals(rows, "AUROC"), text))
+        aurocs = {name: found["auroc"] for name, found in arms.items()}
+        drawn.append(("auroc", {}, "auroc", plot_intervals(aurocs, "AUROC")))
         for number, (name, found) in enumerate(arms.items()):
             if name.startswith("baseline"):
                 continue
-            labels = ("label 0", "label 1")
-            figure = plots.plot_confusion(found["confusion"], labels)
-            text = said(f"Confusion matrix: {name}", f"혼동 행렬: {name}")
-            drawn.append((f"confusion_{number}", figure, text))
+            figure = plots.plot_confusion(found["confusion"], ("label 0", "label 1"))
+            file = f"confusion_{number}"
+            drawn.append(("confusion", {"arm": name}, file, figure))
     if run.segmentation:
         angles = run.segmentation["angles"]
         steps = angles.get("0") or next(iter(angles.values()))
         rows = {name: scores["miou"] for name, scores in steps.items()}
-        text = said("MIoU of the lungs with 95 % intervals", "폐 MIoU와 95% 신뢰구간")
-        drawn.append(("segmentation", plot_intervals(rows, "MIoU"), text))
+        figure = plot_intervals(rows, "MIoU")
+        drawn.append(("segmentation", {}, "segmentation", figure))
     return [
-        page_template.Figure(f"figures/{name}.png", _encode(figure), text)
-        for name, figure, text in drawn
+        (key, values, document.draw(figure, "", name=f"figures/{file}.png"))
+        for key, values, file, figure in drawn
     ]
 
 
@@ -294,9 +282,3 @@ def plot_intervals(rows: dict[str, dict], measure: str) -> Figure:
 def _spell(name: str) -> str:
     """Keep a name to letters that every font has, and from being a formula."""
     return name.encode("ascii", "replace").decode().replace("$", r"\$")
-
-
-def _encode(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    return content.getvalue()

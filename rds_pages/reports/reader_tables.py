@@ -1,5 +1,6 @@
 """The results of a reader study in words: verdict and tables, for screen and page."""
 
+from rds_pages.reports import score_tables
 from rds_readers import mrmc, power, readings
 
 NORMAL = 1.959964
@@ -36,7 +37,7 @@ def state_verdict(study: readings.Study, found: dict) -> tuple[str, str]:
     low, high = result["ci"]
     higher, size = (second, (-high, -low)) if gain > 0 else (first, (low, high))
     text += f': higher by {abs(gain):.4f} in "{higher}" (95 % interval '
-    text += f"{_span(*size, '+', 4)}, p {_p(p)})."
+    text += f"{_span(*size, '+', 4)}, p {score_tables.format_p(p)})."
     if p < power.ALPHA:
         doubt = "That is more than chance explains, for readers and cases in general."
     else:
@@ -62,7 +63,7 @@ def list_tables(study: readings.Study, found: dict) -> dict[str, list[list[str]]
         "Is the difference more than chance?": _list_tests(study, found["auroc"]),
     }
     if "sensitivity" in found:
-        tables["Sensitivity and specificity"] = _list_shares(study, found)
+        tables["Sensitivity and specificity"] = _list_sensitivity(study, found)
         tables["Agreement between readers"] = _list_agreement(study, found)
     if "changes" in found or "seconds" in found:
         tables["Changes of mind and time"] = _list_changes(study, found)
@@ -77,22 +78,18 @@ def _list_readers(study: readings.Study, result: dict) -> list[list[str]]:
         for treatment in (0, 1):
             score = result["each"][treatment][index]
             error = result["each_se"][treatment][index]
-            cells.append(
-                _share(score, (score - NORMAL * error, score + NORMAL * error))
-            )
+            cells.append(_clip(score, (score - NORMAL * error, score + NORMAL * error)))
         gain = result["each"][1][index] - result["each"][0][index]
         rows.append([reader, *cells, f"{gain:+.3f}"])
     means = result["means"]
-    cells = map(_share, means["mean"], means["ci"])
+    cells = map(_clip, means["mean"], means["ci"])
     low, high = result["ci"]
     gain = f"{0 - result['difference']:+.3f} ({_span(0 - high, 0 - low)})"
     return [*rows, ["mean", *cells, gain]]
 
 
 def _list_tests(study: readings.Study, result: dict) -> list[list[str]]:
-    first, second = study.treatments
-    head = ["speaks of", _minus(study), "SE", "F", "df", "p"]
-    rows = [head]
+    rows = [["speaks of", _minus(study), "SE", "F", "df", "p"]]
     for design, words in mrmc.DESIGNS.items():
         test = result if design == "random" else result["designs"][design]
         low, high = test["ci"]
@@ -104,13 +101,13 @@ def _list_tests(study: readings.Study, result: dict) -> list[list[str]]:
                 f"{test['se']:.4f}",
                 "infinite" if test["f"] is None else f"{test['f']:.2f}",
                 f"{test['df1']}, {df2}",
-                _p(test["p"]),
+                score_tables.format_p(test["p"]),
             ]
         )
     return rows
 
 
-def _list_shares(study: readings.Study, found: dict) -> list[list[str]]:
+def _list_sensitivity(study: readings.Study, found: dict) -> list[list[str]]:
     first, second = study.treatments
     names = "sensitivity", "specificity"
     rows = [
@@ -122,18 +119,18 @@ def _list_shares(study: readings.Study, found: dict) -> list[list[str]]:
     cells, gains, chances = ["mean"], [_minus(study)], ["p"]
     for name in names:
         means = found[name]["means"]
-        cells += map(_share, means["mean"], means["ci"])
+        cells += map(_clip, means["mean"], means["ci"])
         low, high = found[name]["ci"]
         gains += [
             "",
             f"{0 - found[name]['difference']:+.3f} ({_span(0 - high, 0 - low)})",
         ]
-        chances += ["", _p(found[name]["p"])]
+        chances += ["", score_tables.format_p(found[name]["p"])]
     return [*rows, cells, gains, chances]
 
 
 def _list_agreement(study: readings.Study, found: dict) -> list[list[str]]:
-    rows = [["", "Cohen's kappa", "Fleiss' kappa"]]
+    rows = [["arm", "Cohen's kappa", "Fleiss' kappa"]]
     for treatment, kappas in zip(study.treatments, found["agreement"], strict=True):
         cohen, fleiss = kappas["cohen"], kappas["fleiss"]
         value = "-" if fleiss["value"] is None else f"{fleiss['value']:.3f}"
@@ -166,15 +163,11 @@ def _minus(study: readings.Study) -> str:
     return "{1} minus {0}".format(*study.treatments)
 
 
-def _share(value: float, interval: tuple[float, float]) -> str:
-    """`0.847 (0.780 to 1.000)`: normal theory may leave the unit, a share cannot."""
+def _clip(value: float, interval: tuple[float, float]) -> str:
+    """`0.847 (0.780 to 1.000)`: normal theory may leave [0, 1], an AUROC cannot."""
     low, high = max(interval[0], 0), min(interval[1], 1)
     return f"{value:.3f} ({_span(low, high, '')})"
 
 
 def _span(low: float, high: float, sign: str = "+", digits: int = 3) -> str:
     return f"{low:{sign}.{digits}f} to {high:{sign}.{digits}f}"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,13 +1,12 @@
-"""One results table for a run: CSV for machines, HTML and text for people."""
+"""One results table for a run: CSV for programs, HTML and text for people."""
 
-import html
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from rds_pages.reports import document
 from rds_tf import config, errors
 from rds_tf.storage import disk
 
@@ -19,19 +18,7 @@ COLUMNS = ["task", "data", "num_cases", "arm", "metric", "value", "low", "high"]
 COUNTS = ("TN", "FP", "FN", "TP")
 NAMES = {"miou": "MIoU", "lung_iou": "Lung IoU", "dice": "Dice", "auroc": "AUROC"}
 NAMES |= {"miou_gain": "MIoU gain", "loss": "Lung IoU lost"}
-NOTE = "Mean or share, with its 95 % bootstrap interval over patients."
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 3rem auto;
-       max-width: 75rem; padding: 0 1.5rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums;
-        display: block; overflow-x: auto; }
-th, td { padding: .35rem .5rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; padding-left: 0;
-                                 min-width: 10em; }
-td span { color: #666; white-space: nowrap; }
-.notice { border-left: 4px solid #d55e00; padding: .3rem .8rem; }
-"""
+NOTE = "Mean or proportion, with its 95 % bootstrap interval over patients."
 
 
 def write_results_table(folder: str | Path) -> pd.DataFrame:
@@ -69,7 +56,9 @@ def write_results_table(folder: str | Path) -> pd.DataFrame:
             ) from error
     table = pd.concat(parts, ignore_index=True)
     disk.write_whole(folder / "results.csv", table.to_csv(index=False).encode())
-    disk.write_whole(folder / "results.html", format_html(table).encode())
+    title = document.Heading("rds_tf: results", 1)
+    page = document.to_html([title, *list_blocks(table)])
+    disk.write_whole(folder / "results.html", page.encode())
     return table
 
 
@@ -91,18 +80,21 @@ def make_table(task: str, scores: dict, data: str = "") -> pd.DataFrame:
     return table.astype({"value": float, "low": float, "high": float})
 
 
-def format_table(table: pd.DataFrame) -> str:
-    """Lay the table of `write_results_table` out as text for the terminal."""
+def list_blocks(table: pd.DataFrame) -> list[document.Block]:
+    """List the blocks of `write_results_table`: a table a task, and a note."""
     blocks = []
     for task, part in table.groupby("task", sort=False):
-        grid = make_grid(part)
-        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-        lines = [f"{TITLES[task]} ({_describe(part)})"]
-        for row in grid:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            lines.append("  ".join(cells).rstrip())
-        blocks.append("\n".join(lines))
-    return "\n\n".join([*blocks, f"{NOTE} {config.NOT_FOR_CLINICAL_USE}"])
+        first = part.iloc[0]
+        data = f"data: {first['data']}, {first['num_cases']} cases"
+        head, *rows = make_grid(part)
+        blocks.append(document.Heading(f"{TITLES[task]} ({data})"))
+        blocks.append(document.Table(head, rows))
+    return [*blocks, document.Paragraph(NOTE)]
+
+
+def format_table(table: pd.DataFrame) -> str:
+    """Lay the table of `write_results_table` out as text for the terminal."""
+    return f"{document.to_text(list_blocks(table))} {config.NOT_FOR_CLINICAL_USE}"
 
 
 def format_scores(task: str, scores: dict, data: str = "") -> str:
@@ -123,39 +115,6 @@ def _format_quality_control(found: dict) -> str:
         f"Mask quality control: of {found['num_bad']} bad masks (Dice < "
         f"{found['bad_dice']}) {caught} were flagged, of {found['num_good']} good ones "
         f"{false_alarms}; at 10 % false alarms {caught_at_10} of the bad ones."
-    )
-
-
-def format_html(table: pd.DataFrame) -> str:
-    """Lay the table of `write_results_table` out as one page that needs no other."""
-    blocks = []
-    for task, part in table.groupby("task", sort=False):
-        headings, *rows = make_grid(part)
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in headings)
-        body = "\n".join(f"<tr>{''.join(map(format_cell, row))}</tr>" for row in rows)
-        blocks.append(
-            f"<h2>{TITLES[task]}</h2>\n<p>{html.escape(_describe(part))}</p>\n"
-            f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-        )
-    page = "\n".join(blocks)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
-        f"<title>rds_tf: results</title>\n<style>{STYLE}</style></head>\n<body>\n"
-        f"<h1>rds_tf: results</h1>\n"
-        f'<p class="notice"><strong>{config.NOT_FOR_CLINICAL_USE}</strong></p>\n'
-        f"{page}\n<p>{NOTE}</p>\n</body>\n</html>\n"
-    )
-
-
-def align(rows: list[list[str]]) -> str:
-    """Align rows of cells in columns, the first to the left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
     )
 
 
@@ -198,16 +157,15 @@ def _make_row(arm: str, metric: str, score: dict) -> dict:
     return {"arm": arm, "metric": metric, **parts}
 
 
-def _describe(part: pd.DataFrame) -> str:
-    """`data: phantom_quick, 120 cases`."""
-    first = part.iloc[0]
-    return f"data: {first['data']}, {first['num_cases']} cases"
+def list_metrics(part: pd.DataFrame) -> list[str]:
+    """List the metrics of one task that have an interval, in their order."""
+    return [name for name in part["metric"].unique() if name not in COUNTS]
 
 
 def make_grid(part: pd.DataFrame) -> list[list[str]]:
     """Write the scores of one task as text: headings, then one row an arm."""
-    metrics = [name for name in part["metric"].unique() if name not in COUNTS]
-    grid = [["", *(NAMES.get(name, name.capitalize()) for name in metrics)]]
+    metrics = list_metrics(part)
+    grid = [["arm", *(NAMES.get(name, name.capitalize()) for name in metrics)]]
     has_counts = part["metric"].isin(COUNTS).any()
     if has_counts:
         grid[0].append("/".join(COUNTS))
@@ -232,7 +190,6 @@ def format_score(score: Mapping, sign: str = "") -> str:
     return text + ("" if pd.isna(low) else f" ({low:{sign}.3f} to {high:{sign}.3f})")
 
 
-def format_cell(text: str) -> str:
-    """Return one HTML cell, the interval in it set in grey."""
-    shaded = re.sub(r"(\(.* to .*\))$", r"<span>\1</span>", html.escape(text))
-    return f"<td>{shaded}</td>"
+def format_p(p: float) -> str:
+    """`0.031`, or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rds_pages.reports import comparison_page
+from rds_pages.reports import comparison
 from rds_tf import config
 from rds_tf.classification import (
     cached_masks,
@@ -165,13 +165,13 @@ def test_a_baseline_knows_who_has_a_tube_where_tubes_are_drawn(jobs, tmp_path):
 
 def test_the_page_of_a_comparison_needs_no_other_file(jobs):
     finish(jobs)
-    text = comparison_page.write(jobs)
+    text = comparison.write(jobs)
     page = (jobs[0].out / "comparison.html").read_text()
     for word in ("B0 whole", "McNemar", "Not for clinical use", "data:image/png"):
         assert word in page
     assert 'src="http' not in page and "ensemble of all" in text
     assert ensemble.load(jobs[0].out).finding == "RDS"
-    comparison_page.write(jobs, finding="pneumonia")
+    comparison.write(jobs, finding="pneumonia")
     assert ensemble.load(jobs[0].out).finding == "pneumonia"
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import string
 import sys
 import time
 from types import SimpleNamespace
@@ -10,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rds_pages import exhibit, exhibit_page, exhibit_view, exhibit_words, uploads
+from rds_pages import language
+from rds_pages.exhibition import exhibit, layout, stage, uploads
 from rds_phantoms import phantom
 from rds_tf.classification import ensemble
 from rds_tf.diagnosis import diagnose
@@ -40,19 +40,19 @@ def models(monkeypatch):
             single=(probability,),
         )
 
-    def climb(model, images):
+    def segment_steps(model, images):
         return {step: [find_lungs(image) for image in images] for step in model}
 
     monkeypatch.setattr(diagnose, "diagnose_radiograph", find_rds)
-    monkeypatch.setattr(segmenter, "segment_steps", climb)
+    monkeypatch.setattr(segmenter, "segment_steps", segment_steps)
     manifest = {"input": "whole", "training": {"data": "9 phantoms, no real film"}}
     lungs = SimpleNamespace(model=tuple(segmenter.STEPS), heart="in")
     return diagnose.Models(lungs, [SimpleNamespace(manifest=manifest)])
 
 
-def test_the_tube_dial_swaps_which_of_two_films_comes_first(models):
-    on = exhibit.show_phantom(exhibit.Dials(tube=True), models, size=64)
-    off = exhibit.show_phantom(exhibit.Dials(tube=False), models, size=64)
+def test_the_tube_setting_swaps_which_of_two_films_comes_first(models):
+    on = exhibit.show_phantom(exhibit.Settings(tube=True), models, size=64)
+    off = exhibit.show_phantom(exhibit.Settings(tube=False), models, size=64)
     for one, other in zip(on.without_and_with, off.without_and_with, strict=True):
         np.testing.assert_array_equal(one.image, other.image)
     np.testing.assert_array_equal(on.truth, off.truth)
@@ -64,14 +64,14 @@ def test_the_tube_dial_swaps_which_of_two_films_comes_first(models):
 @pytest.mark.parametrize("heart", ["in", "out"])
 def test_dice_is_that_of_the_mask_the_segmenter_was_trained_for(models, heart):
     models.segmenter.heart = heart
-    dials = exhibit.Dials(severity=0.2, tube=False, seed=5)
-    shown = exhibit.show_phantom(dials, models, size=64)
+    settings = exhibit.Settings(severity=0.2, tube=False, seed=5)
+    shown = exhibit.show_phantom(settings, models, size=64)
     made = phantom.make_phantom(5, (64, 64), 0.2, 20.0)
     truth = made.mask if heart == "in" else made.mask_without_heart
     found = made.image < 0.3
     expected = 2 * (truth * found).sum() / (truth.sum() + found.sum())
-    assert list(shown.rungs) == list(segmenter.STEPS)
-    assert shown.rungs["median"].dice == pytest.approx(float(expected))
+    assert list(shown.steps) == list(segmenter.STEPS)
+    assert shown.steps["median"].dice == pytest.approx(float(expected))
 
 
 def test_an_uploaded_film_is_shown_as_it_is_and_again_with_a_tube(models):
@@ -80,15 +80,15 @@ def test_an_uploaded_film_is_shown_as_it_is_and_again_with_a_tube(models):
     assert without is shown.found and without.probability == round(FILM.mean(), 6)
     assert with_tube.probability > without.probability  # a tube only adds shadow
     assert shown.severity is None and shown.truth is None
-    assert all(rung.dice is None for rung in shown.rungs.values())
+    assert all(step.dice is None for step in shown.steps.values())
 
 
 @pytest.mark.parametrize(
-    "dials", [{"severity": 2.0}, {"angle_degrees": float("nan")}, {"seed": -1}]
+    "settings", [{"severity": 2.0}, {"angle_degrees": float("nan")}, {"seed": -1}]
 )
-def test_dials_out_of_range_are_refused_and_the_page_lives_on(models, dials, caplog):
-    chosen = exhibit.Dials(**dials)
-    assert exhibit_page.attempt(lambda: exhibit.show_phantom(chosen, models)) == ""
+def test_settings_out_of_range_do_not_stop_the_page(models, settings, caplog):
+    chosen = exhibit.Settings(**settings)
+    assert layout.attempt(lambda: exhibit.show_phantom(chosen, models)) == ""
     assert "An exhibit failed." in caplog.text
 
 
@@ -96,30 +96,33 @@ def test_large_films_are_shrunk_for_the_screen(models):
     large = np.tile(FILM, (30, 30))
     shown = exhibit.show_film(radiograph.Radiograph(large, 8), models)
     assert shown.found.image.shape == (533, 640)
-    assert shown.found.mask.shape == shown.rungs["none"].mask.shape == (533, 640)
+    assert shown.found.mask.shape == shown.steps["none"].mask.shape == (533, 640)
     assert set(np.unique(shown.found.mask)) <= {0, 1}
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_page_says_what_was_found_and_describes_every_picture(models, language):
-    words = exhibit_words.WORDS[language]
+@pytest.mark.parametrize("code", ["en", "ko"])
+def test_page_says_what_was_found_and_describes_every_picture(models, code):
+    say = language.speak(stage.WORDS, code)
     film = radiograph.Radiograph(FILM, 8, "P1", ("<script>alert(1)</script>",))
-    page = exhibit_view.draw_page(exhibit.show_film(film, models), language)
-    assert f"<strong>{FILM.mean():.2f}</strong>" in page and words["no RDS"] in page
-    assert words["map_none"] in page
+    page = stage.draw(exhibit.show_film(film, models), code)
+    assert (
+        f"<strong>{FILM.mean():.2f}</strong>" in page
+        and say("negative", finding="RDS") in page
+    )
+    assert say("map_none") in page
     assert "<script>" not in page and "&lt;script&gt;" in page
     pictures = re.findall(r"<img[^>]*>", page)
     assert len(pictures) == 2 + len(segmenter.STEPS) + 2
     assert all(re.search(r'alt="[^"]{8,}"', one) for one in pictures)
-    assert f'lang="{language}"' in page
+    assert f'lang="{code}"' in page
 
 
 @pytest.mark.parametrize(("severity", "label"), [(0.34, "no RDS"), (0.35, "RDS")])
 def test_page_says_whether_the_models_were_right(models, severity, label):
-    dials = exhibit.Dials(severity=severity)
-    shown = exhibit.show_phantom(dials, models, size=64)
+    settings = exhibit.Settings(severity=severity)
+    shown = exhibit.show_phantom(settings, models, size=64)
     right = shown.found.decision == label
-    page = exhibit_view.draw_page(shown, "en")
+    page = stage.draw(shown, "en")
     assert f"Drawn with severity {severity:.2f}: {label} (" in page
     assert ("The models are right." in page) == right
     assert ("The models are wrong." in page) != right
@@ -128,26 +131,14 @@ def test_page_says_whether_the_models_were_right(models, severity, label):
 def test_masks_are_painted_by_what_is_right_and_wrong():
     black = np.zeros((2, 2))
     mask, truth = np.array([[1, 1], [0, 0]]), np.array([[1, 0], [1, 0]])
-    rgb = exhibit_view.compare_masks(black, mask, truth)
+    rgb = stage.compare_masks(black, mask, truth)
     expected = [
-        [np.multiply(0.65, exhibit_view.FOUND), np.multiply(0.65, (232, 63, 190))],
-        [np.multiply(0.65, exhibit_view.MISSED), (0, 0, 0)],
+        [np.multiply(0.65, stage.FOUND), np.multiply(0.65, (232, 63, 190))],
+        [np.multiply(0.65, stage.MISSED), (0, 0, 0)],
     ]
     np.testing.assert_array_equal(rgb, np.rint(expected))
-    unknown = exhibit_view.compare_masks(black, mask)
+    unknown = stage.compare_masks(black, mask)
     np.testing.assert_array_equal(unknown[0, 1], np.rint(expected[0][0]))
-
-
-def test_languages_have_the_same_words_and_places_for_numbers():
-    def places(text):
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-    english, korean = exhibit_words.WORDS["en"], exhibit_words.WORDS["ko"]
-    assert list(english) == list(korean)
-    for key in english:
-        assert places(english[key]) == places(korean[key]), key
-    assert "Not for clinical use." in english["notice"]
-    assert "Not for clinical use." in korean["notice"]
 
 
 def warnings_of_the_modules():
@@ -165,19 +156,19 @@ def test_every_warning_of_the_modules_is_said_in_korean():
     said = list(warnings_of_the_modules())
     assert len(said) == 8
     for sentence in said:
-        korean = exhibit_words.translate(sentence, "ko")
+        korean = stage.translate(sentence, "ko")
         assert re.search("[가-힣]", korean)
         numbers = re.findall(r"\d\.\d+", sentence)
         assert set(numbers) <= set(re.findall(r"\d\.\d+", korean))
-        assert exhibit_words.translate(sentence, "en") == sentence
-    assert exhibit_words.translate("Something new.", "ko") == "Something new."
+        assert stage.translate(sentence, "en") == sentence
+    assert stage.translate("Something new.", "ko") == "Something new."
 
 
 def test_a_refusal_is_translated_with_its_cause_and_escaped():
     sentence = "Cannot use this film: its Modality <b> is no projection radiograph."
-    page = exhibit_view.draw_refusal(sentence, "ko")
-    assert "이 사진을 읽을 수 없습니다: &lt;b&gt;은(는) X선 사진이 아닙니다." in page
-    assert exhibit_words.WORDS["en"]["failed"] in exhibit_view.draw_refusal("", "en")
+    page = stage.draw(sentence, "ko")
+    assert "이 사진을 사용할 수 없습니다: &lt;b&gt;은(는) X선 사진이 아닙니다." in page
+    assert stage.WORDS["failed"]["en"] in stage.draw("", "en")
 
 
 @pytest.fixture

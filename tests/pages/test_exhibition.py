@@ -13,13 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rds_pages import exhibit_words
+from rds_pages.exhibition import stage
 from rds_tf import config
 
 HERE = Path(__file__).parent
 CHROMIUM = Path("/usr/bin/chromium")
 ODD_DICOM = HERE.parents[1] / "../shared/real/odd_dicom"
-FAILED = exhibit_words.WORDS["en"]["failed"]
+FAILED = stage.WORDS["failed"]["en"]
 spec = importlib.util.spec_from_file_location("odd_uploads", HERE / "odd_uploads.py")
 odd_uploads = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(odd_uploads)
@@ -46,8 +46,8 @@ class Server:
         data = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
         return self.ask("upload", [data, language])[0]
 
-    def move(self, *dials):
-        return self.ask("input", [*dials, "English"])[0]
+    def move(self, *settings):
+        return self.ask("input", [*settings, "English"])[0]
 
     def ask(self, event, data):
         session = uuid.uuid4().hex
@@ -96,7 +96,7 @@ def server(models, tmp_path_factory):
     assert list(folder.iterdir()) == []
 
 
-def test_a_dial_moves_the_picture_and_the_truth(server):
+def test_a_slider_moves_the_picture_and_the_truth(server):
     mild, severe = server.move(0.1, 0, False, 3), server.move(0.9, 0, False, 3)
     assert "Drawn with severity 0.10: no RDS" in mild
     assert "Drawn with severity 0.90: RDS" in severe
@@ -104,10 +104,10 @@ def test_a_dial_moves_the_picture_and_the_truth(server):
     assert find.search(mild)[1] != find.search(severe)[1]
 
 
-@pytest.mark.parametrize("dials", [(7, 0, False, 3), (0.5, 900, False, 3)])
-def test_dials_beyond_their_ends_do_not_stop_the_page(server, dials):
+@pytest.mark.parametrize("settings", [(7, 0, False, 3), (0.5, 900, False, 3)])
+def test_settings_beyond_their_ends_do_not_stop_the_page(server, settings):
     with pytest.raises(AssertionError, match="success"):
-        server.move(*dials)
+        server.move(*settings)
     assert "Drawn with severity 0.50" in server.move(0.5, 0, True, 3)
 
 
@@ -218,16 +218,16 @@ def wait_for_new_film(page, act):
     )
 
 
-def test_a_visitor_moves_a_dial_by_hand_and_switches_to_korean(visit):
+def test_a_visitor_moves_a_slider_by_hand_and_switches_to_korean(visit):
     slider = visit.get_by_role("slider", name="Severity").first
     wait_for_new_film(visit, lambda: slider.press("End"))
     visit.get_by_text("Drawn with severity 1.00").wait_for()
     visit.get_by_text("한국어").click()
     visit.get_by_text("모델의 판정").wait_for()
-    assert visit.get_by_text("임상에 사용할 수 없습니다").is_visible()
+    assert visit.get_by_text("진료에 사용할 수 없습니다").is_visible()
     assert visit.get_by_text("RDS 중증도").first.is_visible()
     assert "중증도 1.00" in visit.inner_text(".answer")
-    wait_for_new_film(visit, lambda: visit.get_by_label("기관 내 튜브").click())
+    wait_for_new_film(visit, lambda: visit.get_by_label("튜브(기관내관)").click())
     assert visit.get_by_text("모델의 판정").is_visible()
 
 
@@ -252,7 +252,7 @@ def test_the_main_thing_fits_one_screen_and_the_address_can_ask_for_korean(
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{server.url}?lang=ko&kiosk=600")
     page.get_by_text("모델의 판정").wait_for()
-    for place in (".notice", ".film", ".answer", ".ladder", ".tubes", "#upload"):
+    for place in (".notice", ".film", ".answer", ".steps", ".tubes", "#upload"):
         box = page.locator(place).bounding_box()
         assert 0 <= box["y"] and box["y"] + box["height"] <= 900, place
         assert 0 <= box["x"] and box["x"] + box["width"] <= 1280, place

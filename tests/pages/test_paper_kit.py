@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rds_pages.paper_kit import artifacts, findings, kit, wording
-from rds_pages.reports import page_template
+from rds_pages import language
+from rds_pages.paper_kit import artifacts, findings, kit
+from rds_pages.reports import document
 from rds_tf import __main__ as command
 from rds_tf import config
 from rds_tf.data import prepare
@@ -114,10 +115,11 @@ def compared(run):
 def judge(folder, name):
     """Return status and answer of each row of a checklist, by number."""
     facts = findings.list_facts(artifacts.load_run(folder))
+    say = language.speak(kit.WORDS, "en")
     found = {}
     for item in kit.load_checklist(name)["items"]:
         state, known = kit.judge_item(item, facts)
-        found[item["number"]] = state, " / ".join(fact.text.en for fact in known)
+        found[item["number"]] = state, " / ".join(fact.tell(say) for fact in known)
     return found
 
 
@@ -152,16 +154,13 @@ def test_every_row_stands_in_the_pages_once_with_a_status(run, tmp_path, name):
     kit.write(run, tmp_path / "kit")
     checklist = kit.load_checklist(name)
     states = {"en": [], "ko": []}
-    for language in states:
-        page = (tmp_path / f"kit/report.{language}.html").read_text("utf-8")
-        title = checklist["title"][language]
+    for code in states:
+        page = (tmp_path / f"kit/report.{code}.html").read_text("utf-8")
+        title = checklist["title"][code]
         part = page.split(f"<h3>{title}</h3>")[1].split("</table>")[0]
         rows = re.findall(r"<tr><td>(.*?)</td><td>.*?</td><td>(.*?)</td>", part)
         assert [row for row, _ in rows] == [i["number"] for i in checklist["items"]]
-        known = {
-            getattr(s, language)
-            for s in (wording.ANSWERED, wording.PARTLY, wording.PERSON)
-        }
+        known = {kit.WORDS[f"status.{state}"][code] for state in kit.STATES}
         assert {state for _, state in rows} <= known
 
 
@@ -182,7 +181,7 @@ def test_every_row_stands_in_the_pages_once_with_a_status(run, tmp_path, name):
 )
 def test_an_answered_item_quotes_what_stands_in_the_artifact(run, name, number, quoted):
     state, answer = judge(run, name)[number]
-    assert state is wording.ANSWERED and quoted in answer
+    assert state == kit.ANSWERED and quoted in answer
 
 
 @pytest.mark.parametrize(
@@ -194,7 +193,7 @@ def test_an_answered_item_quotes_what_stands_in_the_artifact(run, name, number, 
         ("claim", "28", "calibration error 0.126 (0.076 to 0.176), Brier score 0.166"),
         ("claim", "30", "6 cases matched in the film's height-to-width ratio"),
         ("claim", "29", "1 pairs of arms"),
-        ("stard_ai", "19", "all: share of cases left undecided 0.227"),
+        ("stard_ai", "19", "all: proportion of cases left undecided 0.227"),
         ("tripod_ai", "23a", "2 readers, 114 cases: AUROC 0.897 (alone), 0.941"),
         ("tripod_ai", "23a", "first minus second -0.044 (-0.088 to +0.001), p 0.051"),
     ],
@@ -219,17 +218,16 @@ def test_what_is_missing_is_for_a_person(run, gone, name, numbers):
     (run / gone).unlink()
     after = judge(run, name)
     for number in numbers:
-        assert before[number][0] is not wording.PERSON
-        assert after[number] == (wording.PERSON, "")
+        assert before[number][0] != kit.PERSON
+        assert after[number] == (kit.PERSON, "")
 
 
 def test_an_item_whose_main_fact_is_missing_is_partly_answered(run):
-    assert judge(run, "claim")["35"][0] is wording.ANSWERED
+    assert judge(run, "claim")["35"][0] == kit.ANSWERED
     (run / "prepared/manifest.csv").unlink()
     state, answer = judge(run, "claim")["35"]
     assert (
-        state is wording.PARTLY
-        and answer == "1 rows were rejected, each with its reason"
+        state == kit.PARTLY and answer == "1 rows were rejected, each with its reason"
     )
 
 
@@ -238,7 +236,7 @@ def test_what_a_run_can_never_know_is_always_for_a_person(compared):
     never["tripod_ai"] = "3c 8c 17 18a 18b 19 25 26"
     for name, numbers in never.items():
         found = judge(compared, name)
-        assert {found[number][0] for number in numbers.split()} == {wording.PERSON}
+        assert {found[number][0] for number in numbers.split()} == {kit.PERSON}
 
 
 class Links(HTMLParser):
@@ -262,9 +260,9 @@ def test_links_of_all_pages_lead_to_files_and_nothing_is_loaded(
     out = tmp_path / place
     run = compared.rename(tmp_path / "a #b")
     kit.write(run, out)
-    for language in kit.LANGUAGES:
-        links = Links((out / f"report.{language}.html").read_text("utf-8"))
-        text = (out / f"report.{language}.md").read_text("utf-8")
+    for code in language.LANGUAGES:
+        links = Links((out / f"report.{code}.html").read_text("utf-8"))
+        text = (out / f"report.{code}.md").read_text("utf-8")
         in_text = re.findall(r"\]\(([^)]+)\)", text)
         assert len(links.found) > 40 and len(in_text) > 40
         for address in [*links.found, *in_text]:
@@ -281,8 +279,8 @@ def titles(page):
 def test_korean_page_has_no_title_left_in_english(compared, tmp_path):
     kit.write(compared, tmp_path)
     english, korean = (
-        (tmp_path / f"report.{language}.html").read_text("utf-8")
-        for language in kit.LANGUAGES
+        (tmp_path / f"report.{code}.html").read_text("utf-8")
+        for code in language.LANGUAGES
     )
     assert 'lang="ko"' in korean and len(titles(english)) == len(titles(korean)) > 30
     same = {a for a, b in zip(titles(english), titles(korean), strict=True) if a == b}
@@ -315,10 +313,10 @@ def test_names_from_files_are_escaped_in_every_page(run, tmp_path):
     model = MODEL | {"output": HOSTILE, "input": HOSTILE}
     (run / "models/classifier/manifest.json").write_text(json.dumps(model))
     kit.write(run, tmp_path)
-    for language in kit.LANGUAGES:
-        page = (tmp_path / f"report.{language}.html").read_text("utf-8")
+    for code in language.LANGUAGES:
+        page = (tmp_path / f"report.{code}.html").read_text("utf-8")
         assert "<script" not in page and "&lt;script&gt;" in page
-        text = (tmp_path / f"report.{language}.md").read_text("utf-8")
+        text = (tmp_path / f"report.{code}.md").read_text("utf-8")
         assert "<script" not in text
         assert not re.search(r"(?<!\\)\]\(javascript", text)
         (row, *_) = [line for line in text.splitlines() if line.startswith("| &lt;scr")]
@@ -327,10 +325,10 @@ def test_names_from_files_are_escaped_in_every_page(run, tmp_path):
 
 def test_markdown_and_html_hold_the_same_numbers(compared, tmp_path):
     kit.write(compared, tmp_path)
-    for language in kit.LANGUAGES:
-        page = (tmp_path / f"report.{language}.html").read_text("utf-8")
+    for code in language.LANGUAGES:
+        page = (tmp_path / f"report.{code}.html").read_text("utf-8")
         page = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
-        text = (tmp_path / f"report.{language}.md").read_text("utf-8")
+        text = (tmp_path / f"report.{code}.md").read_text("utf-8")
         numbers = [re.findall(r"\d\.\d{3}", each) for each in (page, text)]
         assert numbers[0] == numbers[1] and len(numbers[0]) > 50
 
@@ -405,9 +403,6 @@ def test_tensorflow_is_not_loaded_for_a_report():
 
 
 def test_markdown_takes_the_meaning_from_signs():
-    table = page_template.Table(
-        (page_template.same("a|b"),),
-        [(page_template.Cell(page_template.same("- *x*")),)],
-    )
-    text = page_template.to_markdown([table], "en")
-    assert text == "| a\\|b |\n| --- |\n| \\- \\*x\\* |\n"
+    table = document.Table(["a|b"], [["- *x*"]])
+    text = document.to_markdown([document.Heading("T", 1), table])
+    assert text.endswith("\n\n| a\\|b |\n| --- |\n| \\- \\*x\\* |\n")

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rds_pages import reading_words
+from rds_pages import language
+from rds_pages.reading_room import server as reading_room
 from rds_readers import answers
 
 from .conftest import CODES, Server, write_pack
@@ -247,19 +248,17 @@ def test_page_speaks_korean_and_english(browser, server):
     assert "Not for clinical use." in page.locator(".notice").first.inner_text()
     page.get_by_role("button", name="한국어").click()
     begin(page, CODES["R1"])
-    assert page.get_by_text("이 사진은 RDS입니까?").is_visible()
+    assert page.get_by_text("이 사진에 RDS 소견이 있습니까?").is_visible()
     if shots := os.environ.get("RDS_TF_SCREENSHOTS"):
         page.screenshot(path=f"{shots}/korean.png")
     context.close()
 
 
 def test_no_word_names_another_finding_than_the_one_of_the_pack():
-    words = reading_words.name_finding("pneumonia")
-    assert words.keys() == {"en", "ko"}
-    for own in words.values():
-        assert not any("RDS" in text or "{finding}" in text for text in own.values())
-    assert words["en"]["question"] == "Does this film show pneumonia?"
-    assert words["ko"]["progress"] == "{total}장 중 {place}번째"  # filled there
+    for text in reading_room.WORDS.values():
+        assert not any("RDS" in text[code] for code in language.LANGUAGES)
+    say = language.speak(reading_room.WORDS, "en")
+    assert say("question", finding="pneumonia") == "Does this film show pneumonia?"
 
 
 def test_a_wrong_code_opens_nothing(page, pack):

@@ -84,7 +84,7 @@ def test_text_lines_up_values_with_intervals(folder):
 def test_page_needs_no_other_file_and_escapes_names(folder):
     score_tables.write_results_table(folder)
     page = (folder / "results.html").read_text("utf-8")
-    assert "<td>0.834 <span>(0.820 to 0.850)</span></td>" in page
+    assert ">0.834 <span>(0.820 to 0.850)</span></td>" in page
     assert "B0 &lt;all&gt; RDS" in page and "<all>" not in page
     assert config.NOT_FOR_CLINICAL_USE in page
     assert "data: phantom, 4 cases" in page

@@ -47,7 +47,7 @@ function confirmAnswer() {
   const agree = answer.decision ? answer.rating >= 50 : answer.rating <= 50;
   if (!agree && !sure) {
     sure = true;
-    const decision = say(answer.decision ? 'rds' : 'no_rds');
+    const decision = say(answer.decision ? 'positive' : 'negative');
     warn('mismatch', { decision, rating: answer.rating });
     settle();
     return;
@@ -56,9 +56,9 @@ function confirmAnswer() {
   ask({ do: 'answer', ...place, ...answer });
 }
 
-function speak(language) {
-  tongue = language;
-  localStorage.setItem('tongue', tongue);
+function speak(chosen) {
+  language = chosen;
+  localStorage.setItem('language', language);
   writeWords();
   if (!failed) warn('');
   writeRating();
@@ -123,8 +123,8 @@ for (const name of ['level', 'width']) {
     viewer.setWindow(find('#level').value / 100, find('#width').value / 100);
   });
 }
-for (const each of element.querySelectorAll('[data-tongue]')) {
-  each.addEventListener('click', () => speak(each.dataset.tongue));
+for (const each of element.querySelectorAll('[data-language]')) {
+  each.addEventListener('click', () => speak(each.dataset.language));
 }
 warn('');
 show(reply);

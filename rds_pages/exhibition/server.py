@@ -7,12 +7,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from rds_pages import exhibit_page, uploads
+from rds_pages import templates
+from rds_pages.exhibition import layout, uploads
 from rds_tf import config
 from rds_tf.diagnosis import diagnose
 from rds_tf.storage import model_store
 
-STYLE = Path(__file__).with_name("exhibition.css")
+HERE = Path(__file__).parent
 ROUTES = (  # what this page asks of Gradio; none that reads a file or a schema
     r"/config|/manifest\.json|/gradio_api/(upload|upload_progress|reset|cancel|app_id)",
     r"/gradio_api/(startup-events|theme\.css|queue/join|queue/data|heartbeat/\w+)",
@@ -53,28 +54,18 @@ def build(models: diagnose.Models, folder: Path):
     """Build the site: a FastAPI app, and the routes that its gate lets through."""
     from rds_pages import site
 
-    page = exhibit_page.build_page(site.gr, models, folder)
+    page = layout.build_page(site.gr, models, folder)
     plain = site.gr.themes.Base(
         font=["system-ui", "Noto Sans CJK KR", "Malgun Gothic", "sans-serif"],
         font_mono=["monospace"],
     )
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    looks = {"theme": plain, "css": STYLE.read_text(encoding="utf-8"), "head": HEAD}
-    looks["max_file_size"] = uploads.MAX_BYTES
-    return site.build_site(page, app, ROUTES, **looks)
-
-
-# `?kiosk=120` begins anew after 120 seconds without a visitor, `?lang=ko` in Korean.
-HEAD = """<script>
-const kiosk = Number(new URLSearchParams(location.search).get("kiosk"));
-if (kiosk > 0) {
-  let idle;
-  const touch = () => {
-    clearTimeout(idle);
-    idle = setTimeout(() => location.reload(), 1000 * kiosk);
-  };
-  for (const kind of ["pointerdown", "keydown", "drop", "wheel"])
-    addEventListener(kind, touch);
-  addEventListener("contextmenu", (event) => event.preventDefault());
-}
-</script>"""
+    return site.build_site(
+        page,
+        app,
+        ROUTES,
+        theme=plain,
+        css=(HERE / "exhibition.css").read_text(encoding="utf-8"),
+        head=templates.render("head.html.j2", script="exhibition/kiosk.js"),
+        max_file_size=uploads.MAX_BYTES,
+    )

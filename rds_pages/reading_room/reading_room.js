@@ -11,7 +11,7 @@ let token = null, reply = { screen: 'sign_in' }, shown = null;
 let sure = false; // the reader has seen that decision and rating do not agree
 let busy = false, failed = null;
 let settled = false; // false for a moment, lest a double click confirm what is new
-let tongue = localStorage.getItem('tongue')
+let language = localStorage.getItem('language')
   || (navigator.language.startsWith('ko') ? 'ko' : 'en');
 
 const viewer = makeViewer(find('.stage'), () => {
@@ -21,7 +21,8 @@ const viewer = makeViewer(find('.stage'), () => {
 });
 
 function say(word, values = {}) {
-  return props.words[tongue][word].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  const all = { finding: props.finding, ...values };
+  return props.words[language][word].replace(/\{(\w+)\}/g, (_, name) => all[name]);
 }
 
 async function ask(message) { // the same message again is safe: answers are locked
@@ -118,13 +119,13 @@ async function fetchFile(ticket) {
 }
 
 function writeWords() {
-  document.documentElement.lang = room.lang = tongue;
+  document.documentElement.lang = room.lang = language;
   room.dataset.screen = reply.screen;
   for (const each of element.querySelectorAll('[data-word]')) {
     each.textContent = say(each.dataset.word);
   }
-  for (const each of element.querySelectorAll('[data-tongue]')) {
-    each.setAttribute('aria-pressed', each.dataset.tongue === tongue);
+  for (const each of element.querySelectorAll('[data-language]')) {
+    each.setAttribute('aria-pressed', each.dataset.language === language);
   }
   find('.progress').textContent = reply.screen === 'film' ? say('progress', reply) : '';
   if (['welcome', 'wait', 'finished'].includes(reply.screen)) writeMessage();
@@ -135,7 +136,7 @@ function writeMessage() {
   const rules = reply.screen === 'welcome'
     ? [`rule_${reply.order}`, 'rule_rating', 'rule_lock', 'rule_time'] : [];
   const started = reply.place > 1 || reply.step === 'with model';
-  const when = new Date(reply.opens || 0).toLocaleString(tongue,
+  const when = new Date(reply.opens || 0).toLocaleString(language,
     { dateStyle: 'long', timeStyle: 'short' });
   const title = reply.screen === 'welcome' ? say('welcome', reply)
     : say(`${reply.screen}_title`);
@@ -160,10 +161,10 @@ function writePanel() {
   find('.answer .main').textContent = say(first ? 'confirm_final' : 'confirm');
   find('.model').hidden = !model;
   find('.first').textContent = first ? say('first_answer', {
-    decision: say(first[1] ? 'rds' : 'no_rds'), rating: first[0] }) : '';
+    decision: say(first[1] ? 'positive' : 'negative'), rating: first[0] }) : '';
   if (!model) return;
-  const verdicts = { RDS: 'model_rds', 'no RDS': 'model_no' };
-  find('.verdict').textContent = say(verdicts[model.decision] || 'model_open');
+  const verdicts = { RDS: 'positive', 'no RDS': 'negative' };
+  find('.verdict').textContent = say(verdicts[model.decision] || 'undecided');
   find('.percent').textContent = `${Math.round(100 * model.probability)} %`;
   find('.bar i').style.width = `${100 * model.probability}%`;
   find('.toggle').hidden = !model.ticket;

@@ -1,4 +1,4 @@
-"""What the exhibition page shows of one film: diagnosis, ladder, tube on and off."""
+"""What the exhibition shows of one film: diagnosis, steps, tube on and off."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SHOWN_PX = 640
 
 
 @dataclass(frozen=True)
-class Dials:
+class Settings:
     """What a visitor chooses of a phantom.
 
     Attributes:
@@ -38,8 +38,8 @@ class Dials:
 
 
 @dataclass(frozen=True)
-class Rung:
-    """One step of post-processing.
+class Step:
+    """What one step of post-processing finds.
 
     Attributes:
         mask: `(h, w)` uint8 of {0, 1}.
@@ -59,19 +59,19 @@ class Exhibit:
         other: the `Diagnosis` of the same film with the tube switched.
         has_tube: bool, whether the tube is in `found` or in `other`; an uploaded
             film counts as the one without, whatever lines it shows.
-        rungs: what each of `segmenter.STEPS` finds.
+        steps: what each of `segmenter.STEPS` finds.
         truth: `(h, w)` uint8, the lungs of a phantom, else None.
         severity: float, of a phantom, else None.
         threshold: float, probability from which on the decision is RDS.
-        num_models: int, classifiers asked.
+        num_models: int, number of classifiers.
         crops: bool, do some of them see only the crop around the lungs?
-        trained_on: what they learnt from, each data set once.
+        trained_on: what they were trained on, each data set once.
     """
 
     found: diagnose.Diagnosis
     other: diagnose.Diagnosis
     has_tube: bool
-    rungs: dict[str, Rung]
+    steps: dict[str, Step]
     truth: np.ndarray | None
     severity: float | None
     threshold: float
@@ -87,7 +87,7 @@ class Exhibit:
 
 
 def show_phantom(
-    dials: Dials, models: diagnose.Models, size: int = PHANTOM_PX
+    settings: Settings, models: diagnose.Models, size: int = PHANTOM_PX
 ) -> Exhibit:
     """Make a phantom and diagnose it with and without its tube.
 
@@ -95,32 +95,39 @@ def show_phantom(
     equal to the pixel before scatter and exposure.
 
     Args:
-        dials: the visitor's choice.
+        settings: the visitor's choice.
         models: from `diagnose.load_models`.
         size: int, side of the film in pixels.
 
     Raises:
-        ValueError: if a dial is out of its range.
+        ValueError: if a setting is out of its range.
     """
-    if not np.isfinite(dials.angle_degrees):
+    if not np.isfinite(settings.angle_degrees):
         raise errors.InputError(
-            f"`angle_degrees` must be finite. Received: {dials.angle_degrees}"
+            f"`angle_degrees` must be finite. Received: {settings.angle_degrees}"
         )
     made = {
         tube: phantom.make_phantom(
-            dials.seed,
+            settings.seed,
             (size, size),
-            dials.severity,
-            dials.angle_degrees,
+            settings.severity,
+            settings.angle_degrees,
             ("ett",) * tube,
         )
-        for tube in (dials.tube, not dials.tube)
+        for tube in (settings.tube, not settings.tube)
     }
-    one = made[dials.tube]
+    one = made[settings.tube]
     truth = one.mask if models.segmenter.heart == "in" else one.mask_without_heart
     films = [radiograph.Radiograph(each.image, 8) for each in made.values()]
     found, other = (diagnose.diagnose_radiograph(film, models) for film in films)
-    return _compose(found, other, models, dials.tube, truth, dials.severity)
+    return _compose(
+        found,
+        other,
+        models,
+        has_tube=settings.tube,
+        truth=truth,
+        severity=settings.severity,
+    )
 
 
 def show_film(film: radiograph.Radiograph, models: diagnose.Models) -> Exhibit:
@@ -137,22 +144,21 @@ def show_film(film: radiograph.Radiograph, models: diagnose.Models) -> Exhibit:
 
 
 def _compose(
-    found, other, models, has_tube: bool, truth=None, severity=None
+    found, other, models, *, has_tube: bool, truth=None, severity=None
 ) -> Exhibit:
-    """Climb the ladder and shrink everything to the size of a screen."""
-    steps = segmenter.segment_steps(models.segmenter.model, [found.image])
-    rungs = {
-        step: Rung(
-            shrink(one.mask),
-            None if truth is None else metrics.dice(truth, one.mask),
+    """Segment step by step and shrink everything to the size of a screen."""
+    masks = segmenter.segment_steps(models.segmenter.model, [found.image])
+    steps = {
+        name: Step(
+            shrink(one.mask), None if truth is None else metrics.dice(truth, one.mask)
         )
-        for step, (one,) in steps.items()
+        for name, (one,) in masks.items()
     }
     return Exhibit(
         found=_shrink_all(found),
         other=_shrink_all(other),
         has_tube=has_tube,
-        rungs=rungs,
+        steps=steps,
         truth=None if truth is None else shrink(truth),
         severity=severity,
         threshold=models.joined.threshold,

@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from rds_pages.reports import audit_page
+from rds_pages import templates
+from rds_pages.reports import audit_report, document
 from rds_tf.audit import nuisances
 
 
@@ -24,17 +25,23 @@ RESULT = {
 
 
 def test_page_holds_verdict_numbers_pictures_and_the_notice():
-    films = [{"caption": "label 1", "images": {"with": np.eye(8, dtype="float32")}}]
-    page = audit_page.format_page({"B0 <whole>": RESULT}, "tube", films)
-    for part in ("Alarm.", "+0.900 (+0.800 to +1.000)", "B0 &lt;whole&gt;", "40%"):
+    png = templates.encode(np.eye(8, dtype="float32"))
+    picture = document.Figure(png, "with")
+    page = audit_report.format_page({"B0 <whole>": RESULT}, "tube", [picture])
+    for part in (
+        "Alarm.",
+        "+0.900 <span>(+0.800 to +1.000)</span>",
+        "B0 &lt;whole&gt;",
+        "40%",
+    ):
         assert part in page
     assert "Not for clinical use" in page
     assert "data:image/png" in page and 'src="http' not in page
 
 
 def test_text_names_each_arm_and_what_is_not_defined_is_a_dash():
-    text = audit_page.format_text({"B0 whole": RESULT}, "tube")
-    assert text.startswith("B0 whole: Alarm.")
+    text = audit_report.format_text({"B0 whole": RESULT}, "tube")
+    assert text.startswith("B0 whole\nAlarm.")
     (gap,) = [line for line in text.splitlines() if "high minus" in line]
     assert gap.split()[-1] == "-"
 
@@ -48,8 +55,9 @@ def test_the_films_shown_are_those_that_the_nuisance_moved_most():
         "x", None, lambda case, seed: ([case.image], [case.image])
     )
     probes = pd.DataFrame({"present": [0, 5, 1, -9, 2, 0.5], "absent": 0.0})
-    films = audit_page.choose_films(cases, probes, nuisance)
-    assert ["-9.00" in films[0]["caption"], "+5.00" in films[1]["caption"]] == [
-        True
-    ] * 2
-    assert len(films) == audit_page.NUM_FILMS
+    blocks = audit_report.draw_most_moved(cases, probes, nuisance)
+    texts = [block.text for block in blocks if isinstance(block, document.Paragraph)]
+    assert "-9.00 with" in texts[0] and "+5.00 with" in texts[1]
+    assert len(texts) == audit_report.NUM_SHOWN
+    figures = [block for block in blocks if isinstance(block, document.Figure)]
+    assert [one.alt for one in figures[:3]] == ["as taken", "with", "without"]

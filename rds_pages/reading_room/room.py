@@ -1,11 +1,7 @@
-"""The reading room: a page on which readers judge the films of a pack.
+"""The reading room: readers sign in, judge the films of a pack, and are remembered.
 
-Gradio and not Streamlit: a Streamlit script runs again from its top at every touch,
-which leaves no place for a viewer that keeps its window and zoom nor for a clock, and
-its server serves what it likes; Gradio stands on FastAPI, so that a gate can close all
-routes but the page's (`site`), and its `HTML` carries a viewer of our own. There are no
-Gradio events: the page asks one function, `ask`, and without the token that a code buys
-it neither tells nor writes anything.
+The page asks one function, `Room.ask`; without the token that a sign-in code buys, it
+shows and writes nothing.
 """
 
 import secrets
@@ -16,16 +12,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from fastapi import FastAPI, HTTPException, Response
 
-from rds_pages import reading_words, site
 from rds_readers import answers, design, sign_in
-from rds_tf import config, errors
+from rds_tf import errors
 from rds_tf.storage import disk
 
 IDLE_SECONDS = 3600.0  # a page left alone asks for the code again
-HERE = Path(__file__).parent
-SCRIPTS = ("viewer.js", "reading_room.js", "answer_form.js")
 
 
 @dataclass
@@ -175,66 +167,6 @@ class Room:
         except ValueError as error:  # not due, or out of range: show what is due
             print(f"Refused: {error}", file=sys.stderr, flush=True)
         return self._show(visit, word)
-
-
-def build(pack: str | Path):
-    """Build the site of a pack: a FastAPI app, and the routes a gate lets through.
-
-    Raises:
-        FileNotFoundError, ValueError: as of `Room`.
-    """
-    gr, room = site.gr, Room(pack)
-
-    def ask(message, request: gr.Request) -> dict:
-        try:
-            return room.ask(message, request.client.host if request.client else "")
-        except OSError as error:  # a full disk: the page keeps the answer, asks again
-            print(error, file=sys.stderr, flush=True)
-            return {}
-
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.get("/film/{ticket}")
-    def read_film(ticket: str) -> Response:
-        content = room.read_file(ticket)
-        if content is None:
-            raise HTTPException(404)
-        return Response(content, media_type="application/octet-stream")
-
-    title = f"rds_tf: {reading_words.ENGLISH['title']}"
-    with gr.Blocks(title=title, analytics_enabled=False) as page:
-        gr.HTML(
-            html_template=_read("reading_room.html"),
-            js_on_load="\n".join(map(_read, SCRIPTS)),
-            server_functions=[ask],
-            words=reading_words.name_finding(room.answers.finding),
-            elem_id="reading-room",
-            apply_default_css=False,
-        )
-    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    head = f"<style>{_read('reading_room.css')}</style>"
-    return site.build_site(page, app, (r"/film/[\w-]+",), head=head, theme=theme)
-
-
-def serve(pack: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None:
-    """Serve the reading room of a pack until interrupted.
-
-    Args:
-        pack: folder written by `study plan`.
-        host: address to listen on; all but the default can be reached by others.
-        port: 0 takes a free one.
-
-    Raises:
-        FileNotFoundError, ValueError: if `pack` is not a pack.
-        OSError: if the address is taken.
-    """
-    app, routes = build(pack)
-    print(f"Reading room of {pack}. {config.NOT_FOR_CLINICAL_USE}", flush=True)
-    site.run(app, routes, host, port)
-
-
-def _read(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
 
 
 def _read_levels(path: Path) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""The exhibition page: phantoms and films, judged before visitors."""
