@@ -124,7 +124,7 @@ def prepare_case(task: Task) -> None:
     notes = [
         *film.warnings,
         *film.header_warnings,
-        *burned_in_text.describe_burned_in_text(film.image),
+        *burned_in_text.list_warnings(film.image),
     ]
     record = {
         "image": f"images/{task.case_id}.png",

@@ -96,7 +96,7 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
 def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     """Diagnose a film that was read or drawn; all else is as for `diagnose`."""
     with futures.ThreadPoolExecutor(1) as aside:  # while the networks run
-        letters = aside.submit(burned_in_text.describe_burned_in_text, film.image)
+        letters = aside.submit(burned_in_text.list_warnings, film.image)
         lungs = segmenter.segment_steps(
             models.segmenter.model, [film.image], ("median+rotate",)
         )

@@ -47,7 +47,7 @@ def export(
             to it needs, or is of a class that is not one film.
         OSError: if a file cannot be written.
     """
-    with privacy.redact_warnings():  # `found.warnings` tells what is odd in the source
+    with privacy.record_warnings():  # `found.warnings` tells what is odd in the source
         source = read_source(film)
         if found.mask.shape != (source.Rows, source.Columns):
             raise ExportError(film, "its lungs are not of the size in its header")

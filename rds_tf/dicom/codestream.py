@@ -1,7 +1,7 @@
-"""What a compressed frame says of its own size, before a decoder believes it.
+"""The size that a compressed frame claims, checked before a decoder believes it.
 
-A decoder makes room for the size in the frame, not for that in the DICOM header: 600
-bytes that claim 60,000 x 60,000 pixels under a header of 64 x 64 take gigabytes.
+A decoder allocates memory for the size in the frame, not in the DICOM header: 600 bytes
+that claim 60,000 x 60,000 pixels under a header of 64 x 64 take gigabytes.
 """
 
 import struct
@@ -15,10 +15,10 @@ START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # neither occurs in a sc
 
 
 def find_fault(dataset: pydicom.Dataset) -> str:
-    """Say in what the compressed frame contradicts its header; "" where it does not.
+    """Find where the compressed frame of a dataset contradicts its header.
 
-    Args:
-        dataset: of one frame; nothing is said where it is not compressed.
+    Returns:
+        The cause in half a sentence; "" without one, and for uncompressed pixels.
     """
     if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return ""
@@ -27,15 +27,15 @@ def find_fault(dataset: pydicom.Dataset) -> str:
     if dataset.file_meta.TransferSyntaxUID == uid.RLELossless:
         num_samples = rows * columns * dataset.SamplesPerPixel
         num_bytes = num_samples * dataset.BitsAllocated // 8
-        # Noise grows by a 128th and a byte a row; what is much longer is no film.
+        # RLE makes noise longer by a 128th and a byte a row, but not by a quarter.
         if len(frame) > 1.25 * num_bytes + 1024:
-            return f"its RLE data is longer than the {num_bytes} bytes it stands for"
+            return f"its RLE data is longer than the {num_bytes} bytes it encodes"
     elif (found := read_size(frame)) != (rows, columns):
-        told = "of no known size" if found is None else "{} x {}".format(*found)
-        return f"its compressed pixels are {told}, its header says {rows} x {columns}"
+        size = "of no known size" if found is None else "{} x {}".format(*found)
+        return f"its compressed pixels are {size}, its header says {rows} x {columns}"
     elif read_samples(frame) not in (None, dataset.SamplesPerPixel):
-        told = f"have {read_samples(frame)} samples each"
-        return f"its compressed pixels {told}, its header says otherwise"
+        count = f"{read_samples(frame)} samples each"
+        return f"its compressed pixels have {count}, its header says otherwise"
     elif not is_whole(frame):
         return "its compressed pixels end too soon"
     return ""
@@ -44,9 +44,8 @@ def find_fault(dataset: pydicom.Dataset) -> str:
 def is_whole(frame: bytes) -> bool:
     """Say whether the last scan of a JPEG, JPEG-LS or JPEG 2000 frame has its end.
 
-    Every one has a mark of the end (ISO/IEC 10918-1 B.2.1, 14495-1 C.1.1, 15444-1
-    A.4.4). Without it some decoders make up the rest of the picture, and CharLS looks
-    for it for seconds.
+    It is a marker (ISO/IEC 10918-1 B.2.1, 14495-1 C.1.1, 15444-1 A.4.4). Without it
+    some decoders make up the rest of the image, and CharLS searches for seconds.
 
     Args:
         frame: the bytes of one compressed frame.
@@ -86,11 +85,11 @@ def read_samples(frame: bytes) -> int | None:
 
 
 def _find_sof(frame: bytes) -> int | None:
-    """Walk from segment to segment to the one that holds the size."""
+    """Return the place of the SOF segment, walking from segment to segment."""
     place = 2
     while place + 10 <= len(frame):
         mark, kind = struct.unpack_from(">2B", frame, place)
-        if mark != 0xFF or kind == 0xDA:  # the scan begins and no size was seen
+        if mark != 0xFF or kind == 0xDA:  # the scan begins, and no size came before
             return None
         if kind in SIZES:
             return place

@@ -1,4 +1,4 @@
-"""What a DICOM header says against a frontal chest film of an infant."""
+"""Input checks of a DICOM header: is it a frontal chest radiograph of an infant?"""
 
 import datetime
 import re
@@ -7,7 +7,7 @@ import numpy as np
 import pydicom
 
 NOT_CHEST = "This may not be a frontal chest film: "
-OLDEST_YEARS = 110  # 1 January 1900 stands for a birth date that was taken out
+OLDEST_YEARS = 110  # de-identification puts 1 January 1900 for a birth date
 ADULT_YEARS = 16  # from here on a chest has an adult's proportions
 BURNED_IN = "The header says that text is burned in: check it for names."
 # Of the body parts of DICOM PS3.16 annex L, those that a chest film does not centre on.
@@ -26,32 +26,32 @@ ANIMALS = frozenset(
 
 
 def list_warnings(dataset: pydicom.Dataset) -> list[str]:
-    """Say what in a header speaks against an infant's chest seen from the front.
+    """Warn of what in a header contradicts a frontal chest radiograph of an infant.
 
     Only words of short lists and ages are quoted: in the place of a code a damaged
     header may hold a patient's name.
 
     Returns:
-        One sentence a warning, each beginning with `NOT_CHEST`, and `BURNED_IN` where
-        the header declares it; empty where the header says nothing, and where it
-        says chest beside another part.
+        One sentence a contradiction, each beginning with `NOT_CHEST`, and `BURNED_IN`
+        where the header declares it. None for a missing attribute, nor for another
+        body part named beside the chest.
     """
     parts = _read_words(dataset, "BodyPartExamined")
-    warnings = []
+    causes = []
     if (found := parts & ELSEWHERE) and not parts & CHESTS:
-        warnings.append(f"the header says {min(found)}")
+        causes.append(f"the header says {min(found)}")
     if found := _read_words(dataset, "ViewPosition") & LATERAL:
-        warnings.append(f"the header says view {min(found)}, a lateral one")
+        causes.append(f"the header says view {min(found)}, a lateral one")
     if found := _read_words(dataset, "PatientSpeciesDescription") & ANIMALS:
-        warnings.append(f"the header says {min(found)}, no human")
+        causes.append(f"the header says {min(found)}, no human")
     years = find_age_years(dataset)
     if years is not None and years >= ADULT_YEARS:
-        told = "90 years or more" if years >= 90 else f"{years} years"
-        warnings.append(f"the header says {told}, no infant")
+        # The age of the very old could identify them (HIPAA, 45 CFR 164.514).
+        age = "90 years or more" if years >= 90 else f"{years} years"
+        causes.append(f"the header says {age}, no infant")
     declared = str(dataset.get("BurnedInAnnotation") or "").strip().upper()
-    return [f"{NOT_CHEST}{warning}." for warning in warnings] + [BURNED_IN] * (
-        declared == "YES"
-    )
+    burned_in = [BURNED_IN] if declared == "YES" else []
+    return [f"{NOT_CHEST}{cause}." for cause in causes] + burned_in
 
 
 def find_age_years(dataset: pydicom.Dataset) -> int | None:
@@ -60,7 +60,7 @@ def find_age_years(dataset: pydicom.Dataset) -> int | None:
     From PatientAge, else from PatientBirthDate and the date of acquisition or study.
 
     Returns:
-        int from 0 to `OLDEST_YEARS`, or None where the header does not say.
+        int from 0 to `OLDEST_YEARS`, None where the header has no credible age.
     """
     age = str(dataset.get("PatientAge") or "").strip().upper()
     if found := re.fullmatch("([0-9]{1,3})([DWMY])", age):
@@ -77,10 +77,10 @@ def find_age_years(dataset: pydicom.Dataset) -> int | None:
 
 
 def find_pixel_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:
-    """Return millimetres from row to row and from column to column.
+    """Find the distances of rows and of columns in mm.
 
-    Of PixelSpacing, else of the detector's ImagerPixelSpacing, in which a body is
-    drawn larger than it is; None where the header says neither.
+    From PixelSpacing, else from the detector's ImagerPixelSpacing, by which a body is
+    measured larger than it is; None where the header has neither.
     """
     return read_spacing(dataset, "PixelSpacing") or read_spacing(
         dataset, "ImagerPixelSpacing"
@@ -88,13 +88,13 @@ def find_pixel_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:
 
 
 def read_spacing(dataset: pydicom.Dataset, keyword: str) -> tuple[float, float] | None:
-    """Return the two lengths in mm of one attribute, None unless both are above 0."""
+    """Read the two distances in mm of one attribute, None unless both are above 0."""
     try:
         values = [float(value) for value in np.atleast_1d(dataset.get(keyword) or [])]
-    except (ValueError, TypeError):  # no number: the film is good without a ruler
+    except (ValueError, TypeError):  # the image is good without a length
         return None
-    right = len(values) == 2 and all(0 < value < np.inf for value in values)
-    return tuple(values) if right else None
+    is_valid = len(values) == 2 and all(0 < value < np.inf for value in values)
+    return tuple(values) if is_valid else None
 
 
 def _read_words(dataset: pydicom.Dataset, keyword: str) -> set[str]:

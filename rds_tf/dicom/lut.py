@@ -1,7 +1,7 @@
-"""Stored pixel values -> grey in [0, 1], by the chain of the DICOM standard.
+"""Stored pixel values -> grey in [0, 1], by the lookup tables of the DICOM standard.
 
 Modality LUT, VOI LUT or window, scale to [0, 1], inversion last (PS3.3 C.11, C.7.6.3).
-The chain maps each stored value apart from its neighbours, so it is worked out once
+This maps each stored value without regard to its neighbours, so it is computed once
 for every value that a pixel can hold and then looked up.
 """
 
@@ -17,7 +17,7 @@ FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 def apply_luts(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
-    """Look each stored value up in the grey chain of its header.
+    """Turn stored values into grey as the header says.
 
     Args:
         stored: decoded pixels (H, W), 8 or 16 bits each.
@@ -27,53 +27,27 @@ def apply_luts(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
         float32 (H, W) in [0, 1], air dark and bone bright.
 
     Raises:
-        ValueError: a lookup table is not whole, or the header's numbers give no grey.
+        InputError: a lookup table is not whole, or the header's numbers give no grey.
     """
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    num_codes = 2 ** (8 * stored.itemsize)
-    codes = _as_stored(np.arange(num_codes), 8 * stored.itemsize, dataset)
-    values = _as_stored(codes, dataset.BitsStored, dataset)
-    grey = _apply_voi(_apply_modality(values, dataset), dataset)
+    num_bits = 8 * stored.itemsize
+    # Every number that these bits can hold, and the part of it within BitsStored.
+    codes = _read_bits(np.arange(2**num_bits), num_bits, dataset)
+    values = _read_bits(codes, dataset.BitsStored, dataset)
+    grey = apply_voi_lut(apply_modality_lut(values, dataset), dataset)
     if not np.isfinite(grey).all():
         raise errors.InputError("its rescale or window is no number")
-    if (
-        privacy.read_code(dataset, "PhotometricInterpretation") == "MONOCHROME1"
-        or privacy.read_code(dataset, "PresentationLUTShape") == "INVERSE"
-    ):
+    if is_inverted(dataset):
         grey = 1 - grey
-    padded = _is_padding(codes, dataset)
-    table = np.where(padded, 0, grey).astype(np.float32)
+    padding = _is_padding(codes, dataset)
+    table = np.where(padding, 0, grey).astype(np.float32)  # padding is black
     indices = stored.view(f"u{stored.itemsize}")
-    if _any_of((values != codes) & ~padded, indices):
+    if _any_of((values != codes) & ~padding, indices):
         warnings.warn("Bits above BitsStored are set and were dropped", stacklevel=2)
     return table.take(indices)
 
 
-def quantize(image: np.ndarray, dtype: type) -> np.ndarray:
-    """Round grey to whole levels, a few rows at a time: they stay in the cache.
-
-    Args:
-        image: float (H, W) in [0, 1].
-        dtype: `np.uint8` or `np.uint16`; 1 becomes its greatest number.
-
-    Returns:
-        `dtype` (H, W).
-    """
-    levels = np.empty(image.shape, dtype)
-    step = max(1, 2**17 // image.shape[1])
-    for row in range(0, len(image), step):
-        rows = image[row : row + step].astype(np.float64)
-        levels[row : row + step] = np.rint(rows * np.iinfo(dtype).max)
-    return levels
-
-
-def _any_of(marked: np.ndarray, indices: np.ndarray) -> bool:
-    """Say whether any index hits a mark, by the least and the greatest if they tell."""
-    between = marked[indices.min() : int(indices.max()) + 1]
-    return bool(between.any() and (between.all() or marked[indices].any()))
-
-
-def _as_stored(
+def _read_bits(
     codes: np.ndarray, num_bits: int, dataset: pydicom.Dataset
 ) -> np.ndarray:
     """Read the low bits of each code as a number, in two's complement if signed."""
@@ -83,16 +57,7 @@ def _as_stored(
     return values
 
 
-def _is_padding(codes: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
-    """Mark the codes that stand for "no image here": one value, or a range."""
-    padding = dataset.get("PixelPaddingValue")
-    if padding is None:
-        return np.zeros(codes.shape, bool)
-    low, high = sorted([padding, dataset.get("PixelPaddingRangeLimit", padding)])
-    return (low <= codes) & (codes <= high)
-
-
-def _apply_modality(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
+def apply_modality_lut(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """Map stored values by the Modality LUT, or by slope and intercept, or not."""
     if dataset.get("ModalityLUTSequence"):
         return _look_up(values, "ModalityLUTSequence", dataset)[0]
@@ -102,7 +67,7 @@ def _apply_modality(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     return values * slope + intercept
 
 
-def _apply_voi(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
+def apply_voi_lut(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """Scale modality values to [0, 1] by VOI LUT, window, or their whole range."""
     if dataset.get("VOILUTSequence"):
         found, bits = _look_up(np.rint(values), "VOILUTSequence", dataset)
@@ -120,17 +85,25 @@ def _apply_voi(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     return (values - low) / ((high - low) or 1)
 
 
+def is_inverted(dataset: pydicom.Dataset) -> bool:
+    """Say whether the lowest value is to be shown white."""
+    return (
+        privacy.read_code(dataset, "PhotometricInterpretation") == "MONOCHROME1"
+        or privacy.read_code(dataset, "PresentationLUTShape") == "INVERSE"
+    )
+
+
 def _look_up(
     values: np.ndarray, sequence: str, dataset: pydicom.Dataset
 ) -> tuple[np.ndarray, int]:
     """Look values up in the first table of a LUT sequence; also its bits an entry.
 
     8-bit entries lie two in a word (PS3.3 C.11.1.1.1), in some files one in a word:
-    the length of the data tells.
+    the length of the data tells which.
     """
     item = dataset[sequence].value[0]
     count, first, bits = map(int, item.LUTDescriptor)
-    count = count or 2**16
+    count = count or 2**16  # 0 stands for 65,536
     if first >= 2**15 and values.min() < 0:  # written unsigned, meant signed
         first -= 2**16
     if isinstance(data := item.LUTData, bytes):
@@ -162,7 +135,40 @@ def _apply_window(
 
 
 def _first(dataset: pydicom.Dataset, keyword: str) -> float | None:
-    """Take the first of several windows."""
+    """Return the first of several windows: a viewer shows this one."""
     value = dataset.get(keyword)
     values = np.atleast_1d([] if value is None else value)
     return float(values[0]) if len(values) else None
+
+
+def _is_padding(codes: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
+    """Mark the codes that mean "no image here": one value, or a range."""
+    padding = dataset.get("PixelPaddingValue")
+    if padding is None:
+        return np.zeros(codes.shape, bool)
+    low, high = sorted([padding, dataset.get("PixelPaddingRangeLimit", padding)])
+    return (low <= codes) & (codes <= high)
+
+
+def _any_of(marked: np.ndarray, indices: np.ndarray) -> bool:
+    """Say whether any index is marked, from the lowest and highest if they suffice."""
+    between = marked[indices.min() : int(indices.max()) + 1]
+    return bool(between.any() and (between.all() or marked[indices].any()))
+
+
+def quantize(image: np.ndarray, dtype: type) -> np.ndarray:
+    """Round grey to whole levels, a few rows at a time: they stay in the cache.
+
+    Args:
+        image: float (H, W) in [0, 1].
+        dtype: `np.uint8` or `np.uint16`; 1 becomes its greatest number.
+
+    Returns:
+        `dtype` (H, W).
+    """
+    levels = np.empty(image.shape, dtype)
+    step = max(1, 2**17 // image.shape[1])
+    for row in range(0, len(image), step):
+        rows = image[row : row + step].astype(np.float64)
+        levels[row : row + step] = np.rint(rows * np.iinfo(dtype).max)
+    return levels

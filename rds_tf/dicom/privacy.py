@@ -1,4 +1,4 @@
-"""What may be told of a file: words of its header and of errors, safe to print."""
+"""De-identification: which words of headers and errors are safe to print."""
 
 import hashlib
 import re
@@ -25,8 +25,9 @@ CODES = {
     *("IDENTITY", "INVERSE", "LINEAR", "LINEAR_EXACT", "SIGMOID"),
 }
 ATTRIBUTES = {names[2] for names in datadict.DicomDictionary.values()}
-_TURN = threading.RLock()  # filters of warnings belong to the process
-MARK = r"""\bb?['"](?!\w)|(?<!\w)b?['"]"""
+# A quotation mark, but not an apostrophe within a word.
+QUOTATION_MARK = r"""\bb?['"](?!\w)|(?<!\w)b?['"]"""
+_filters_lock = threading.RLock()  # warning filters belong to the whole process
 
 
 def read_code(dataset: pydicom.Dataset, keyword: str) -> str:
@@ -36,7 +37,7 @@ def read_code(dataset: pydicom.Dataset, keyword: str) -> str:
 
 
 def quote_number(value: object) -> str:
-    """Tell a number of a header; anything else in its place may be a name or an id."""
+    """Quote a number of a header; anything else in its place may be a name or an id."""
     text = str(value)
     return text if re.fullmatch("-?[0-9]{1,5}", text) else "(not a small number)"
 
@@ -50,14 +51,32 @@ def make_pseudonym(dataset: pydicom.Dataset) -> str:
 
 
 def describe_cause(error: Exception) -> str:
-    """Say what an exception says, in one line without its full stop."""
+    """Return the redacted message of an exception, one line without a full stop."""
     text = getattr(error, "strerror", None) or redact(error)
     return text.rstrip(".") or type(error).__name__
 
 
+def redact(message: object) -> str:
+    """Put another program's message into one line, without the values it quotes.
+
+    Decoders quote the value that they stumble over, and that may be a patient's name.
+    It may hold quotation marks itself, so all from the first to the last of them goes,
+    unless all that is quoted are names of DICOM's own attributes and small numbers.
+    """
+    text = " ".join(str(message).split())
+    marks = [found.end() - 1 for found in re.finditer(QUOTATION_MARK, text)]
+    quoted = [text[a + 1 : b] for a, b in zip(marks[::2], marks[1::2], strict=False)]
+    if len(marks) % 2 == 0 and all(
+        value in ATTRIBUTES or quote_number(value) == value for value in quoted
+    ):
+        return text
+    rest = "" if len(marks) % 2 else text[marks[-1] + 1 :]  # no last mark: all goes
+    return f"{text[: marks[0]]}(a value){rest}"
+
+
 @contextmanager
-def redact_warnings() -> Iterator[list[Warning]]:
-    """Keep what this thread is warned of, for as long as the block takes.
+def record_warnings() -> Iterator[list[Warning]]:
+    """Record the warnings of this thread instead of printing them.
 
     `warnings.catch_warnings` alone would take those of all threads, and two at once
     would leave each other's filters behind.
@@ -65,37 +84,16 @@ def redact_warnings() -> Iterator[list[Warning]]:
     Yields:
         The warnings so far, in their order, repeated ones too.
     """
-    here, kept = threading.get_ident(), []
-    with _TURN, warnings.catch_warnings():
+    thread, recorded = threading.get_ident(), []
+    with _filters_lock, warnings.catch_warnings():
         warnings.simplefilter("always")
         show = warnings.showwarning
 
-        def keep(message, *others, **more):
-            if threading.get_ident() == here:
-                kept.append(message)
+        def record(message, *others, **more):
+            if threading.get_ident() == thread:
+                recorded.append(message)
             else:
                 show(message, *others, **more)
 
-        warnings.showwarning = keep
-        yield kept
-
-
-def redact(message: object) -> str:
-    """Put another program's words into one line, without the values they quote.
-
-    Decoders quote the value that they stumble over, and that may be a patient's name.
-    It may hold quotation marks itself, so all from the first to the last of them goes,
-    unless all that is quoted are names of DICOM's own attributes and small numbers.
-    An apostrophe within a word is no mark.
-    """
-    text = " ".join(str(message).split())
-    marks = [found.end() - 1 for found in re.finditer(MARK, text)]
-    quoted = [text[a + 1 : b] for a, b in zip(marks[::2], marks[1::2], strict=False)]
-    if len(marks) % 2 == 0 and all(map(_is_harmless, quoted)):
-        return text
-    rest = "" if len(marks) % 2 else text[marks[-1] + 1 :]
-    return f"{text[: marks[0]]}(a value){rest}"
-
-
-def _is_harmless(quoted: str) -> bool:
-    return quoted in ATTRIBUTES or quote_number(quoted) == quoted
+        warnings.showwarning = record
+        yield recorded

@@ -1,4 +1,8 @@
-"""One radiograph, DICOM or PNG or JPEG -> float32 (H, W) in [0, 1]; or a refusal."""
+"""One radiograph: a DICOM, PNG or JPEG file -> float32 (H, W) in [0, 1], or a refusal.
+
+The way of a DICOM file: parse -> check header -> check compressed frame -> decode ->
+modality LUT -> VOI LUT -> [0, 1] -> inversion; see `_read_dicom`.
+"""
 
 import contextlib
 import io
@@ -19,6 +23,7 @@ from rds_tf.dicom import codestream, header, lut, privacy
 from rds_tf.parallel import isolated
 from rds_tf.storage import disk
 
+MAX_BYTES = 2**30  # of a file, and of its decoded pixels
 # Computed, digital and digitised film; OT and SC are exports of them, DR a misnomer.
 MODALITIES = ("CR", "DX", "DR", "RG", "OT", "SC", "")
 PHOTOMETRICS = (
@@ -29,10 +34,11 @@ REQUIRED = (
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "PixelRepresentation"),
 )
-MAX_BYTES = 2**30
+COLOUR_TOLERANCE = 3  # levels of 255 by which lossy coding parts R, G and B of a grey
 DECODER_SECONDS = 60.0
+# Lossless codings, where all decoders must agree; others go in pydicom's own order.
+QUICKEST = {uid.JPEGLSLossless: "pyjpegls", uid.JPEG2000Lossless: "pylibjpeg"}
 logging.getLogger("pydicom").propagate = False  # it logs the values it warns of
-COLOUR_TOLERANCE = 3  # grey levels of 255 by which lossy coding parts R, G and B
 
 
 class RadiographError(errors.InputError):
@@ -45,11 +51,11 @@ class Radiograph:
 
     Attributes:
         image: float32 (H, W) in [0, 1], air dark and bone bright.
-        bits_stored: bits a pixel had in the file.
+        bits_stored: bits a pixel had in the file, 1 to 16.
         patient_id: pseudonym made from the DICOM PatientID, "" where there is none.
         warnings: what the decoders complained of, in their words.
         header_warnings: what the header says against it, see `header.list_warnings`.
-        pixel_mm: height and width of a pixel, see `header.find_pixel_mm`.
+        pixel_mm: height and width of a pixel in mm, see `header.find_pixel_mm`.
     """
 
     image: np.ndarray
@@ -61,16 +67,10 @@ class Radiograph:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read the image of one radiograph.
-
-    Args:
-        path: DICOM, PNG or JPEG file.
+    """Read the image alone, such as of a prepared PNG; see `read_radiograph`.
 
     Returns:
         float32 (H, W) in [0, 1], air dark and bone bright.
-
-    Raises:
-        RadiographError: the file is refused; see `read_radiograph`.
     """
     return read_radiograph(path).image
 
@@ -88,10 +88,10 @@ def read_radiograph(path: str | Path) -> Radiograph:
     """
     path = Path(path)
     try:
-        with privacy.redact_warnings() as complaints:
+        with privacy.record_warnings() as recorded:
             data = disk.read_whole(path, MAX_BYTES)
-            if _is_picture(data):
-                film = Radiograph(*_read_picture(data))
+            if _is_png_or_jpeg(data):
+                film = _read_png_or_jpeg(data)
             else:
                 film = _read_dicom(path, data)
     except RadiographError as error:
@@ -99,32 +99,8 @@ def read_radiograph(path: str | Path) -> Radiograph:
     except Exception as error:  # pydicom and its decoders raise some ten types
         cause = privacy.describe_cause(error)
         raise RadiographError(f"Cannot read {path.name}: {cause}.") from error
-    messages = dict.fromkeys(privacy.redact(one) for one in complaints)
-    return replace(film, warnings=tuple(messages))
-
-
-def read_header(path: str | Path) -> pydicom.Dataset | None:
-    """Parse a file that `read_radiograph` has read; None where it is PNG or JPEG."""
-    data = disk.read_whole(path, MAX_BYTES)
-    return None if _is_picture(data) else _parse_dicom(data)
-
-
-def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None:
-    """Write an image as a grey PNG, whole or not at all.
-
-    Args:
-        path: file to write; its folder must exist.
-        image: float (H, W) in [0, 1].
-        bits_stored: up to 8 makes an 8-bit PNG, more a 16-bit one.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    levels = lut.quantize(image, np.uint8 if bits_stored <= 8 else np.uint16)
-    written, png = cv2.imencode(".png", levels)
-    if not written:
-        raise OSError(f"Cannot write {path}: OpenCV could not encode it.")
-    disk.write_whole(path, png.data)
+    redacted = dict.fromkeys(privacy.redact(warning) for warning in recorded)
+    return replace(film, warnings=tuple(redacted))
 
 
 def _read_dicom(path: Path, data: bytes) -> Radiograph:
@@ -132,39 +108,23 @@ def _read_dicom(path: Path, data: bytes) -> Radiograph:
     _check_header(dataset)
     if fault := codestream.find_fault(dataset):
         raise RadiographError(fault)
+    stored = _decode(path, dataset)
     return Radiograph(
-        lut.apply_luts(_decode(path, dataset), dataset),
-        int(dataset.BitsStored),
-        privacy.make_pseudonym(dataset),
+        image=lut.apply_luts(stored, dataset),
+        bits_stored=int(dataset.BitsStored),
+        patient_id=privacy.make_pseudonym(dataset),
         header_warnings=tuple(header.list_warnings(dataset)),
         pixel_mm=header.find_pixel_mm(dataset),
     )
 
 
-def _is_picture(data: bytes) -> bool:
-    return data[:4] == b"\x89PNG" or data[:3] == b"\xff\xd8\xff"
-
-
-def _read_picture(data: bytes) -> tuple[np.ndarray, int]:
-    """Read PNG or JPEG bytes into an image and its bits stored."""
-    with PIL.Image.open(io.BytesIO(data)) as picture:
-        _check_size(picture.width * picture.height * len(picture.getbands()))
-        if picture.mode.startswith("I"):  # 16-bit grey
-            return (np.asarray(picture) / 65535).astype(np.float32), 16
-        if picture.mode in ("1", "L"):
-            levels = np.asarray(picture.convert("L"))
-        else:
-            levels = _drop_colour(np.asarray(picture.convert("RGB")))
-    return (levels / 255).astype(np.float32), 8
-
-
 def _parse_dicom(data: bytes) -> pydicom.Dataset:
     """Parse DICOM bytes, with or without preamble, deflated ones within a bound."""
-    if data[:2] == b"\x02\x00":  # the preamble is missing
+    if data[:2] == b"\x02\x00":  # begins with the meta information: no preamble
         data = bytes(128) + b"DICM" + data
     if data[128:132] == b"DICM":
         data = _inflate(data)
-    elif data[:2] != b"\x08\x00":
+    elif data[:2] != b"\x08\x00":  # nor with the first group of a bare data set
         raise RadiographError("it is neither DICOM nor PNG nor JPEG")
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     if "TransferSyntaxUID" not in dataset.file_meta:
@@ -185,6 +145,7 @@ def _inflate(data: bytes) -> bytes:
     if meta.get("TransferSyntaxUID") != uid.DeflatedExplicitVRLittleEndian:
         return data
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    # pydicom would inflate a bomb to its end; one byte too many is enough to refuse.
     data = inflater.decompress(stream.read(), MAX_BYTES + 1)
     _check_size(len(data))
     if not inflater.eof:
@@ -224,7 +185,7 @@ def _check_size(num_bytes: int) -> None:
 
 
 def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
-    """Decode the stored values as (H, W).
+    """Decode the stored values as (H, W), 8 or 16 bits each.
 
     Python itself decodes uncompressed and RLE pixels. All other decoders are C and C++,
     which can crash or hang at a damaged frame: GDCM throws exceptions that nobody
@@ -244,10 +205,9 @@ def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
 
 
 def _try_decoding(path: Path, dataset: pydicom.Dataset) -> np.ndarray | None:
-    """Decode, or return None for an error or a warning: the caller meets it again.
+    """Decode, or return None at an error or a warning.
 
-    It is safe to decode in the caller's process then, and the error is raised, or the
-    warning given, there.
+    The caller's process can decode safely then, and meets the error or warning itself.
     """
     with contextlib.suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -255,22 +215,11 @@ def _try_decoding(path: Path, dataset: pydicom.Dataset) -> np.ndarray | None:
     return None
 
 
-def _drop_colour(rgb: np.ndarray) -> np.ndarray:
-    """Turn (H, W, 3) that shows only greys into (H, W)."""
-    if (rgb.max(axis=2) - rgb.min(axis=2)).max() > COLOUR_TOLERANCE:
-        raise RadiographError("it is in colour")
-    return rgb[..., 1]
-
-
-# Of lossless codings, where all decoders must agree; others go in pydicom's own order.
-QUICKEST = {uid.JPEGLSLossless: "pyjpegls", uid.JPEG2000Lossless: "pylibjpeg"}
-
-
 def decode_pixels(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
-    """Decode the stored values of one frame.
+    """Decode the stored values of one frame, in this process.
 
     Args:
-        path: file of the film; GDCM reads 12-bit JPEG from there.
+        path: file of the radiograph; GDCM reads 12-bit JPEG from there.
         dataset: what was parsed of it.
 
     Returns:
@@ -283,10 +232,8 @@ def decode_pixels(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     if syntax == uid.JPEGExtended12Bit and dataset.BitsAllocated == 16:
         return _decode_jpeg_12_bit(path, dataset.Rows, dataset.Columns)
     if plugin := QUICKEST.get(syntax):
-        try:
+        with contextlib.suppress(RuntimeError):  # the others may still read it
             return pixels.pixel_array(dataset, index=0, decoding_plugin=plugin)
-        except RuntimeError:  # all others are asked too, and the last word is theirs
-            return pixels.pixel_array(dataset, index=0)
     return pixels.pixel_array(dataset, index=0)
 
 
@@ -301,3 +248,50 @@ def _decode_jpeg_12_bit(path: Path, num_rows: int, num_columns: int) -> np.ndarr
         raise errors.InputError("GDCM cannot decode its 12-bit JPEG")
     frame = pixels_as_text.encode("utf-8", "surrogateescape")
     return np.frombuffer(frame, np.uint16).reshape(num_rows, num_columns)
+
+
+def _drop_colour(rgb: np.ndarray) -> np.ndarray:
+    """Turn (H, W, 3) that shows only greys into (H, W)."""
+    if (rgb.max(axis=2) - rgb.min(axis=2)).max() > COLOUR_TOLERANCE:
+        raise RadiographError("it is in colour")
+    return rgb[..., 1]
+
+
+def _is_png_or_jpeg(data: bytes) -> bool:
+    return data[:4] == b"\x89PNG" or data[:3] == b"\xff\xd8\xff"
+
+
+def _read_png_or_jpeg(data: bytes) -> Radiograph:
+    with PIL.Image.open(io.BytesIO(data)) as file:
+        _check_size(file.width * file.height * len(file.getbands()))
+        if file.mode.startswith("I"):  # 16-bit grey
+            return Radiograph((np.asarray(file) / 65535).astype(np.float32), 16)
+        if file.mode in ("1", "L"):
+            levels = np.asarray(file.convert("L"))
+        else:
+            levels = _drop_colour(np.asarray(file.convert("RGB")))
+    return Radiograph((levels / 255).astype(np.float32), 8)
+
+
+def read_header(path: str | Path) -> pydicom.Dataset | None:
+    """Parse a file that `read_radiograph` has read; None where it is PNG or JPEG."""
+    data = disk.read_whole(path, MAX_BYTES)
+    return None if _is_png_or_jpeg(data) else _parse_dicom(data)
+
+
+def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None:
+    """Write an image as a grey PNG, whole or not at all.
+
+    Args:
+        path: file to write; its folder must exist.
+        image: float (H, W) in [0, 1].
+        bits_stored: up to 8 makes an 8-bit PNG, more a 16-bit one.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    levels = lut.quantize(image, np.uint8 if bits_stored <= 8 else np.uint16)
+    written, png = cv2.imencode(".png", levels)
+    if not written:
+        raise OSError(f"Cannot write {path}: OpenCV could not encode it.")
+    disk.write_whole(path, png.data)

@@ -21,7 +21,7 @@ def write(film, text, at, size=0.6, grey=255):
 
 def test_a_film_without_text_shows_none(film):
     assert burned_in_text.find_lines(film) == []
-    assert burned_in_text.describe_burned_in_text(film) == []
+    assert burned_in_text.list_warnings(film) == []
 
 
 @pytest.mark.parametrize("text", ["R", "L", "AP"])
@@ -41,9 +41,9 @@ def test_a_name_near_the_border_is_found_where_it_stands(film):
 def test_text_that_is_turned_or_dark_is_found():
     grey = np.full((400, 400), 0.6, "float32")
     dark = write(grey, "2024-03-17", (10, 30), grey=0)
-    assert burned_in_text.describe_burned_in_text(dark) == [burned_in_text.NOTE]
-    assert burned_in_text.describe_burned_in_text(np.rot90(dark).copy()) == [
-        burned_in_text.NOTE
+    assert burned_in_text.list_warnings(dark) == [burned_in_text.WARNING]
+    assert burned_in_text.list_warnings(np.rot90(dark).copy()) == [
+        burned_in_text.WARNING
     ]
 
 
@@ -86,6 +86,6 @@ def test_a_raster_of_dots_costs_no_more_than_a_film_with_text(monkeypatch):
     raster = cv2.dilate(raster, np.ones((3, 3)))  # 29,000 dots
     name = write(np.zeros_like(raster), "KIM MINJI 0123", (20, 60), 2.0)
     raster[:90] = name[:90]
-    boxes, _ = burned_in_text._find_letters(raster)
-    assert len(boxes) <= burned_in_text.MOST_STROKES
+    boxes, _ = burned_in_text._find_strokes(raster)
+    assert len(boxes) <= burned_in_text.MAX_STROKES
     assert burned_in_text.find_lines(raster)  # letters are taller than dots

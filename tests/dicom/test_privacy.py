@@ -54,7 +54,7 @@ def test_only_small_numbers_are_told(value, told):
 
 def test_each_thread_keeps_its_own_complaints_in_their_order():
     with pytest.warns(UserWarning, match="of another thread") as outside:
-        with privacy.redact_warnings() as kept:
+        with privacy.record_warnings() as kept:
             warnings.warn("one", stacklevel=1)
             say = threading.Thread(
                 target=warnings.warn, args=("of another thread",), daemon=True
@@ -72,10 +72,10 @@ def test_two_threads_that_keep_complaints_leave_no_filter_behind():
     inside = threading.Event()
 
     def keep():
-        with privacy.redact_warnings():
+        with privacy.record_warnings():
             inside.set()
 
-    with privacy.redact_warnings():
+    with privacy.record_warnings():
         other = threading.Thread(target=keep, daemon=True)
         other.start()
         assert not inside.wait(0.1)  # it waits for its turn
