@@ -35,7 +35,6 @@ from bad_seeds import (
     probe,
     resize_png,
     spoil,
-    spoil_config,
     spoil_node,
     spoil_tag,
     try_ensemble,
@@ -276,7 +275,7 @@ class Bench:
         check_manifest(prepare.load_manifest(self.out), self.out)
 
     def set_up_model(self):
-        """Store an untrained segmenter, and a whole `.keras` file."""
+        """Store an untrained segmenter."""
         import keras
 
         from rds_tf.lungs import unet
@@ -287,7 +286,6 @@ class Bench:
         known["training"] = {"data": "nothing", "start": "scratch", "seen": []}
         model = unet.build_unet(**small)
         model_store.save_model(model, self.folder / "good", known)
-        model.save(self.folder / "good.keras")
 
     def try_model(self, rng, found):
         """Spoil manifest, weights, or weights with a manifest that vouches for them."""
@@ -297,19 +295,12 @@ class Bench:
         folder.mkdir(exist_ok=True)
         known = json.loads((good / model_store.MANIFEST).read_bytes())
         weights = (good / model_store.WEIGHTS).read_bytes()
-        ways = ["node", "node", "bytes", "weights", "vouched", "whole", "config"]
-        how = str(rng.choice([*ways, "config", "ensemble"]))
+        how = str(
+            rng.choice(["node", "node", "bytes", "weights", "vouched", "ensemble"])
+        )
         found |= {"what": how, "names": "mutant"}
         if how == "ensemble":
             found["what"] += try_ensemble(rng, folder)
-            return
-        if how in ("whole", "config"):
-            path, whole = self.folder / "mutant.keras", self.folder / "good.keras"
-            if how == "whole":
-                path.write_bytes(spoil(rng, whole.read_bytes()))
-            else:
-                found["what"] += " " + spoil_config(rng, whole, path)
-            probe(model_store.load_keras_file(path))
             return
         if how in ("weights", "vouched"):
             weights = spoil(rng, weights)

@@ -21,11 +21,11 @@ from concurrent import futures
 from pathlib import Path
 
 import cv2
-import h5py
 import keras
 import numpy as np
 import pandas as pd
 import pydicom
+import safetensors.numpy
 
 from rds_readers import answers, design
 from rds_tf import __main__ as command
@@ -175,14 +175,13 @@ def is_whole(path: Path) -> bool:
                 return cv2.imdecode(np.frombuffer(data, "u1"), -1) is not None
             case ".dcm":
                 return pydicom.dcmread(path).pixel_array.size > 0
-            case ".h5":
-                with h5py.File(path) as file:
-                    file.visititems(lambda name, part: None)
+            case ".safetensors":
+                safetensors.numpy.load(data)
             case ".html":
                 return data.rstrip().endswith(b"</html>")
             case _:
                 return data.endswith(b"\n")
-    except (ValueError, OSError, AttributeError):
+    except (ValueError, OSError, AttributeError, safetensors.SafetensorError):
         return False
     return True
 

@@ -46,7 +46,7 @@ LOADED = (
     segmenter_training,
     comparison,
 )  # what the verbs would import
-KEPT = (".png", ".csv", ".h5", ".json", ".npz")
+KEPT = (".png", ".csv", ".safetensors", ".json", ".npz")
 # What to run, the writes among which one is drawn, and the seconds to live on at most.
 PLANS = {"prepare": (15, 0.2), "plateau": (4, 1), "segmenter": (4, 2)}
 PLANS |= {"folds": (10, 2), "compare": (10, 8)}

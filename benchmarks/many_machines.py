@@ -36,7 +36,7 @@ from rds_tf.parallel import ray_cluster, remote_task
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("bytes", "kills", "trainings", "overhead")
-KEPT = (".png", ".csv", ".json", ".h5")
+KEPT = (".png", ".csv", ".json", ".safetensors")
 KILLER = "case0005.dcm"
 PRIVATE = ["unshare", "--mount", "--propagation", "private"]
 

@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 
 import cv2
-import h5py
 import numpy as np
+import safetensors.numpy
 
 RUNS = {
     "again": {},
@@ -102,7 +102,7 @@ def compare(first: Path, second: Path) -> str:
         files = [path for path in files if path.parent.name != "records"]  # times
         same = [is_same(path, second / path.relative_to(first)) for path in files]
         told.append(f"{folder}: {sum(same)} of {len(files)} files equal")
-    for path in sorted(first.glob("models/*/model.weights.h5")):
+    for path in sorted(first.glob("models/*/model.safetensors")):
         other = second / path.relative_to(first)
         size, apart = compare_weights(path, other)
         equal = "bit for bit" if is_same(path, other) else f"apart by {apart:.1e}"
@@ -125,20 +125,13 @@ def compare_weights(first: Path, second: Path) -> tuple[float, float]:
     """Return the root mean square of all weights, and of their differences."""
     arrays = []
     for path in (first, second):
-        parts = []
-        with h5py.File(path) as file:
-            file.visititems(lambda name, part, parts=parts: keep(part, parts))
-        arrays.append(np.concatenate(parts))
+        parts = safetensors.numpy.load_file(path)
+        values = [np.ravel(parts[name]).astype("float64") for name in sorted(parts)]
+        arrays.append(np.concatenate(values))
     return tuple(
         float(np.sqrt(np.mean(np.square(values))))
         for values in (arrays[0], arrays[0] - arrays[1])
     )
-
-
-def keep(part, parts: list) -> None:
-    """Keep the numbers of a part of an HDF5 file."""
-    if isinstance(part, h5py.Dataset):
-        parts.append(np.ravel(part[()]).astype("float64"))
 
 
 def compare_masks(first: Path, second: Path) -> list[str]:

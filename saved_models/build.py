@@ -139,7 +139,7 @@ def _make_windows(out: Path, num_cases: int, seed: int):
 
 def write_checksums(folder: Path) -> Path:
     """Write `SHA256SUMS` of all models in `folder`, for `sha256sum --check`."""
-    files = [*folder.glob("*/model.weights.h5"), *folder.glob("*/manifest.json")]
+    files = [*folder.glob("*/model.safetensors"), *folder.glob("*/manifest.json")]
     lines = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  "
         f"{file.relative_to(folder).as_posix()}\n"

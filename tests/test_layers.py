@@ -12,7 +12,7 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "rds_phantoms": "workers curves drawing skeleton anatomy devices outline tissue "
     "exposure phantom dataset",
     "rds_tf": "errors config",
-    "rds_tf.storage": "disk model_checks model_store",
+    "rds_tf.storage": "disk weights weights_hdf5 model_store",
     "rds_tf.stats": "metrics paired_tests thresholds calibration",
     "rds_tf.plotting": "overlay plots",
     "rds_tf.parallel": "memory isolated local remote_task ray_cluster",

@@ -72,7 +72,7 @@ def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
     lungs = segmenter.load_segmenter(model_store.choose_models(path, "segmenter"))
     joined = ensemble.load(Path(path))
     folders = [Path(path) / member for member in joined.members] or [path]
-    how = efficientnet.make_builder(lend=True), stateless.load_stateless
+    how = efficientnet.make_builder(lend=True), stateless.StatelessModel
     loaded = [classifier.load_classifiers(folder, *how) for folder in folders]
     return Models(lungs, [one for several in loaded for one in several], joined)
 

@@ -1,83 +1,38 @@
 """Many models as one: loaded into one network, passed in one compiled call."""
 
-import re
 import weakref
-from collections import Counter
-from pathlib import Path
 
-import h5py
 import keras
-import numpy as np
 import tensorflow as tf
 
 from rds_tf import errors
 from rds_tf.explanation import activation
-from rds_tf.storage import model_checks
 
 
 class StatelessModel:
     """A model in all but its weights, so that an ensemble takes one model built once.
 
     Attributes:
-        model: a Keras model; it may take other weights later, its twin does not.
-        values: list of tensors, what its variables hold now.
+        model: a Keras model; it may take other weights later, these values stay.
+        values: list of tensors, one for each of `model.variables`.
     """
 
-    def __init__(self, model, values=None):
-        """Take the model, and its weights as they are now, or other `values`."""
+    def __init__(self, model, weights=None):
+        """Take a model, and other weights or those that it has now.
+
+        Args:
+            model: a Keras model; it is not changed.
+            weights: list of arrays, one for each of `model.weights`; default its own.
+        """
+        given = {}
+        if weights is not None:
+            given = dict(zip(map(id, model.weights), weights, strict=True))
         self.model = model
-        if values is None:
-            values = [tf.identity(variable.value) for variable in model.variables]
-        self.values = values
-
-
-def load_stateless(model, path: str | Path) -> StatelessModel:
-    """Return a twin with the weights of a file, in a fifth of Keras' time.
-
-    Where the file is laid out otherwise than Keras does today, Keras reads it.
-
-    Args:
-        model: a flat Keras model.
-        path: `.weights.h5` file that passed `model_checks.check_weights`.
-
-    Raises:
-        ValueError: if they do not fit the model, or no training leaves such behind.
-    """
-    arrays = read_arrays(model, path)
-    if arrays is None:
-        model.load_weights(path)
-        arrays = [np.asarray(weight) for weight in model.weights]
-    model_checks.check_numbers(model.weights, arrays)
-    read = dict(zip(map(id, model.weights), arrays, strict=True))
-    values = [read.get(id(variable), variable.value) for variable in model.variables]
-    return StatelessModel(model, [tf.convert_to_tensor(value) for value in values])
-
-
-def read_arrays(model, path: str | Path) -> list[np.ndarray] | None:
-    """Read a Keras weights file without Keras' walk through all that a layer holds.
-
-    Args:
-        model: a flat Keras model.
-        path: `.weights.h5` file.
-
-    Returns:
-        One array for each of `model.weights`; None where the file does not hold them
-        all in these shapes and types.
-    """
-    count, found = Counter(), {}
-    with h5py.File(path, "r") as file:
-        for layer in model.layers:  # numbered by class, in their order
-            name = re.sub("([a-z])([A-Z])", r"\1_\2", type(layer).__name__).lower()
-            number = f"_{count[name]}" if count[name] else ""
-            count[name] += 1
-            for place, weight in enumerate(layer.weights):
-                array = file.get(f"layers/{name}{number}/vars/{place}")
-                if not isinstance(array, h5py.Dataset):
-                    return None
-                if (array.shape, array.dtype) != (tuple(weight.shape), weight.dtype):
-                    return None
-                found[id(weight)] = array[()]
-    return [found[id(weight)] for weight in model.weights]
+        # Variables that are no weights, such as a dropout's seed, stay as they are.
+        self.values = [
+            tf.identity(given.get(id(variable), variable.value))
+            for variable in model.variables
+        ]
 
 
 def find_network(member):

@@ -1,23 +1,23 @@
-"""Models on disk: code in this package, weights, and a manifest with their hash.
+"""Model folders: weights, and a manifest with their hash; the code is this package.
 
-A whole `.keras` file can carry code of whoever wrote it. A folder of this store holds
-numbers only: `model.weights.h5` and `manifest.json`, whose SHA-256 is checked before
-the weights are opened.
+A whole `.keras` file can carry code of whoever wrote it. A model folder holds numbers
+and words only: `model.safetensors` and `manifest.json`, whose SHA-256 is checked
+before the weights are opened.
 """
 
 import hashlib
-import io
 import json
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import rds_tf
 from rds_tf import config, errors
-from rds_tf.storage import disk, model_checks
+from rds_tf.storage import disk, weights, weights_hdf5
 
 MANIFEST = "manifest.json"
-WEIGHTS = "model.weights.h5"
+WEIGHTS = weights.FILE
+MAX_BYTES = 2**31  # of a weights file
+MAX_MANIFEST_BYTES = 2**24
 MAX_ARCHITECTURE = 4096  # pixels or filters: more would only eat memory
 
 
@@ -42,14 +42,9 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
         OSError: a file cannot be written; what stood there before then stands, or is
             refused by its hash.
     """
-    import keras
-
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    file = _Memory()
-    bare = keras.Model(model.inputs, model.outputs)  # without the optimizer's state
-    bare.save_weights(file)
-    content = file.getvalue()
+    content = weights.pack(model)
     manifest = {
         **manifest,
         "input_shape": list(model.input_shape[1:]),
@@ -64,15 +59,9 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
     }
     disk.write_whole(folder / WEIGHTS, content)
     disk.write_json(folder / MANIFEST, manifest)
+    # The manifest now names the new file, and nothing vouches for an old one.
+    (folder / weights_hdf5.FILE).unlink(missing_ok=True)
     return folder
-
-
-class _Memory(io.BytesIO):
-    """A file in memory for Keras: HDF5 itself does not tell of a full disk in time."""
-
-    def __str__(self) -> str:
-        """Return a name of the ending that Keras asks for."""
-        return WEIGHTS
 
 
 def read_manifest(folder: str | Path) -> dict:
@@ -83,7 +72,7 @@ def read_manifest(folder: str | Path) -> dict:
     """
     path = Path(folder) / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(disk.read_whole(path, MAX_MANIFEST_BYTES))
         complete = {"kind", "architecture", "weights", "training"} <= manifest.keys()
     except FileNotFoundError:
         raise ModelError(f"{folder}: holds no model, {MANIFEST} is missing.") from None
@@ -91,12 +80,33 @@ def read_manifest(folder: str | Path) -> dict:
         raise ModelError(f"{path}: cannot be read as a manifest: {error}.") from error
     if not complete:
         raise ModelError(f"{path}: lacks kind, architecture, weights or training.")
-    if flawed := model_checks.list_flawed(manifest):
+    if flawed := _list_flawed(manifest):
         raise ModelError(f"{path}: its {' and '.join(flawed)} cannot be right.")
     for name, value in manifest["architecture"].items():
         if isinstance(value, int) and not 0 <= value <= MAX_ARCHITECTURE:
             raise ModelError(f"{path}: no network of ours has {name} {value}.")
     return manifest
+
+
+def _list_flawed(manifest: dict) -> list[str]:
+    """List the entries of a manifest that hold something else than they should."""
+    known, training = manifest["weights"], manifest["training"]
+    hearts = manifest.get("hearts", ["in"])
+    right = {
+        "kind": isinstance(manifest["kind"], str),
+        "architecture": isinstance(manifest["architecture"], dict),
+        "weights": isinstance(known, dict)
+        and {"bytes", "sha256"} <= known.keys()
+        and known.get("file") in (WEIGHTS, weights_hdf5.FILE),
+        "training": isinstance(training, dict) and _is_texts(training.get("seen", [])),
+        "hearts": _is_texts(hearts) and 0 < len(hearts) == len(set(hearts)),
+        "input": isinstance(manifest.get("input", "whole"), str),
+    }
+    return [name for name, is_right in right.items() if not is_right]
+
+
+def _is_texts(value) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def find_models(path: str | Path, kind: str) -> list[Path]:
@@ -145,9 +155,9 @@ def load_model(
         folder: path of the model folder.
         kind: `"segmenter"` or `"classifier"`.
         build: builder called with the manifest's `architecture` as arguments.
-        fill: function of model and weights file that returns what is kept in place of
-            the model, as `stateless.load_stateless`; default the model with these
-            weights.
+        fill: function of the model and its weights, one array for each of
+            `model.weights`, that returns what to use in place of the model, such as
+            `stateless.StatelessModel`; default the model itself with these weights.
 
     Returns:
         `(model, manifest)`.
@@ -159,65 +169,62 @@ def load_model(
     manifest = read_manifest(folder)
     if manifest["kind"] != kind:
         raise ModelError(f"{folder}: is a {manifest['kind']}, not a {kind}.")
-    weights = folder / WEIGHTS
-    _check_bytes(weights, manifest["weights"])
+    content = _read_verified(folder, manifest["weights"])
+    unpack = weights.unpack
+    if manifest["weights"]["file"] == weights_hdf5.FILE:
+        unpack = weights_hdf5.unpack
+        print(
+            f"{folder}: holds weights of version 0.1 as HDF5; save it again by "
+            "`model_store.save_model`, for a later version will not read them."
+        )
     try:
-        model_checks.check_weights(weights)
         model = build(**manifest["architecture"])
-        model_checks.check_shapes(model, manifest)
-        with warnings.catch_warnings():
-            # Keras only warns when it leaves a layer as it was.
-            warnings.simplefilter("error", UserWarning)
-            model = (fill or _fill)(model, weights)
-    except (TypeError, ValueError, KeyError, UserWarning) as error:
+        _check_shapes(model, manifest)
+        arrays = unpack(content, model)
+        weights.check_numbers(weights.list_names(model), arrays)
+        filled = (fill or _fill)(model, arrays)
+    except (TypeError, ValueError, KeyError) as error:
         cause = _shorten(error)
         raise ModelError(f"{folder}: does not fit its manifest: {cause}.") from error
-    return model, manifest
+    return filled, manifest
 
 
-def _fill(model, weights: Path):
-    model.load_weights(weights)
-    model_checks.check_numbers(model.weights, model.weights)
+def _fill(model, arrays: list):
+    model.set_weights(arrays)
     return model
 
 
-def _check_bytes(weights: Path, known: dict) -> None:
-    """Refuse a weights file of another size or content than its manifest says."""
-    if not weights.is_file():
-        raise ModelError(f"{weights}: is missing.")
-    if weights.stat().st_size != known.get("bytes"):
+def _read_verified(folder: Path, known: dict) -> bytes:
+    """Read a weights file whole, if size and hash are those of its manifest."""
+    path = folder / known["file"]
+    if not path.is_file():
+        raise ModelError(f"{path}: is missing.")
+    if (size := path.stat().st_size) != known["bytes"]:
         raise ModelError(
-            f"{weights}: was changed or damaged, it holds {weights.stat().st_size} "
-            f"bytes and not the manifest's {known.get('bytes')}."
+            f"{path}: was changed or damaged, it holds {size} bytes and not the "
+            f"manifest's {known['bytes']}."
         )
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != known["sha256"]:
-        raise ModelError(
-            f"{weights}: was changed or damaged, its SHA-256 is not the manifest's."
-        )
-
-
-def load_keras_file(path: str | Path):
-    """Load a whole `.keras` file of the user's own, for `explain` and the like.
-
-    It is inspected first, then loaded in Keras' safe mode and not compiled.
-
-    Args:
-        path: `.keras` file.
-
-    Returns:
-        The Keras model.
-
-    Raises:
-        ModelError: if it is missing or damaged, or could carry code.
-    """
-    import keras
-
     try:
-        model_checks.check_keras_file(path)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (TypeError, ValueError, KeyError) as error:
-        cause = _shorten(error)
-        raise ModelError(f"{path}: cannot be loaded safely: {cause}.") from error
+        content = disk.read_whole(path, MAX_BYTES)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}.") from error
+    # What was hashed is what is used: the file is not opened a second time.
+    if hashlib.sha256(content).hexdigest() != known["sha256"]:
+        raise ModelError(
+            f"{path}: was changed or damaged, its SHA-256 is not the manifest's."
+        )
+    return content
+
+
+def _check_shapes(model, manifest: dict) -> None:
+    """Refuse a model whose code builds another network than its manifest describes."""
+    built = {
+        "input_shape": list(model.input_shape[1:]),
+        "num_parameters": model.count_params(),
+    }
+    for name, value in built.items():
+        if manifest.get(name) != value:
+            raise errors.InputError(f"its {name} is {value}, not {manifest.get(name)}")
 
 
 def _shorten(error: Exception) -> str:

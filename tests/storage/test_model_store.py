@@ -65,7 +65,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
     model.set_weights([np.full(part.shape, np.nan) for part in model.get_weights()])
     manifest = {"kind": "segmenter", "architecture": {"units": 2}, "training": {}}
     folder = model_store.save_model(model, tmp_path / "one", manifest)
-    with pytest.raises(model_store.ModelError, match="not all numbers"):
+    with pytest.raises(model_store.ModelError, match="not finite"):
         model_store.load_model(folder, "segmenter", build)
 
 
@@ -104,10 +104,48 @@ def test_another_architecture_than_the_weights_is_refused(saved):
         model_store.load_model(folder, "segmenter", build)
 
 
+def test_a_network_too_large_to_be_ours_is_refused_before_it_is_built(saved):
+    _, folder = saved
+    known = model_store.read_manifest(folder) | {"architecture": {"units": 10**9}}
+    disk.write_json(folder / model_store.MANIFEST, known)
+    with pytest.raises(model_store.ModelError, match="units 1000000000"):
+        model_store.load_model(
+            folder, "segmenter", lambda **_: pytest.fail("was built")
+        )
+
+
+def test_a_file_with_a_fitting_hash_is_inspected_all_the_same(saved):
+    _, folder = saved
+    known = model_store.read_manifest(folder)
+    content = b"PK\x03\x04 code"
+    (folder / model_store.WEIGHTS).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    known["weights"] |= {"sha256": digest, "bytes": len(content)}
+    disk.write_json(folder / model_store.MANIFEST, known)
+    with pytest.raises(model_store.ModelError, match="no whole safetensors file"):
+        model_store.load_model(folder, "segmenter", build)
+
+
+def test_a_function_may_take_the_weights_in_place_of_the_model(saved):
+    model, folder = saved
+    network = build()
+    before = network.get_weights()
+    (received, arrays), _ = model_store.load_model(
+        folder, "segmenter", lambda units: network, lambda *both: both
+    )
+    assert received is network
+    for array, weight in zip(arrays, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(array, weight)
+    for now, then in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
 def test_a_file_of_another_size_is_refused_before_it_is_read(saved, monkeypatch):
     _, folder = saved
     with (folder / model_store.WEIGHTS).open("ab") as file:
         file.write(b"0")
+    manifest = model_store.read_manifest(folder)
+    monkeypatch.setattr(model_store, "read_manifest", lambda folder: manifest)
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"read {path}"))
     with pytest.raises(model_store.ModelError, match="bytes and not the manifest's"):
         model_store.load_model(folder, "segmenter", build)
@@ -146,6 +184,7 @@ def test_a_broken_manifest_is_one_sentence(saved, text):
         *(("training", wrong) for wrong in (3, {"seen": None}, {"seen": [5]})),
         *(("hearts", wrong) for wrong in (3, [], [None], ["in", "in"], "in")),
         *(("weights", None), ("weights", {}), ("kind", ["segmenter"]), ("input", 1)),
+        ("weights", {"file": "../x", "bytes": 1, "sha256": ""}),
     ],
 )
 def test_an_entry_of_a_manifest_of_another_kind_is_told(saved, name, value):
