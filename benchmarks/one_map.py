@@ -17,7 +17,6 @@ and Grad-CAM of tf-keras-vis as its user calls it.
 """
 
 import argparse
-import functools
 import gc
 import statistics
 import tempfile
@@ -176,9 +175,14 @@ def judge(draw, model, image, truth):
     return "yes" if np.abs(heatmap - truth).max() < TOLERANCE else "other"
 
 
-def draw_ours(method, model, image):
+def draw_ours(model, image):
     """Draw the heat map of `explain`, (H, W)."""
-    return grad_cam.explain(model, image, method=method).heatmap
+    return grad_cam.explain(model, image).heatmap
+
+
+def draw_layer_cam(model, image):
+    """Draw LayerCAM by tf-keras-vis on our flattened model, (H, W)."""
+    return grad_cam.other_cam("layer_cam", model, image[None])[0]
 
 
 def draw_peer(model, image):
@@ -187,8 +191,8 @@ def draw_peer(model, image):
 
 
 ARMS = {
-    "rds_tf grad_cam": functools.partial(draw_ours, "grad_cam"),
-    "rds_tf layer_cam": functools.partial(draw_ours, "layer_cam"),
+    "rds_tf grad_cam": draw_ours,
+    "rds_tf layer_cam": draw_layer_cam,
     "tf-keras-vis Gradcam": draw_peer,
 }
 

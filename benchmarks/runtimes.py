@@ -28,7 +28,7 @@ from rds_phantoms import phantom
 from rds_tf import config
 from rds_tf.classification import efficientnet
 from rds_tf.data import preprocessing
-from rds_tf.explanation import activation, grad_cam
+from rds_tf.explanation import forward_pass, grad_cam, heatmap
 from rds_tf.lungs import unet
 from rds_tf.storage import model_store
 
@@ -100,13 +100,13 @@ def make_arms(model) -> dict[str, Callable]:
 
 def make_cam_arms(model, size: int) -> dict[str, Callable]:
     """Return functions (1, H, W, 1) -> heat map (1, H, W) for the same pass."""
-    layer = activation.find_layer(model)
+    layer = forward_pass.find_layer(model)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((1, size, size, 1))])
     def draw(images):
-        features, logits = activation.forward(model, layer, images)
-        raw = activation.weigh(features, logits, 1)
-        return activation.normalize(activation.resize(tf.nn.relu(raw), size, size))
+        features, logits = forward_pass.forward(model, layer, images)
+        raw = grad_cam.weigh(features, logits, 1)
+        return heatmap.normalize(heatmap.resize(tf.nn.relu(raw), size, size))
 
     start = time.perf_counter()
     frozen = convert_to_constants.convert_variables_to_constants_v2(

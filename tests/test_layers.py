@@ -22,7 +22,7 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "rds_tf (training)": "training",
     "rds_tf.lungs": "unet postprocess cropping test_time quality_control segmenter "
     "evaluation segmenter_training",
-    "rds_tf.explanation": "activation stateless tf_keras_vis_cams grad_cam",
+    "rds_tf.explanation": "forward_pass heatmap stateless tf_keras_vis_cams grad_cam",
     "rds_tf.classification": "efficientnet classifier classifier_training "
     "cached_masks cross_validation ensemble compare",
     "rds_tf.audit": "tubes nuisances audit",

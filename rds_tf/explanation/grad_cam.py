@@ -1,4 +1,9 @@
-"""Show where classifiers look: one map from one model, or from many."""
+"""Show where classifiers look: Grad-CAM of one model, or one map from many.
+
+Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) weighs the features of a layer by the
+mean gradient of a class's logit, adds them up and keeps what speaks for the class:
+`weigh` is the formula, `grad_cam` draws it, `explain` fuses the maps of an ensemble.
+"""
 
 import dataclasses
 import weakref
@@ -8,114 +13,18 @@ import numpy as np
 import tensorflow as tf
 
 from rds_tf import errors
-from rds_tf.explanation import activation, stateless, tf_keras_vis_cams
+from rds_tf.explanation import forward_pass, heatmap, stateless, tf_keras_vis_cams
 
 OTHER_METHODS = tf_keras_vis_cams.METHODS
 other_cam = tf_keras_vis_cams.draw
 
 
-@dataclasses.dataclass(frozen=True)
-class Explanation:
-    """Where an ensemble of M models looks in one image.
-
-    Attributes:
-        mean: float32 (H, W), at least 0, evidence for the explained class: the
-            Grad-CAM of the ensemble's mean logit, in logit units.
-        spread: float32 (H, W), standard deviation of the members' maps.
-        agreement: float32 (H, W) in [0, 1], share of members on the fused map's side.
-        counter: float32 (H, W), at least 0, `mean` for the other class.
-        logit: float, mean of `logits`.
-        logits: float32 (M,), each member's logit of the explained class.
-    """
-
-    mean: np.ndarray
-    spread: np.ndarray
-    agreement: np.ndarray
-    counter: np.ndarray
-    logit: float
-    logits: np.ndarray
-
-    @property
-    def heatmap(self) -> np.ndarray:
-        """`mean` scaled to [0, 1] as in `grad_cam`, float32 (H, W)."""
-        return activation.normalize(self.mean[None])[0].numpy()
-
-
-def explain(
-    models, image, *, method="grad_cam", layer=None, class_index=1, **options
-) -> Explanation:
-    """Explain one image by one map from one model or from many.
-
-    The gradient is linear, so Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) of
-    the mean logit is the mean of the members' signed maps (`class_activation`),
-    rectified once. It is rectified at the resolution of the features and then
-    resized to the image (bilinear, corners aligned); members whose features differ
-    in size are resized first. `spread` and `agreement` compare the signed maps,
-    resized to the image: a member agrees at a pixel where the sign (-1, 0 or 1) of
-    its map is that of the mean signed map.
-
-    The maps of the other methods have no common unit: each member's is scaled to
-    [0, 1], `mean` and `spread` are those of the scaled maps, and a member agrees
-    where its map is above its own mean and the fused map above its own, or neither.
-    (`smooth_grad` knows no sign: its `counter` is its `mean` but for the noise.)
-
-    Args:
-        models: a Keras classifier or a non-empty sequence of them, nested or not,
-            (B, h, w, c) -> (B, 1) or (B, 2). The logit of class 0 of a model with
-            one logit is its negative.
-        image: array (H, W), (H, W, C) or (1, H, W, C) in the models' range. Grey is
-            repeated for a model of three channels, and a model of fixed size gets
-            the image resized as above (without smoothing: shrink it yourself first
-            where detail would alias).
-        method: str, `"grad_cam"` or a key of `OTHER_METHODS`.
-        layer: name or layer to look at; None takes each model's last `Conv2D`.
-        class_index: 0 ("no RDS") or 1 ("RDS"), the class explained.
-        **options: handed to `other_cam`.
-
-    Returns:
-        An `Explanation` of the image's height and width.
-
-    Raises:
-        ValueError: if models, image, method, layer or class_index are others.
-    """
-    _check_choice("method", method, ("grad_cam", *OTHER_METHODS))
-    _check_choice("class_index", class_index, (0, 1))
-    if method == "grad_cam" and options:
-        raise errors.InputError(
-            f"Expected no options of `grad_cam`. Received: {options}"
-        )
-    models = _check_models(models)
-    image = tf.constant(_check_image(image))
-    bodies = [stateless.find_network(each) for each in models]
-    if method != "grad_cam" and bodies != [*models]:
-        raise errors.InputError(
-            f"Expected Keras models for `{method}`. Received: twins"
-        )
-    found = {body: activation.find_layer(body, layer) for body in set(bodies)}
-    layers = [found[body] for body in bodies]
-    pairs = list(zip(models, layers, strict=True))
-    inputs = tuple(activation.fit_image(image, body) for body in bodies)
-    specs = tuple(tf.TensorSpec.from_tensor(each) for each in inputs)
-    others = tuple(tuple(map(weakref.ref, pair)) for pair in pairs[1:])
-    run = activation.find_trace(
-        stateless.trace_models, *pairs[0], specs, others, class_index
-    )
-    passes = run(inputs)  # all in one call, so that small networks run side by side
-    size = tf.constant(image.shape[1:3])  # a tensor, so that no size is compiled anew
-    *maps, logits = [
-        each.numpy() for each in _combine(size, *zip(*passes, strict=True))
-    ]
-    if method != "grad_cam":
-        maps = tf_keras_vis_cams.fuse(method, pairs, image, class_index, options)
-    return Explanation(*maps, float(logits.mean()), logits)
-
-
 def grad_cam(model, images, layer=None, *, class_index=1, batch_size=16):
     """Draw the Grad-CAM heat map of each image.
 
-    Selvaraju et al. 2017, arXiv:1610.02391: rectified `class_activation`, resized
-    to the image (bilinear, corners aligned) and scaled to [0, 1] image by image.
-    A map without any positive evidence is 0 everywhere.
+    It is `class_activation` rectified, resized to the image (bilinear, corners
+    aligned) and scaled to [0, 1] image by image. A map without any positive evidence
+    is 0 everywhere.
 
     Args:
         model: a Keras classifier, (B, H, W, C) -> (B, 1) or (B, num_classes).
@@ -130,8 +39,7 @@ def grad_cam(model, images, layer=None, *, class_index=1, batch_size=16):
     Raises:
         ValueError: if images, model or layer have other shapes, or none is found.
     """
-    _, heatmaps = _explain_batches(model, images, layer, class_index, batch_size)
-    return heatmaps
+    return _draw_batches(model, images, layer, class_index, batch_size)[1]
 
 
 def class_activation(model, images, layer=None, *, class_index=1, batch_size=16):
@@ -145,58 +53,216 @@ def class_activation(model, images, layer=None, *, class_index=1, batch_size=16)
     Returns:
         float32 array (B, h, w), the size of the layer's feature map.
     """
-    activations, _ = _explain_batches(model, images, layer, class_index, batch_size)
-    return activations
+    return _draw_batches(model, images, layer, class_index, batch_size)[0]
 
 
-def _explain_batches(model, images, layer, class_index, batch_size):
-    """Run the traced pass in batches: raw maps and heat maps of all images."""
+def _draw_batches(model, images, layer, class_index, batch_size):
+    """Run the traced pass in batches: signed maps and heat maps of all images."""
     images = tf_keras_vis_cams.check_images(images)
-    layer = activation.find_layer(model, layer)
+    layer = forward_pass.find_layer(model, layer)
     spec = tf.TensorSpec((None, *images.shape[1:]), tf.float32)
-    trace = activation.find_trace(_trace_batch, model, layer, spec, class_index)
+    trace = forward_pass.compile_once(_build_pass, model, layer, spec, class_index)
     batches = [
         trace(tf.constant(images[start : start + batch_size]))
         for start in range(0, len(images), batch_size)
     ]
-    activations, heatmaps = zip(*batches, strict=True)
-    return np.concatenate(activations), np.concatenate(heatmaps)
+    signed, heatmaps = zip(*batches, strict=True)
+    return np.concatenate(signed), np.concatenate(heatmaps)
 
 
-def _trace_batch(model, layer, class_index):
-    """Return the pass (B, H, W, C) -> (raw maps, heat maps)."""
+def _build_pass(model, layer, class_index):
+    """Return the pass of one model, (B, H, W, C) -> (signed maps, heat maps)."""
 
     def run(images):
-        features, logits = activation.forward(model(), layer(), images)
-        raw = activation.weigh(features, logits, class_index)  # (B, h, w)
-        resized = activation.resize(tf.nn.relu(raw), *images.shape[1:3])
-        return raw, activation.normalize(resized)
+        features, logits = forward_pass.forward(model(), layer(), images)
+        signed = weigh(features, logits, class_index)  # (B, h, w)
+        resized = heatmap.resize(tf.nn.relu(signed), *images.shape[1:3])
+        return signed, heatmap.normalize(resized)
 
     return run
 
 
-@tf.function(autograph=False)
-def _combine(size, maps, others, logits):
-    """Turn the passes of M members into the four maps (H, W) and logits (M,)."""
-    enlarge = activation.make_resizer(*tf.unstack(size))  # to H, W
-    signed = tf.concat([enlarge(each) for each in maps], 0)
-    sides = tf.sign(signed) == tf.sign(tf.reduce_mean(signed, axis=0))
-    return (
-        _fuse(maps, enlarge),
-        tf.math.reduce_std(signed, axis=0),
-        tf.reduce_mean(tf.cast(sides, tf.float32), axis=0),
-        _fuse(others, enlarge),
-        tf.concat(logits, 0),
+def weigh(features, logits, class_index):
+    """Weigh features by the mean gradient of a class's logit, inside a trace.
+
+    Args:
+        features, logits: from `forward_pass.forward`.
+        class_index: int, the class explained.
+
+    Returns:
+        float32 tensor (B, h, w) in logit units, before the rectification.
+    """
+    (gradient,) = tf.gradients(logits[:, class_index], features)  # (B, h, w, C)
+    gradient = tf.cast(gradient, tf.float32)
+    weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)  # (B, 1, 1, C)
+    return tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """Where an ensemble of M models looks in one image.
+
+    Attributes:
+        mean: float32 (H, W), at least 0, evidence for the explained class: the
+            Grad-CAM of the ensemble's mean logit, in logit units.
+        spread: float32 (H, W), standard deviation of the models' signed maps.
+        agreement: float32 (H, W) in [0, 1], proportion of models whose signed map
+            has the sign (-1, 0 or 1) of the mean one.
+        counter: float32 (H, W), at least 0, `mean` for the other class.
+        logits: float32 (M,), each model's logit of the explained class.
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    agreement: np.ndarray
+    counter: np.ndarray
+    logits: np.ndarray
+
+    @property
+    def logit(self) -> float:
+        """Mean of `logits`."""
+        return float(self.logits.mean())
+
+    @property
+    def heatmap(self) -> np.ndarray:
+        """`mean` scaled to [0, 1] as in `grad_cam`, float32 (H, W)."""
+        return heatmap.normalize(self.mean[None])[0].numpy()
+
+
+def explain(models, image, *, layer=None, class_index=1) -> Explanation:
+    """Explain one image by one Grad-CAM from one model or from many.
+
+    The gradient is linear, so the Grad-CAM of the mean logit is the mean of the
+    models' signed maps (`class_activation`), rectified once. It is rectified at the
+    resolution of the features and then resized to the image (bilinear, corners
+    aligned); maps of features that differ in size are resized first. `spread` and
+    `agreement` compare the signed maps, resized to the image.
+
+    Args:
+        models: a Keras classifier, a `stateless.StatelessModel`, or a non-empty
+            sequence of them, nested or not, (B, h, w, c) -> (B, 1) or (B, 2). The
+            logit of class 0 of a model with one logit is its negative.
+        image: array (H, W), (H, W, C) or (1, H, W, C) in the models' range. Grey is
+            repeated for a model of three channels, and a model of fixed size gets
+            the image resized as above (without smoothing: shrink it yourself first
+            where detail would alias).
+        layer: name or layer to look at; None takes each model's last `Conv2D`.
+        class_index: 0 ("no RDS") or 1 ("RDS"), the class explained.
+
+    Returns:
+        An `Explanation` of the image's height and width.
+
+    Raises:
+        ValueError: if models, image, layer or class_index are others.
+    """
+    if class_index not in (0, 1):
+        raise errors.InputError(
+            f"Expected `class_index` to be one of 0, 1. Received: {class_index!r}"
+        )
+    models, image = _check_models(models), tf.constant(_check_image(image))
+    networks = [stateless.get_network(model) for model in models]
+    layers = {each: forward_pass.find_layer(each, layer) for each in set(networks)}
+    inputs = tuple(heatmap.fit_image(image, network) for network in networks)
+    specs = tuple(tf.TensorSpec.from_tensor(each) for each in inputs)
+    pairs = [
+        (model, layers[each]) for model, each in zip(models, networks, strict=True)
+    ]
+    others = tuple(tuple(map(weakref.ref, pair)) for pair in pairs[1:])
+    run = forward_pass.compile_once(
+        _build_joint_pass, *pairs[0], specs, others, class_index
     )
+    maps, counter_maps, logits = zip(*run(inputs), strict=True)
+    size = tf.constant(image.shape[1:3])  # a tensor, so that no size is compiled anew
+    fused = _fuse(size, maps, counter_maps, logits)
+    return Explanation(**{name: value.numpy() for name, value in fused.items()})
 
 
-def _fuse(maps, enlarge):
+@tf.function(autograph=False)
+def _fuse(size, maps, counter_maps, logits):
+    """Turn what M passes gave into the fields of an `Explanation`."""
+    enlarge = heatmap.make_resizer(*tf.unstack(size))  # to H, W
+    signed = tf.concat([enlarge(each) for each in maps], 0)  # (M, H, W)
+    same_sign = tf.sign(signed) == tf.sign(tf.reduce_mean(signed, axis=0))
+    return {
+        "mean": _average(maps, enlarge),
+        "spread": tf.math.reduce_std(signed, axis=0),
+        "agreement": tf.reduce_mean(tf.cast(same_sign, tf.float32), axis=0),
+        "counter": _average(counter_maps, enlarge),
+        "logits": tf.concat(logits, 0),
+    }
+
+
+def _average(maps, enlarge):
     """Average signed maps, each (1, h, w), and rectify once, (H, W)."""
     if len({tuple(each.shape) for each in maps}) == 1:
-        fused = tf.nn.relu(tf.add_n(maps) / len(maps))
-        return enlarge(fused)[0]
+        return enlarge(tf.nn.relu(tf.add_n(maps) / len(maps)))[0]
     resized = [enlarge(each) for each in maps]
     return tf.nn.relu(tf.add_n(resized) / len(resized))[0]
+
+
+def _build_joint_pass(model, layer, others, class_index):
+    """Return one pass of all models, for `forward_pass.compile_once`.
+
+    In one graph small networks run side by side. Models built alike, such as an
+    ensemble's five folds, are traced once, with the weights of each handed in.
+
+    Args:
+        model, layer: weak references to the first model and the layer of its network.
+        others: tuple of pairs of them, the other models.
+        class_index: 0 or 1, the class explained.
+
+    Returns:
+        Function of a tuple of tensors (1, H, W, C), one for each model, to a list of
+        (signed map (1, h, w), that of the other class, logit (1,)).
+    """
+
+    def run(images):
+        architectures, passes, found = {}, {}, []
+        for references, image in zip(((model, layer), *others), images, strict=True):
+            one, its_layer = (reference() for reference in references)
+            network = stateless.get_network(one)
+            if id(network) not in architectures:
+                architectures[id(network)] = _describe(network)
+            key = architectures[id(network)], its_layer.name, tuple(image.shape)
+            if key not in passes:
+                passes[key] = _build_weighted_pass(
+                    weakref.ref(network), references[1], class_index
+                )
+            found.append(passes[key](image, stateless.get_values(one)))
+        return found
+
+    return run
+
+
+def _describe(network) -> str | int:
+    """Describe what a network computes but for its weights, or return its id."""
+    try:
+        return network.to_json()
+    except NotImplementedError:  # a layer of the user's own without `get_config`
+        return id(network)
+
+
+def _build_weighted_pass(network, layer, class_index):
+    """Return a traced pass, (image, values of all variables) -> as above."""
+
+    def run(image, values):
+        mapping = list(zip(network().variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            features, logits = forward_pass.forward(network(), layer(), image)
+        if logits.shape[-1] != 2:
+            raise errors.InputError(
+                f"Expected models with 1 or 2 outputs. Received: `{network().name}` "
+                f"{logits.shape}"
+            )
+        return (
+            weigh(features, logits, class_index),
+            weigh(features, logits, 1 - class_index),
+            tf.cast(logits[:, class_index], tf.float32),
+        )
+
+    # Not laid into the caller's graph, where each model's would be optimised anew.
+    alone = {"_noinline": True}
+    return tf.function(run, autograph=False, experimental_attributes=alone)
 
 
 def _check_models(models):
@@ -223,12 +289,3 @@ def _check_image(image):
             f"Received: {shape}"
         )
     return image
-
-
-def _check_choice(name, value, choices):
-    """Raise ValueError unless `value` is one of the choices."""
-    if value not in choices:
-        listed = ", ".join(map(str, choices))
-        raise errors.InputError(
-            f"Expected `{name}` to be one of {listed}. Received: {value!r}"
-        )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from rds_tf import errors
-from rds_tf.explanation import activation
+from rds_tf.explanation import forward_pass
 
 METHODS = {  # module and class of tf-keras-vis, loaded when first used
     "grad_cam++": ("gradcam_plus_plus", "GradcamPlusPlus"),
@@ -50,7 +50,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
     images = check_images(images)
     if not model.built:
         model.build((None, *images.shape[1:]))
-    layer = None if method == "smooth_grad" else activation.find_layer(model, layer)
+    layer = None if method == "smooth_grad" else forward_pass.find_layer(model, layer)
     flat, marker = _find_flat(model, layer, method == "score_cam")
     visualize = load_method(method)(flat)
     if method == "smooth_grad":
@@ -73,37 +73,6 @@ def load_method(method):
     module, name = METHODS[method]
     with errors.require_extra("notebooks", f"`{method}`", "tf-keras-vis"):
         return getattr(importlib.import_module(f"tf_keras_vis.{module}"), name)
-
-
-def fuse(method, members, image, class_index, options):
-    """Fuse the maps of several models, each scaled to [0, 1].
-
-    Args:
-        method: str, a key of `METHODS`.
-        members: sequence of (model, layer), each model of two classes.
-        image: float32 tensor (1, H, W, C) in the models' range.
-        class_index: 0 or 1, the class explained.
-        options: dict, handed to tf-keras-vis.
-
-    Returns:
-        Mean, standard deviation, agreement and the mean of the other class, float32
-        (H, W) in [0, 1] each. The agreement is the share of members whose map is
-        above its own mean where the fused map is above its own, or neither is.
-    """
-
-    def draw_all(index):
-        maps = []
-        for model, layer in members:
-            fitted = activation.fit_image(image, model).numpy()
-            one = draw(method, model, fitted, layer, class_index=index, **options)
-            maps.append(activation.resize(one, *image.shape[1:3]))
-        return np.concatenate(maps)  # (M, H, W)
-
-    maps = draw_all(class_index)
-    mean = maps.mean(axis=0)
-    sides = (maps > maps.mean(axis=(1, 2), keepdims=True)) == (mean > mean.mean())
-    counter = draw_all(1 - class_index).mean(axis=0)
-    return mean, maps.std(axis=0), sides.mean(axis=0, dtype=np.float32), counter
 
 
 def check_images(images):
@@ -134,13 +103,13 @@ def _build_flat(model, layer, is_softmax):
     Args:
         model: a functional or sequential classifier, nested or not.
         layer: the layer to mark, or None.
-        is_softmax: bool, whether one logit z is given as (0, z), for Score-CAM
-            takes a softmax; else as (-z, z), so that either class has a gradient.
+        is_softmax: bool, whether one logit z is given as (0, z), as Score-CAM takes
+            a softmax; else as (-z, z), so that either class has a gradient.
 
     Returns:
         (flat `keras.Model`, the marking layer).
     """
-    *_, last = activation.walk(model)
+    *_, last = forward_pass.walk(model)
     marker = keras.layers.Identity()
     calls = {}
 
@@ -149,7 +118,9 @@ def _build_flat(model, layer, is_softmax):
             return functools.reduce(lambda x, part: call(part, x), each.layers, inputs)
         if isinstance(each, keras.Model):
             return keras.models.clone_model(
-                keras.Model(each.inputs, each.output),  # a twin without compile()
+                keras.Model(
+                    each.inputs, each.output
+                ),  # as it is, without what compile() added
                 input_tensors=keras.tree.flatten(inputs),
                 clone_function=lambda part: part,
                 call_function=call,
@@ -163,7 +134,7 @@ def _build_flat(model, layer, is_softmax):
     (given,) = model.inputs
     inputs = keras.Input(batch_shape=given.shape, dtype=given.dtype)
     call(model, inputs)
-    logits = activation.linear_output(last, *calls[last])
+    logits = forward_pass.linear_output(last, *calls[last])
     if logits.shape[-1] == 1:
         opposite = keras.ops.zeros_like(logits) if is_softmax else -logits
         logits = keras.ops.concatenate([opposite, logits], axis=-1)

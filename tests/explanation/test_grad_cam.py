@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tf_keras_vis import gradcam
 
-from rds_tf.explanation import activation, grad_cam, tf_keras_vis_cams
+from rds_tf.explanation import forward_pass, grad_cam, tf_keras_vis_cams
 
 # Two channels that a 1 x 1 identity convolution passes on; `logit` = 2 sum(first)
 # - sum(second) + bias, so each pixel of the map is 2 first - second.
@@ -187,11 +187,11 @@ def test_batches_of_any_size_give_the_same_maps():
 def test_is_traced_once_and_follows_the_weights():
     model = two_conv_model()
     first = grad_cam.class_activation(model, random_images(3))
-    traces = list(activation._TRACES[model].values())
+    traces = list(forward_pass._TRACES[model].values())
     model.get_layer("logit").kernel.assign(2 * model.get_layer("logit").kernel)
     second = grad_cam.class_activation(model, random_images(2))
     np.testing.assert_allclose(second, 2 * first[:2], rtol=1e-5)
-    assert list(activation._TRACES[model].values()) == traces
+    assert list(forward_pass._TRACES[model].values()) == traces
 
 
 def test_model_is_left_as_it_was():

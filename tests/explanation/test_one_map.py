@@ -1,4 +1,4 @@
-"""One map from many models: `grad_cam.explain`."""
+"""One map from many models: `grad_cam.explain`, and models that share a network."""
 
 import gc
 import weakref
@@ -9,7 +9,7 @@ import pytest
 from tf_keras_vis import gradcam
 
 from rds_tf.classification import efficientnet
-from rds_tf.explanation import activation, grad_cam, stateless
+from rds_tf.explanation import forward_pass, grad_cam, stateless
 from rds_tf.storage import weights
 
 LAYERS = keras.layers
@@ -98,41 +98,38 @@ def test_signed_maps_are_averaged_before_they_are_rectified():
     close(found.agreement, np.full((2, 2), 0.5))
 
 
-def test_twins_of_one_model_answer_as_models_of_their_own():
+def test_weights_in_a_shared_network_answer_as_models_of_their_own():
     weights = [2, -1], [-3, 2], [1, 5]
     models = [linear_model(each, bias) for bias, each in enumerate(weights)]
-    shared, twins = linear_model([0, 0]), []
+    shared, sharing = linear_model([0, 0]), []
     for model in models:
         shared.set_weights(model.get_weights())
-        twins.append(stateless.StatelessModel(shared))
+        sharing.append(stateless.StatelessModel(shared))
     shared.set_weights([np.zeros_like(each) for each in shared.get_weights()])
-    found, expected = (grad_cam.explain(each, IMAGE) for each in (twins, models))
+    found, expected = (grad_cam.explain(each, IMAGE) for each in (sharing, models))
     for name in ("mean", "spread", "agreement", "counter", "logits"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
-    one = grad_cam.explain(twins[1], IMAGE)
+    one = grad_cam.explain(sharing[1], IMAGE)
     np.testing.assert_array_equal(one.logits, expected.logits[1:2])
 
 
 @pytest.mark.parametrize("backbone", ["B0", "B3"])
-def test_a_twin_holds_the_weights_given_and_leaves_its_model_alone(backbone):
+def test_stateless_weights_are_those_given_and_leave_the_network_alone_alone(
+    backbone,
+):
     source, model = (
         efficientnet.build_classifier(backbone, image_size=32) for _ in range(2)
     )
     before = model.get_weights()
-    twin = stateless.StatelessModel(model, weights.unpack(weights.pack(source), model))
+    loaded = stateless.StatelessModel(
+        model, weights.unpack(weights.pack(source), model)
+    )
     for kept, weight in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(kept, weight)
     model.set_weights(source.get_weights())
-    for value, variable in zip(twin.values, model.variables, strict=True):
+    for value, variable in zip(loaded.values, model.variables, strict=True):
         np.testing.assert_array_equal(value, variable)
         assert value.dtype == variable.dtype
-
-
-def test_twins_are_for_grad_cam_alone():
-    with pytest.raises(ValueError, match="for `score_cam`. Received: twins"):
-        grad_cam.explain(
-            stateless.StatelessModel(linear_model([1, 2])), IMAGE, method="score_cam"
-        )
 
 
 def test_logit_is_the_mean_of_the_logits_of_the_members():
@@ -260,14 +257,17 @@ def test_every_arrangement_and_format_has_the_map_of_the_flat_model(
     if not suffix:  # Keras does not load the unused optimizer of a nested model
         arranged.compile("adam", "binary_crossentropy")
     model = reload(arranged, suffix, tmp_path)
-    for method in ("grad_cam", "layer_cam"):
-        expected = grad_cam.explain(flat, random_image(), method=method)
-        for models in (model, [flat, model]):
-            found = grad_cam.explain(models, random_image(), method=method)
-            assert expected.mean.max() > 0.01
-            close(found.mean, expected.mean)
-            close(found.counter, expected.counter)
-            close(found.spread, np.zeros((12, 12)))
+    expected = grad_cam.explain(flat, random_image())
+    assert expected.mean.max() > 0.01
+    for models in (model, [flat, model]):
+        found = grad_cam.explain(models, random_image())
+        close(found.mean, expected.mean)
+        close(found.counter, expected.counter)
+        close(found.spread, np.zeros((12, 12)))
+    images = random_image()[None, ..., None]
+    layer_cams = [grad_cam.other_cam("layer_cam", m, images) for m in (model, flat)]
+    assert layer_cams[1].max() > 0.99
+    close(*layer_cams)
 
 
 def test_chosen_layer_is_found_in_every_member():
@@ -279,58 +279,19 @@ def test_chosen_layer_is_found_in_every_member():
     close(found.heatmap, expected[0])
 
 
-def test_scaled_maps_of_other_methods_are_averaged():
-    image = np.array([[[1, 0], [0, 2]], [[0, 3], [2, 0]]])
-    once, other = np.array([[0.5, 0], [0, 1]]), np.array([[0, 2 / 3], [1, 0]])
-    # LayerCAM keeps the channels of positive gradient: the first, the second, the
-    # first. Their means are 3/8 and 5/12, the mean of the fused map is 7/18.
-    members = [linear_model(weights) for weights in ([2, -1], [-1, 1], [1, 0])]
-    found = grad_cam.explain(members, image, method="layer_cam")
-    close(found.mean, (2 * once + other) / 3)
-    close(found.spread, np.abs(once - other) * np.sqrt(2) / 3)
-    close(found.agreement, [[1 / 3, 2 / 3], [2 / 3, 2 / 3]])
-    close(found.counter, (other + once) / 3)  # of the third nothing is against
-    close(found.logits, [2 * 3 - 5, -3 + 5, 3])
-    alone = grad_cam.explain(members[0], image, method="layer_cam")
-    close(alone.agreement, np.ones((2, 2)))
-
-
-@pytest.mark.parametrize("method", grad_cam.OTHER_METHODS)
-def test_other_methods_take_models_of_other_sizes(method):
-    members = [linear_model([1]), linear_model([2], size=None)]
-    found = grad_cam.explain(members, random_image(5), method=method)
-    for each in (found.mean, found.spread, found.agreement, found.counter):
-        assert each.shape == (5, 5) and each.dtype == np.float32
-        assert each.min() >= 0 and each.max() <= 1
-    assert found.mean.max() > 0.5 or method == "smooth_grad"  # one gradient, no map
-
-
-def test_options_reach_the_other_method():
-    found = [
-        grad_cam.explain(
-            linear_model([2, 1]), IMAGE, method="score_cam", max_N=number
-        ).mean
-        for number in (1, 2)
-    ]
-    # The second channel varies more than the first: it alone is left.
-    close(found[0], [[0, 1 / 3], [1, 0]])
-    assert found[1][1, 1] > 0.1
-
-
 def test_members_are_compiled_once_for_images_of_every_size():
     models = two_models()
     grad_cam.explain(models, IMAGE)
-    traces = list(activation._TRACES[models[0]].values())
+    traces = list(forward_pass._TRACES[models[0]].values())
     assert len(traces) == 1
     found = grad_cam.explain(models, np.zeros((5, 7, 2)))
     assert found.mean.shape == (5, 7)
-    assert list(activation._TRACES[models[0]].values()) == traces
+    assert list(forward_pass._TRACES[models[0]].values()) == traces
 
 
-@pytest.mark.parametrize("method", ["grad_cam", "layer_cam"])
-def test_member_is_freed_when_its_user_drops_it(method):
+def test_member_is_freed_when_its_user_drops_it():
     first, second = two_models()
-    grad_cam.explain([first, second], IMAGE, method=method)
+    grad_cam.explain([first, second], IMAGE)
     reference = weakref.ref(second)
     del second
     gc.collect()
@@ -338,13 +299,12 @@ def test_member_is_freed_when_its_user_drops_it(method):
 
 
 def test_sequential_model_that_was_never_called_is_fitted_too():
-    for method in ("grad_cam", "layer_cam"):
-        expected, received = (
-            grad_cam.explain(model, CORNERS, method=method).mean
-            for model in (linear_model([1]), keras.Sequential([linear_model([1])]))
-        )
-        assert expected.max() > 0.99
-        close(received, expected)
+    expected, received = (
+        grad_cam.explain(model, CORNERS).mean
+        for model in (linear_model([1]), keras.Sequential([linear_model([1])]))
+    )
+    assert expected.max() > 0.99
+    close(received, expected)
 
 
 @pytest.mark.parametrize("arrangement", ["nested", "Sequential"])
@@ -384,9 +344,7 @@ def test_refuses_a_model_of_three_classes():
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"method": "eigen_cam"}, "`method` .* grad_cam, .* Received: 'eigen_cam'"),
         ({"class_index": 2}, "`class_index` to be one of 0, 1. Received: 2"),
-        ({"max_N": 3}, "no options of `grad_cam`. Received: {'max_N': 3}"),
         ({"layer": "conv_9"}, "the layer 'conv_9'"),
     ],
 )
@@ -401,9 +359,9 @@ def test_members_built_alike_are_traced_once_and_keep_their_own_weights(monkeypa
     image = random_image()
     alone = [grad_cam.explain(model, image) for model in models]
     built = []
-    build = stateless._build_pass
+    build = grad_cam._build_weighted_pass
     monkeypatch.setattr(
-        stateless, "_build_pass", lambda *a: built.append(a) or build(*a)
+        grad_cam, "_build_weighted_pass", lambda *a: built.append(a) or build(*a)
     )
     together = grad_cam.explain(models, image)
     assert len(built) == 1
