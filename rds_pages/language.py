@@ -27,6 +27,9 @@ def load_words(folder: str | Path) -> Words:
 
     Returns:
         Key -> language -> text.
+
+    Raises:
+        ValueError: if a text is not in both languages.
     """
     words = {}
     for place in dict.fromkeys((HERE, Path(folder))):
@@ -38,6 +41,8 @@ def load_words(folder: str | Path) -> Words:
 def _flatten(tables: dict, above: str = "") -> Words:
     words = {}
     for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ValueError(f"{above.rstrip('.')}: needs a text in en and ko.")
         if table.keys() == LANGUAGES.keys():
             words[above + name] = table
         else:

@@ -14,6 +14,7 @@ SINGLE = ("comparison", "segmentation", "diagnosis", "readers", "ensemble")
 TABLES = ("manifest", "fold_audit", "rejected")
 FOLD_COLUMNS = {"fold", "num_cases", "rds_rate", "shared_patients"}
 DEPTH = 3  # folders below the run that are looked into
+OLD_NAMES = {"left_open": "abstained", "offset": "intercept"}  # of entries in JSON
 WRONG = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
@@ -109,7 +110,8 @@ def _find(folder: Path, name: str) -> Path | None:
 
 def _read_json(path: Path) -> dict:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, object_hook=_rename)
     except (OSError, ValueError) as error:
         raise errors.InputError(f"{path}: cannot be read as JSON: {error}.") from error
     if not isinstance(content, dict):
@@ -117,6 +119,11 @@ def _read_json(path: Path) -> dict:
             f"{path}: holds no results, but {type(content).__name__}."
         )
     return content
+
+
+def _rename(entries: dict) -> dict:
+    """Give entries that earlier versions wrote the names of today."""
+    return {OLD_NAMES.get(name, name): value for name, value in entries.items()}
 
 
 def _read_table(name: str, path: Path) -> pd.DataFrame:

@@ -171,7 +171,7 @@ def read_comparison(result: dict) -> Found:
         for score in ("ece", "brier")
     }
     yield "calibration", {"ensemble": name} | scores
-    left = score_tables.format_score(found["abstention"]["left_open"])
+    left = score_tables.format_score(found["abstention"]["abstained"])
     yield "abstention", {"ensemble": name, "abstained": left}
 
 
@@ -181,8 +181,9 @@ def read_ensemble(joined: dict) -> Found:
     threshold, sensitive = (f"{limit:.3f}" for limit in limits)
     parts = {"threshold": threshold, "sensitive": sensitive}
     yield "threshold", [("decision", parts)]
-    parts = {"models": len(joined["members"]), "intercept": f"{joined['offset']:+.3f}"}
-    yield "ensemble", parts | {"temperature": f"{joined['temperature']:.3f}"}
+    fitted = {"intercept": f"{joined['intercept']:+.3f}"}
+    fitted |= {"temperature": f"{joined['temperature']:.3f}"}
+    yield "ensemble", {"models": len(joined["members"])} | fitted
 
 
 def read_segmentation(scores: dict, data: str) -> Found:

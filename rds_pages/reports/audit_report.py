@@ -91,5 +91,6 @@ def draw_most_moved(
         blocks.append(document.Paragraph(text))
         for title, image in images.items():
             square = preprocessing.letterbox(preprocessing.stretch(image), SHOWN_PX)
-            blocks.append(document.Figure(templates.encode(square), title))
+            alt = f"Film {title}, {text}"
+            blocks.append(document.Figure(templates.encode(square), alt, title))
     return blocks

@@ -60,4 +60,4 @@ def test_the_films_shown_are_those_that_the_nuisance_moved_most():
     assert "-9.00 with" in texts[0] and "+5.00 with" in texts[1]
     assert len(texts) == audit_report.NUM_SHOWN
     figures = [block for block in blocks if isinstance(block, document.Figure)]
-    assert [one.alt for one in figures[:3]] == ["as taken", "with", "without"]
+    assert [one.caption for one in figures[:3]] == ["as taken", "with", "without"]

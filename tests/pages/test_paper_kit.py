@@ -351,6 +351,14 @@ def test_a_kit_that_another_run_is_writing_is_left_alone(run, tmp_path):
     assert [path.name for path in out.rglob("*")] == [".lock"]
 
 
+def test_entries_named_as_today_and_as_before_give_the_same_facts(compared):
+    before = judge(compared, "claim"), judge(compared, "stard_ai")
+    for path in compared.glob("compared/*.json"):
+        text = path.read_text().replace("left_open", "abstained")
+        path.write_text(text.replace('"offset"', '"intercept"'))
+    assert (judge(compared, "claim"), judge(compared, "stard_ai")) == before
+
+
 @pytest.mark.parametrize("left", ["diagnosis.json", "readers.json", "manifest.json"])
 def test_one_artifact_of_any_kind_is_enough(run, tmp_path, left):
     for path in run.rglob("*"):
