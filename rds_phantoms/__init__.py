@@ -1,1 +1,32 @@
-"""Phantoms: synthetic chest radiographs of newborns with known truth."""
+"""Phantoms: synthetic chest radiographs of newborns with known truth.
+
+    make_phantom            one phantom of a seed, a severity, an angle and devices
+    make_training_phantom   one with everything drawn at random, to train a segmenter
+    make_training_arrays    many of those, images and masks as two arrays
+    write_cohort            a folder of DICOM files, outlines and a case table
+    Phantom                 what the first two return: image, masks, severity, angle
+
+Needs NumPy, OpenCV, pandas and pydicom, and nothing of `rds_tf`. No phantom shows a
+patient, and results on phantoms prove code, not medicine.
+"""
+
+import importlib
+
+_HOMES = {  # imported when first used
+    "Phantom": "phantom",
+    "make_phantom": "phantom",
+    "make_training_arrays": "phantom",
+    "make_training_phantom": "phantom",
+    "write_cohort": "dataset",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__} - {"importlib"})

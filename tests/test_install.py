@@ -37,8 +37,8 @@ BROUGHT = {  # module of another name, or of a package that brings it: the packa
 NEEDS_EXTRA = {  # files that only a verb with `errors.require_extra` opens
     "rds_pages/demo.py": "notebooks",
     "rds_pages/site.py": "pages",
-    "rds_pages/reading_room.py": "pages",
-    "rds_pages/exhibition.py": "pages",
+    "rds_pages/reading_room/server.py": "pages",
+    "rds_pages/exhibition/server.py": "pages",
 }
 
 

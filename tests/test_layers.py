@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
     "rds_phantoms": "workers curves drawing skeleton anatomy devices outline tissue "
     "exposure phantom dataset",
-    "rds_tf": "errors config",
+    "rds_tf": "lazy errors config",
     "rds_tf.storage": "disk weights weights_hdf5 model_store",
     "rds_tf.stats": "metrics paired_tests thresholds calibration",
     "rds_tf.plotting": "overlay plots",
@@ -36,19 +36,27 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "rds_pages.reading_room": "room server",
     "rds_pages.exhibition": "uploads exhibit stage layout server",
     "rds_pages (demo)": "demo",
+    "rds_tf (door)": "api",
     "rds_tf (commands)": "commands __main__",
 }
 PACKAGES = ("rds_phantoms", "rds_tf", "rds_readers", "rds_pages")
 ORDER = [
     f"{room.partition(' ')[0]}.{name}" for room in ROOMS for name in ROOMS[room].split()
 ]
-FILES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
-NOUNS = [path for path in FILES if path.name != "__init__.py"]
 
 
 def name_of(path):
     """`rds_tf/data/cohort.py` -> `rds_tf.data.cohort`."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+FILES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+NOUNS = [path for path in FILES if path.name != "__init__.py"]
+FACES = [path.parent for path in FILES if path.name == "__init__.py"]
+PLAIN = [
+    folder for folder in FACES if name_of(folder) not in ("rds_tf", "rds_phantoms")
+]
+LARGE = {"tensorflow", "keras", "numpy", "pandas", "cv2", "scipy", "pydicom"}
 
 
 def imported(source):
@@ -121,5 +129,60 @@ def test_start_is_quick_because_no_large_package_is_imported(arguments):
     assert finished.returncode == 0, finished.stderr.splitlines()[-1]
     modules = {line.rpartition("|")[2].strip() for line in finished.stderr.splitlines()}
     assert "rds_tf" in modules
-    large = {"tensorflow", "keras", "numpy", "pandas", "cv2", "scipy", "pydicom"}
-    assert not modules & large
+    assert not modules & LARGE
+
+
+@pytest.mark.parametrize("folder", PLAIN, ids=name_of)
+def test_face_of_a_package_says_what_it_is_and_defines_nothing(folder):
+    source = (folder / "__init__.py").read_text(encoding="utf-8")
+    docstring, *rest = ast.parse(source).body
+    assert len(ast.get_docstring(ast.parse(source))) > 20
+    face = "from rds_tf import lazy\n"
+    face += "__getattr__, __dir__, __all__ = lazy.open_package(__name__)"
+    assert list(map(ast.dump, rest)) == list(map(ast.dump, ast.parse(face).body))
+
+
+@pytest.mark.parametrize("name", ["rds_tf", "rds_phantoms"])
+def test_door_defines_no_classes_and_no_functions_but_the_two_of_pep_562(name):
+    tree = ast.parse((ROOT / name / "__init__.py").read_text(encoding="utf-8"))
+    defined = [
+        n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)
+    ]
+    assert {*defined} <= {"__getattr__", "__dir__"}
+
+
+def test_every_module_is_an_attribute_of_its_package_once_it_is_named():
+    code = """
+import sys
+import rds_tf, rds_readers, rds_pages
+for package in sys.argv[1:]:
+    top, *rooms = package.split(".")
+    face = globals()[top]
+    for room in rooms:
+        face = getattr(face, room)
+    print(package, *face.__all__)
+    assert {*face.__all__} <= {*dir(face)}
+print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}))
+from rds_tf import lungs
+print(lungs.cropping.__name__)
+"""
+    names = [name_of(folder) for folder in FACES if folder.name != "rds_phantoms"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *names], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    *lines, loaded, module = [line.split() for line in done.stdout.splitlines()]
+    offered = {f"{package}.{name}" for package, *found in lines for name in found}
+    expected = {one for one in ORDER if not one.startswith("rds_phantoms")}
+    assert expected - {"rds_tf.__main__"} <= offered
+    assert not LARGE & {*loaded}
+    assert module == ["rds_tf.lungs.cropping"]
+
+
+def test_face_refuses_a_name_that_it_lacks():
+    import rds_phantoms
+    import rds_tf
+
+    for face in (rds_tf, rds_tf.lungs, rds_phantoms):
+        with pytest.raises(AttributeError, match="has no attribute 'nowhere'"):
+            _ = face.nowhere

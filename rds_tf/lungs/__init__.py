@@ -1,1 +1,5 @@
 """Lungs: a U-Net, its post-processing, its training and its scores."""
+
+from rds_tf import lazy
+
+__getattr__, __dir__, __all__ = lazy.open_package(__name__)

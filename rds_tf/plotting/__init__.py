@@ -1,1 +1,5 @@
 """Pictures: overlays and plots."""
+
+from rds_tf import lazy
+
+__getattr__, __dir__, __all__ = lazy.open_package(__name__)
