@@ -195,7 +195,7 @@ class Watch:
             "effect": found["effect"]["value"],
             "flips": float(((present >= 0) != (absent >= 0)).mean()),
             "true_effect": float((present - absent).mean() / taken.std()),
-            "auroc": audit._auroc_of(self.labels, taken),
+            "auroc": audit.compute_auroc(self.labels, taken),
         }
 
 

@@ -1,4 +1,4 @@
-"""Moved."""
+"""What an audit varies: the tube, the image's shape, its brightness."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from rds_tf.audit import tubes
 
 @dataclass(frozen=True)
 class Case:
-    """One film under audit.
+    """One radiograph under audit.
 
     Attributes:
         image: `(H, W)` float32 in `[0, 1]`.
@@ -29,13 +29,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Nuisance:
-    """Something on a film that should not matter.
+    """Something in an image that should not matter for the diagnosis.
 
     Attributes:
         name: what a reader calls it.
         value: its value in a case, such as 1 where there is a tube.
-        vary: case and seed to lists of films with and without it. Their mean logits
-            are compared, so that one control can be several films.
+        vary: case and seed to lists of images with and without it. Their mean logits
+            are compared, so that one control can be several images.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Nuisance:
 
 
 def vary_tube(case: Case, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return versions of a film with an endotracheal tube, and without one.
+    """Return versions of an image with an endotracheal tube, and without one.
 
-    Where there is a tube it is cut out, and for the films with it, patches of the same
-    shape are cut out elsewhere; where there is none, one is drawn into the airway,
-    and for the film without, over a lung.
+    Where there is a tube it is removed; from the versions that keep it, the same shape
+    is removed elsewhere. Where there is none, one is drawn into the airway; in the
+    version without, it is drawn over a lung.
     """
     if not case.tube.any():
         drawn, _ = tubes.insert(case.image, case.mask, seed)
@@ -59,59 +59,42 @@ def vary_tube(case: Case, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]
     return spared or [case.image], [tubes.remove(case.image, case.tube, seed)]
 
 
-def vary_ratio(case: Case, ratios: tuple[float, float]):
-    """Return a film cropped to two ratios of height to width.
-
-    Args:
-        case: the film.
-        ratios: typical of the positives, and of the negatives.
-
-    Returns:
-        Lists of one film each.
-    """
-    return tuple([crop_to_ratio(case.image, ratio)] for ratio in ratios)
-
-
 def crop_to_ratio(image: np.ndarray, ratio: float) -> np.ndarray:
-    """Crop a film `(H, W)` about its centre to a ratio of height to width.
+    """Show only a centred box of an image `(H, W)`, of a ratio of height to width.
 
-    What is cropped is blackened, not cut off, where it would shift the coordinates:
-    the film keeps its size, a box of the given ratio stays exposed.
+    What lies outside is black and not cut off, so that the mask still fits.
     """
     height, width = image.shape
     tall, wide = min(height, round(width * ratio)), min(width, round(height / ratio))
     top, left = (height - tall) // 2, (width - wide) // 2
+    box = slice(top, top + tall), slice(left, left + wide)
     cropped = np.zeros_like(image)
-    cropped[top : top + tall, left : left + wide] = image[
-        top : top + tall, left : left + wide
-    ]
+    cropped[box] = image[box]
     return cropped
 
 
-def vary_brightness(case: Case, seed: int):
-    """Return a film of more and of less exposure (gamma 0.8 and 1.25)."""
-    return [case.image**0.8], [case.image**1.25]
-
-
 def list_nuisances(cases: list[Case]) -> dict[str, Nuisance]:
-    """Return the nuisances that can be varied on these films, by their short names."""
+    """Return the nuisances that can be varied in these cases, by their short names."""
 
     def ratio(case):
         return case.image.shape[0] / case.image.shape[1]
 
-    typical = tuple(
+    typical = [  # of the positives, and of the negatives
         float(np.median([ratio(case) for case in cases if case.label == label] or [1]))
         for label in (1, 0)
-    )
+    ]
+
+    def vary_ratio(case, seed):
+        return tuple([crop_to_ratio(case.image, each)] for each in typical)
+
+    def vary_brightness(case, seed):  # more exposure and less
+        return [case.image**0.8], [case.image**1.25]
+
     return {
         "tube": Nuisance(
             "endotracheal tube", lambda case: float(case.tube.any()), vary_tube
         ),
-        "ratio": Nuisance(
-            "height-to-width ratio of the film",
-            ratio,
-            lambda case, seed: vary_ratio(case, typical),
-        ),
+        "ratio": Nuisance("height-to-width ratio of the film", ratio, vary_ratio),
         "brightness": Nuisance(
             "brightness of the film",
             lambda case: float(case.image.mean()),

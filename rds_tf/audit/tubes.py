@@ -1,7 +1,8 @@
-"""The endotracheal tube on a film: cut out, moved aside, drawn in.
+"""The endotracheal tube: `remove` it, `insert` one, and the control of each.
 
-Each change comes with its control: the same shape elsewhere, so that what a model makes
-of the tube can be told from what it makes of any patch or line.
+A control is the same change elsewhere: `move_aside` finds other places for the region
+that is removed, and `insert(aside=True)` draws over a lung. So an effect of the tube
+can be told from that of any patch or line.
 """
 
 import cv2
@@ -11,10 +12,10 @@ from rds_tf.lungs import cropping, postprocess
 
 
 def remove(image: np.ndarray, region: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Cut a region out of a film and fill it from its surroundings.
+    """Cut a region out of an image and fill it from its surroundings.
 
-    The fill is that of Telea (J. Graphics Tools 2004) with grain of the film's own
-    strength on it, so that no smooth patch gives the place away.
+    The fill is that of Telea (J. Graphics Tools 2004) with the image's own grain on
+    it, so that no smooth patch gives the place away.
 
     Args:
         image: `(H, W)` float32 in `[0, 1]`.
@@ -22,14 +23,16 @@ def remove(image: np.ndarray, region: np.ndarray, seed: int = 0) -> np.ndarray:
         seed: int, of the grain.
 
     Returns:
-        float32 `(H, W)`, the film itself outside the widened region.
+        float32 `(H, W)`, the image itself outside the widened region.
     """
     if not region.any():
         return image.copy()
     reach = max(1, round(min(image.shape) / 170))
     wide = widen(region, reach)
+    # OpenCV inpaints whole numbers only: 16 bits lose nothing that can be seen.
     fine = np.round(65535 * np.clip(image, 0, 1)).astype("uint16")
     filled = cv2.inpaint(fine, wide, 3 * reach, cv2.INPAINT_TELEA) / 65535
+    # Grain is what a light blur takes away; it is drawn again from a ring around.
     ring = (widen(region, 6 * reach) > 0) & (wide == 0)
     grain = (image - cv2.GaussianBlur(image, (0, 0), 1.5))[ring]
     if grain.size:
@@ -38,61 +41,13 @@ def remove(image: np.ndarray, region: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.clip(np.where(wide > 0, filled, image), 0, 1).astype("float32")
 
 
-def widen(region: np.ndarray, reach_px: int) -> np.ndarray:
-    """Widen a region `(H, W)` of {0, 1} by `reach_px` pixels on every side."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach_px + 1,) * 2)
-    return cv2.dilate(region.astype("uint8"), disc)
-
-
-def move_aside(
-    region: np.ndarray, mask: np.ndarray, num_controls: int = 3
-) -> list[np.ndarray]:
-    """Move a region to places nearby that it did not touch, as controls.
-
-    Args:
-        region: `(H, W)` of {0, 1}.
-        mask: the lungs, `(H, W)` of {0, 1}.
-        num_controls: int, how many at most.
-
-    Returns:
-        uint8 `(H, W)` regions of the same shape, inside the film and next to each
-        other as far apart as they are wide. Those come first that cover as much lung
-        as the region does, and among them the nearest. None fits in a film that the
-        region fills.
-    """
-    rows, columns = np.nonzero(region)
-    height, width = region.shape
-    lung = float(mask[rows, columns].mean())
-    step = max(2, round(min(region.shape) / 60))
-    taken = widen(region, step) > 0
-    found = []
-    for down in range(-rows.min(), height - rows.max(), step):
-        for right in range(-columns.min(), width - columns.max(), step):
-            there = rows + down, columns + right
-            if not taken[there].any():
-                apart = abs(float(mask[there].mean()) - lung)
-                found.append((round(apart, 1), np.hypot(down, right), down, right))
-    controls = []
-    for _, _, down, right in sorted(found):
-        there = rows + down, columns + right
-        if taken[there].any():
-            continue
-        control = np.zeros(region.shape, "uint8")
-        control[there] = 1
-        taken |= widen(control, step) > 0
-        controls.append(control)
-        if len(controls) == num_controls:
-            break
-    return controls
-
-
 def insert(
     image: np.ndarray, mask: np.ndarray, seed: int = 0, *, aside: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a synthetic endotracheal tube into a film.
+    """Draw a synthetic endotracheal tube into an image.
 
-    From the neck down the midline between the lungs to a tip above the carina: a
-    shadow with a dark lumen and a radiopaque stripe, as `phantoms.devices` draws it.
+    It runs down the midline from the neck to a tip above the carina: a shadow with a
+    dark lumen and a radiopaque stripe, as `rds_phantoms.devices` draws it.
 
     Args:
         image: `(H, W)` float32 in `[0, 1]`.
@@ -101,31 +56,36 @@ def insert(
         aside: bool, draw it over a lung instead, where no airway is: the control.
 
     Returns:
-        The film with the tube, `(H, W)` float32, and the tube's region.
+        The image with the tube, `(H, W)` float32, and the tube's region, uint8.
     """
     draw = np.random.default_rng(seed)
-    window = cropping.choose_crop(image, mask, "combined", 0.0)
-    angle = window.angle_degrees
+    crop = cropping.choose_crop(image, mask, "combined", 0.0)
+    angle = crop.angle_degrees
     upright = postprocess.rotate(mask.astype("float32"), -angle, expand=True) > 0.5
-    top, bottom, left, right = window.box
-    tall, wide = bottom - top, right - left
-    middle = _find_midline(upright, window.box)
-    if aside:
-        middle += draw.choice([-1, 1]) * 0.27 * wide
-    rows = np.linspace(top - tall, top + draw.uniform(0.18, 0.36) * tall, 60)
-    bend = draw.normal(0, 0.025) * wide * ((rows - rows[-1]) / tall) ** 2 * 3
-    points = np.stack([middle + bend + draw.normal(0, 0.008) * wide, rows], -1)
-    thick = max(2.0, draw.uniform(0.026, 0.036) * wide)
-    shadow, region = _draw_tube(points, thick, upright.shape)
-    back = [
+    points, thick = _lay_tube(draw, upright, crop.box, aside=aside)
+    shadow, region = (  # drawn on the upright canvas, then turned with the infant
         postprocess.rotate_back(layer, -angle, image.shape)
-        for layer in (shadow, region.astype("float32"))
-    ]
+        for layer in _draw_tube(points, thick, upright.shape)
+    )
     low, high = np.percentile(image, (5, 95))
     contrast = draw.uniform(0.25, 0.4) * max(high - low, 0.1)
     # A dense place leaves less room for more density, as on film.
-    drawn = image + contrast * back[0] * np.clip(1.3 - image, 0.2, 1)
-    return np.clip(drawn, 0, 1).astype("float32"), (back[1] > 0.5).astype("uint8")
+    drawn = image + contrast * shadow * np.clip(1.3 - image, 0.2, 1)
+    return np.clip(drawn, 0, 1).astype("float32"), (region > 0.5).astype("uint8")
+
+
+def _lay_tube(draw, upright: np.ndarray, box, *, aside: bool):
+    """Draw the course of a tube: points `(60, 2)` of x and y, and its width in px."""
+    top, bottom, left, right = box
+    tall, wide = bottom - top, right - left
+    middle = _find_midline(upright, box)
+    if aside:
+        middle += draw.choice([-1, 1]) * 0.27 * wide
+    # From one height of the lungs above them to a tip in their upper third.
+    rows = np.linspace(top - tall, top + draw.uniform(0.18, 0.36) * tall, 60)
+    bend = draw.normal(0, 0.025) * wide * ((rows - rows[-1]) / tall) ** 2 * 3
+    points = np.stack([middle + bend + draw.normal(0, 0.008) * wide, rows], -1)
+    return points, max(2.0, draw.uniform(0.026, 0.036) * wide)
 
 
 def _find_midline(upright: np.ndarray, box) -> float:
@@ -145,15 +105,59 @@ def _find_midline(upright: np.ndarray, box) -> float:
 def _draw_tube(
     points: np.ndarray, thick: float, shape
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paint wall, lumen and stripe along points (x, y): shadow and region."""
-    fixed = [np.rint(points * 16).astype("int32")]
+    """Paint wall, lumen and stripe along points (x, y): shadow and region, float32."""
+    fixed = [np.rint(points * 16).astype("int32")]  # OpenCV takes 16ths of a pixel
     layers = []
-    for share in (1.0, 0.6, 0.2):
+    for proportion in (1.0, 0.6, 0.2):
         canvas = np.zeros(shape, "uint8")
-        width = max(1, round(share * thick))
+        width = max(1, round(proportion * thick))
         cv2.polylines(canvas, fixed, False, 255, width, cv2.LINE_AA, 4)
         layers.append(canvas.astype("float32") / 255)
     wall, lumen, stripe = layers
     shadow = wall - 0.6 * lumen + 0.9 * stripe
     shadow = cv2.GaussianBlur(shadow, (0, 0), max(0.5, 0.08 * thick))
-    return shadow, (wall > 0.5).astype("uint8")
+    return shadow, (wall > 0.5).astype("float32")
+
+
+def move_aside(
+    region: np.ndarray, mask: np.ndarray, num_controls: int = 3
+) -> list[np.ndarray]:
+    """Move a region to places nearby that it did not touch, as controls.
+
+    Args:
+        region: `(H, W)` of {0, 1}.
+        mask: the lungs, `(H, W)` of {0, 1}.
+        num_controls: int, the largest number of them.
+
+    Returns:
+        uint8 `(H, W)` regions of the same shape, inside the image and a margin apart
+        from the region and from each other. First come those that cover as much lung
+        as the region does, and among them the nearest. Empty where none fits.
+    """
+    rows, columns = np.nonzero(region)
+    height, width = region.shape
+    lung = float(mask[rows, columns].mean())
+    step = max(2, round(min(region.shape) / 60))
+    taken = widen(region, step) > 0
+    places = []
+    for down in range(-rows.min(), height - rows.max(), step):
+        for right in range(-columns.min(), width - columns.max(), step):
+            there = rows + down, columns + right
+            if not taken[there].any():
+                apart = abs(float(mask[there].mean()) - lung)
+                places.append((round(apart, 1), np.hypot(down, right), down, right))
+    controls = []
+    for _, _, down, right in sorted(places):
+        there = rows + down, columns + right
+        if len(controls) < num_controls and not taken[there].any():
+            control = np.zeros(region.shape, "uint8")
+            control[there] = 1
+            taken |= widen(control, step) > 0
+            controls.append(control)
+    return controls
+
+
+def widen(region: np.ndarray, reach_px: int) -> np.ndarray:
+    """Widen a region `(H, W)` of {0, 1} by `reach_px` pixels on every side."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach_px + 1,) * 2)
+    return cv2.dilate(region.astype("uint8"), disc)
