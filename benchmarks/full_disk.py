@@ -204,7 +204,7 @@ def judge_answers(out: Path) -> str:
             place = 1, case["case"], design.ALONE
             for _ in range(2):
                 try:
-                    stored += room.add("R", place, 50, 1, 1.0)
+                    stored += room.add("R", place, rating=50, decision=1, seconds=1.0)
                     break
                 except OSError as error:
                     told.append(str(error))

@@ -14,7 +14,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from rds_readers import power, roe_metz
+from rds_readers import mrmc, power, roe_metz
 
 DESIGNS = [  # structure, readers, cases without and with the disease, AUROCs
     ("HL", 5, (50, 50), (0.80, 0.88)),
@@ -40,10 +40,16 @@ def main():
         for index, (name, num_readers, num_cases, aurocs) in enumerate(DESIGNS):
             variances = roe_metz.STRUCTURES[name]
             start = time.perf_counter()
-            size, seed = (num_readers, num_cases), options.seed + 2 * index
+            seed = options.seed + 2 * index
             false, reached = (
                 roe_metz.simulate_rejections(
-                    variances, pair, *size, options.studies, seed + one, tick=bar.update
+                    variances,
+                    pair,
+                    num_readers=num_readers,
+                    num_cases=num_cases,
+                    num_studies=options.studies,
+                    seed=seed + one,
+                    update=bar.update,
                 )
                 for one, pair in enumerate(((aurocs[0], aurocs[0]), aurocs))
             )
@@ -60,7 +66,7 @@ def main():
             f"{formula:7.1%}  {reached:6.1%} +- {errors[1]:.1%}  {seconds:5.2f}"
         )
     gap = max(abs(row[3] - row[4]) for row in rows)
-    worst = max(abs(row[2] - power.ALPHA) for row in rows)
+    worst = max(abs(row[2] - mrmc.ALPHA) for row in rows)
     print(f"largest distance: false alarms {worst:.1%} from 5 %, power {gap:.1%}")
 
 

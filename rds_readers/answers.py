@@ -1,7 +1,7 @@
-"""What readers answered: one row an answer, on disk before the next film shows.
+"""What readers answered: one row an answer, on disk before the next image shows.
 
 A rollback journal with full synchronisation is chosen over a write-ahead log: the
-store is then one file, which a copy of a stopped study holds whole.
+store is then one file, so that a copy of a stopped study is complete.
 """
 
 import contextlib
@@ -41,8 +41,8 @@ class Answers:
     """The plan and the answers of one pack, for any number of readers and processes.
 
     Raises:
-        FileNotFoundError: if the folder is not a pack.
-        ValueError: if its plan cannot be read.
+        FileNotFoundError: the folder is not a pack.
+        errors.InputError: its plan cannot be read.
     """
 
     def __init__(self, pack: str | Path) -> None:
@@ -64,34 +64,35 @@ class Answers:
     def note_shown(
         self, reader: str, due: design.Due, now: datetime | None = None
     ) -> None:
-        """Write down that a film was shown; more than once says interrupted."""
-        row = (reader, due.session, due.case, due.step, _write_time(now))
+        """Write down that an image was shown; twice means that it was interrupted."""
+        row = (reader, *due.key, _write_time(now or datetime.now(UTC)))
         with self._connect() as connection:
             connection.execute("INSERT INTO shown VALUES (?, ?, ?, ?, ?)", row)
 
-    def find_answer(self, reader: str, session: int, case: str, step: str):
-        """Return `(rating, decision)` of an answer, None if there is none."""
+    def find_answer(self, reader: str, place: design.Place) -> tuple[float, int] | None:
+        """Return rating and decision of an answer, None if there is none."""
         with self._connect() as connection:
             return connection.execute(
                 "SELECT rating, decision FROM answers "
                 'WHERE reader = ? AND session = ? AND "case" = ? AND step = ?',
-                (reader, session, case, step),
+                (reader, *place),
             ).fetchone()
 
     def add(
         self,
         reader: str,
-        place: tuple[int, str, str],
+        place: design.Place,
+        *,
         rating: float,
         decision: int,
-        seconds: float | None,
+        seconds: float | None = None,
         now: datetime | None = None,
     ) -> bool:
         """Store an answer for good; when this returns it is on disk.
 
         Args:
-            reader: who.
-            place: `(session, case, step)` that is answered.
+            reader: who answers.
+            place: what is answered; a tuple of session, case and step serves too.
             rating: float in `[0, 100]`, how likely the finding is.
             decision: 0 or 1.
             seconds: float, from shown to answered; None if not known.
@@ -101,11 +102,12 @@ class Answers:
             False if the place holds an answer already: that one stays.
 
         Raises:
-            ValueError: if the answer is out of range, or the place is not due.
-            OSError: if it cannot be written; what was stored before stays.
+            errors.InputError: the answer is out of range, or the place is not due.
+            OSError: it cannot be written; what was stored before stays.
         """
         _check(place, rating, decision)
         now = now or datetime.now(UTC)
+        row = (reader, *place, rating, decision, seconds, _write_time(now))
         with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE")  # one writer at a time
             if place in self._load_answered(connection, reader):
@@ -113,14 +115,30 @@ class Answers:
             due = self._find_due(connection, reader, now)
             if not isinstance(due, design.Due) or due.key != place:
                 raise errors.InputError(
-                    f"Reader {reader}: {place} is not what is due now."
+                    f"Reader {reader}: {tuple(place)} is not what is due now."
                 )
-            row = (reader, *place, rating, decision, seconds, _write_time(now))
             connection.execute(
                 "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
             )
             connection.execute("COMMIT")
         return True
+
+    def check_files(self) -> None:
+        """Find out before a study and not within it that a file is missing.
+
+        Raises:
+            FileNotFoundError: one is.
+        """
+        every = (e for lists in self.sessions.values() for part in lists for e in part)
+        for entry in every:
+            names = [f"films/{entry['case']}.png"]
+            if design.WITH_MODEL in entry["steps"]:
+                names += [f"model/{entry['case']}.{kind}" for kind in ("json", "png")]
+            for name in names:
+                if not (self.pack / name).is_file():
+                    raise FileNotFoundError(
+                        f"{self.pack / name}: is missing, the pack is incomplete."
+                    )
 
     def _find_due(
         self, connection, reader: str, now: datetime
@@ -151,38 +169,15 @@ def read_plan(pack: str | Path) -> dict:
     """Read the plan of a pack.
 
     Raises:
-        FileNotFoundError: if the folder is not a pack, or one half written.
-        ValueError: if the plan cannot be read.
+        FileNotFoundError: the folder is not a pack, or one half written.
+        errors.InputError: the plan cannot be read.
     """
     path = Path(pack) / "plan.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{pack}: is no pack of `study plan`, it has no plan.json."
+            f"{pack}: is not a pack of `study plan`, it has no plan.json."
         )
-    try:
-        plan = disk.read_json(path)
-        complete = {"order", "washout_days", "readers"} <= plan.keys()
-    except (ValueError, AttributeError) as error:
-        raise errors.InputError(
-            f"{path}: cannot be read as a plan: {error}."
-        ) from error
-    if not complete:
-        raise errors.InputError(f"{path}: lacks order, washout_days or readers.")
-    return plan
-
-
-def check_files(pack: Path, sessions: dict) -> None:
-    """Find out before a study and not within it that a file is missing.
-
-    Raises:
-        FileNotFoundError: if it is.
-    """
-    for entry in (e for lists in sessions.values() for part in lists for e in part):
-        views = ("json", "png") if design.WITH_MODEL in entry["steps"] else ()
-        wanted = [f"model/{entry['case']}.{kind}" for kind in views]
-        for name in (f"films/{entry['case']}.png", *wanted):
-            if not (pack / name).is_file():
-                raise FileNotFoundError(f"{pack / name}: is missing, the pack is torn.")
+    return disk.read_record(path, ("order", "washout_days", "readers"))
 
 
 def load_answers(pack: str | Path, key: str | Path | None = None) -> pd.DataFrame:
@@ -197,19 +192,16 @@ def load_answers(pack: str | Path, key: str | Path | None = None) -> pd.DataFram
         one row an answer; rating in `[0, 100]`.
 
     Raises:
-        FileNotFoundError: if the pack, its answers or the key are missing.
-        ValueError: if nobody has answered yet, or the key lacks a case.
+        FileNotFoundError: the pack, its answers or the key are missing.
+        errors.InputError: nobody has answered yet, or the key lacks a case.
     """
-    pack = Path(pack)
+    pack = Path(pack).resolve()
     read_plan(pack)
-    path = pack / FILE
-    key = (
-        Path(key) if key else pack.resolve().with_name(f"{pack.resolve().name}_key.csv")
-    )
+    path, key = pack / FILE, Path(key or pack.with_name(f"{pack.name}_key.csv"))
     for file, words in ((path, "nobody has signed in yet"), (key, "give it by --key")):
         if not file.is_file():
             raise FileNotFoundError(f"{file}: is missing: {words}.")
-    address = f"file:{quote(str(path.resolve()))}?mode=rw"  # undoes a half-made answer
+    address = f"file:{quote(str(path))}?mode=rw"  # may undo an interrupted write
     with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
         table = pd.read_sql_query(
             'SELECT reader, step AS treatment, "case", rating, decision, seconds, '
@@ -237,13 +229,12 @@ def _check(place, rating, decision) -> None:
         raise errors.InputError(
             f"`place` must be session, case, step. Received: {place!r}"
         )
-    if not (
-        type(rating) in (int, float) and math.isfinite(rating) and 0 <= rating <= 100
-    ):
+    is_number = type(rating) in (int, float) and math.isfinite(rating)
+    if not is_number or not 0 <= rating <= 100:
         raise errors.InputError(f"`rating` must lie in [0, 100]. Received: {rating!r}")
     if type(decision) is not int or decision not in (0, 1):
         raise errors.InputError(f"`decision` must be 0 or 1. Received: {decision!r}")
 
 
-def _write_time(now: datetime | None) -> str:
-    return (now or datetime.now(UTC)).isoformat(timespec="milliseconds")
+def _write_time(now: datetime) -> str:
+    return now.isoformat(timespec="milliseconds")

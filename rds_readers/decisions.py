@@ -21,14 +21,17 @@ def score_decisions(truth: ArrayLike, decisions: ArrayLike) -> dict[str, dict]:
         `"sensitivity"` and `"specificity"`, each a dict of `mrmc.analyse`.
 
     Raises:
-        ValueError: there are not two treatments and two readers or more.
+        errors.InputError: there are not two treatments and two readers or more.
     """
     truth, decisions = np.asarray(truth, bool), np.asarray(decisions, bool)
-    hits = {
+    correct = {
         "sensitivity": decisions[..., truth],
         "specificity": ~decisions[..., ~truth],
     }
-    return {name: mrmc.analyse(*mrmc.score_share(each)) for name, each in hits.items()}
+    return {
+        name: mrmc.analyse(*mrmc.score_proportion(each))
+        for name, each in correct.items()
+    }
 
 
 def count_changes(truth: ArrayLike, decisions: ArrayLike) -> list[dict[str, int]]:
@@ -44,16 +47,18 @@ def count_changes(truth: ArrayLike, decisions: ArrayLike) -> list[dict[str, int]
         `"better_negative"`, `"worse_positive"`, `"worse_negative"`.
     """
     truth = np.asarray(truth, bool)
-    first, second = np.asarray(decisions, bool) == truth
+    first, second = np.asarray(decisions, bool) == truth  # whether right, (R, N) each
+    better, worse = ~first & second, first & ~second
     groups = {
-        "better": ~first & second,
-        "worse": first & ~second,
+        "better": better,
+        "worse": worse,
         "stayed_right": first & second,
         "stayed_wrong": ~first & ~second,
+        "better_positive": better & truth,
+        "better_negative": better & ~truth,
+        "worse_positive": worse & truth,
+        "worse_negative": worse & ~truth,
     }
-    for name in ("better", "worse"):
-        groups[f"{name}_positive"] = groups[name] & truth
-        groups[f"{name}_negative"] = groups[name] & ~truth
     counts = {name: group.sum(axis=1).tolist() for name, group in groups.items()}
     return [
         dict(zip(counts, each, strict=True))
@@ -83,28 +88,29 @@ def measure_agreement(
         if len(np.unique(pair)) > 1  # else chance alone explains all: 0 / 0
     ]
     num_readers, num_cases = decisions.shape
+    # Of each case, the proportion of ordered pairs of readers that decide alike.
     votes = decisions.sum(axis=0)
     against = num_readers - votes
     alike = votes * (votes - 1) + against * (against - 1)
     alike = alike / (num_readers * (num_readers - 1))
 
     def fleiss(weights):
+        """Return kappa for each row of case weights, `(B, N)`: one a resample."""
         num_drawn = weights.sum(axis=1)
-        share = weights @ votes / (num_readers * num_drawn)
-        chance = share**2 + (1 - share) ** 2
-        varies = (share > 0) & (share < 1)
+        positive = weights @ votes / (num_readers * num_drawn)
+        chance = positive**2 + (1 - positive) ** 2
         gain = weights @ alike / num_drawn - chance
-        nothing = np.full(len(weights), np.nan)
-        return np.divide(gain, 1 - chance, out=nothing, where=varies)
+        varies = (positive > 0) & (positive < 1)
+        undefined = np.full(len(weights), np.nan)
+        return np.divide(gain, 1 - chance, out=undefined, where=varies)
 
     groups = np.arange(num_cases)
-    found = metrics.intervals({"fleiss": fleiss}, groups, num_resamples, seed)
-    cohen = float(np.mean(kappas)) if kappas else None
-    return {"cohen": cohen, **found}
+    found = metrics.intervals({"fleiss": fleiss}, groups, num_resamples, seed, 0.95)
+    return {"cohen": float(np.mean(kappas)) if kappas else None, **found}
 
 
 def measure_time(seconds: ArrayLike) -> list[list[float | None]]:
-    """Return the median seconds a film of each treatment and reader.
+    """Return the median seconds an image of each treatment and reader.
 
     Args:
         seconds: float `(2, R, N)`, NaN where it was not noted.
@@ -114,7 +120,7 @@ def measure_time(seconds: ArrayLike) -> list[list[float | None]]:
     """
     return [
         [
-            float(np.median(each[ok])) if (ok := each >= 0).any() else None
+            float(np.median(each[noted])) if (noted := each >= 0).any() else None
             for each in arm
         ]
         for arm in np.asarray(seconds, float)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,16 +16,19 @@ ORDERS = ("sequential", "crossover")
 
 @dataclass(frozen=True)
 class Design:
-    """The sizes of a reader study.
+    """The size and the order of a reader study.
 
     Attributes:
-        order: `"sequential"`, each film alone and at once again with the model; or
-            `"crossover"`, each film once in either of two sessions.
+        order: `"sequential"`, each image alone and at once again with the model; or
+            `"crossover"`, each image once in either of two sessions.
         num_readers: int, 1 or more; a crossover needs 2.
         num_cases: int, even: half with label 1.
         washout_days: int, 0 or more, between the sessions of a crossover.
         seed: int; the same seed gives the same cases, names and orders.
-        finding: what label 1 of the cohort stands for; readers are asked for it.
+        finding: name of label 1 of the cohort; readers are asked for it.
+
+    Raises:
+        errors.InputError: an attribute is out of its range.
     """
 
     order: str = "sequential"
@@ -35,12 +39,12 @@ class Design:
     finding: str = config.FINDING
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what is no design."""
+        """Refuse what is no design."""
         if self.order not in ORDERS:
             raise errors.InputError(
                 f"`order` must be one of {ORDERS}. Received: {self.order}"
             )
-        fewest = ORDERS.index(self.order) + 1
+        fewest = 1 if self.order == "sequential" else 2
         step = 2 * fewest  # a crossover also halves the cases, label by label
         rules = {
             "num_readers": (self.num_readers >= fewest, f"{fewest} or more"),
@@ -52,11 +56,19 @@ class Design:
             "seed": (self.seed >= 0, "0 or more"),
             "finding": (bool(self.finding.strip()), "a word"),
         }
-        for name, (kept, rule) in rules.items():
-            if not kept:
+        for name, (holds, rule) in rules.items():
+            if not holds:
                 raise errors.InputError(
                     f"`{name}` must be {rule}. Received: {getattr(self, name)}"
                 )
+
+
+class Place(NamedTuple):
+    """What one answer answers: a session, a case and a step (`ALONE`, `WITH_MODEL`)."""
+
+    session: int
+    case: str
+    step: str
 
 
 @dataclass(frozen=True)
@@ -65,10 +77,10 @@ class Due:
 
     Attributes:
         session: int, 1 or 2.
-        case: name of the film.
+        case: name of the image.
         step: the treatment, `"alone"` or `"with model"`.
-        place: int, the film's place in the session, from 1.
-        total: int, films of the session.
+        place: int, number of the image in the session, from 1.
+        total: int, images of the session.
     """
 
     session: int
@@ -78,9 +90,9 @@ class Due:
     total: int
 
     @property
-    def key(self) -> tuple[int, str, str]:
-        """What an answer is stored under: session, case and step."""
-        return self.session, self.case, self.step
+    def key(self) -> Place:
+        """What an answer is stored under."""
+        return Place(self.session, self.case, self.step)
 
 
 @dataclass(frozen=True)
@@ -90,32 +102,34 @@ class Wait:
     opens: datetime
 
 
-def choose_cases(table: pd.DataFrame, usable: np.ndarray, design: Design):
-    """Choose cases, half of them with label 1, one film a patient, and name them anew.
+def choose_cases(
+    table: pd.DataFrame, usable: np.ndarray, design: Design
+) -> pd.DataFrame:
+    """Choose cases, half of them with label 1, one a patient, and name them anew.
 
     Args:
         table: a manifest, as of `prepare.load_manifest`.
-        usable: bool array `(N,)`, False where a film must not be chosen.
+        usable: bool array `(N,)`, False where a case must not be chosen.
         design: what to choose.
 
     Returns:
-        DataFrame of the chosen rows of the manifest with a column `case`, `"C001"`
-        and so on, whose order is drawn and tells nothing.
+        The chosen rows of the manifest with a column `case`, `"C001"` and so on, in
+        a random order that gives nothing away.
 
     Raises:
-        ValueError: if there are not enough patients of a label.
+        errors.InputError: there are not enough patients of a label.
     """
     random = np.random.default_rng([design.seed, 0])
-    films = table.assign(person=folds.join_patients(table))[np.asarray(usable, bool)]
-    films = films.sort_values("case_id", kind="stable")
-    films = films.iloc[random.permutation(len(films))].drop_duplicates("person")
+    pool = table.assign(person=folds.join_patients(table))[np.asarray(usable, bool)]
+    pool = pool.sort_values("case_id", kind="stable")
+    pool = pool.iloc[random.permutation(len(pool))].drop_duplicates("person")
     half, parts = design.num_cases // 2, []
     for label, name in ((1, "with"), (0, "without")):
-        part = films[films["rds"] == label]
+        part = pool[pool["rds"] == label]
         if len(part) < half:
             raise errors.InputError(
-                f"`--cases {design.num_cases}` needs {half} patients {name} "
-                f"{design.finding}, and there are {len(part)} whose films can be used."
+                f"{design.num_cases} cases need {half} patients {name} "
+                f"{design.finding}, and there are {len(part)} whose images can be used."
             )
         parts.append(part.iloc[:half])
     chosen = pd.concat(parts).drop(columns="person")
@@ -125,7 +139,7 @@ def choose_cases(table: pd.DataFrame, usable: np.ndarray, design: Design):
 
 
 def plan_sessions(cases: list[str], truth: np.ndarray, design: Design) -> list[dict]:
-    """Say which cases each reader reads in which session, in which order and how.
+    """Plan which cases each reader reads in which session, in which order and how.
 
     In a crossover the cases are halved, label by label. Half of the readers begin
     with one half of them with the model and read the other half alone; in the second
@@ -135,7 +149,7 @@ def plan_sessions(cases: list[str], truth: np.ndarray, design: Design) -> list[d
 
     Args:
         cases: their names.
-        truth: array `(N,)` of 0 and 1, which balances the halves and is not told.
+        truth: array `(N,)` of 0 and 1, which balances the halves and is not written.
         design: of the study.
 
     Returns:
@@ -146,54 +160,27 @@ def plan_sessions(cases: list[str], truth: np.ndarray, design: Design) -> list[d
     digits = len(str(design.num_readers))
     readers = [f"R{i + 1:0{digits}d}" for i in range(design.num_readers)]
     names = np.array(cases)
+
+    def shuffle(names: np.ndarray, *steps: str) -> list[dict]:
+        order = random.permutation(names)
+        return [{"case": str(name), "steps": list(steps)} for name in order]
+
     if design.order == "sequential":
-        both = [ALONE, WITH_MODEL]
         return [
-            {"reader": reader, "sessions": [_shuffle(names, both, random)]}
+            {"reader": reader, "sessions": [shuffle(names, ALONE, WITH_MODEL)]}
             for reader in readers
         ]
     first, second = _halve(names, np.asarray(truth), random)
-    starts = random.permutation(np.arange(design.num_readers) % 2)
+    begins_alone = random.permutation(np.arange(design.num_readers) % 2)
     plan = []
-    for reader, starts_alone in zip(readers, starts, strict=True):
-        halves = {WITH_MODEL: first, ALONE: second}
-        order = [WITH_MODEL, ALONE]
-        if starts_alone:
-            halves, order = {ALONE: first, WITH_MODEL: second}, order[::-1]
-        sessions = [_read_halves(halves, order, random)]
-        swapped = {order[0]: halves[order[1]], order[1]: halves[order[0]]}
-        sessions.append(_read_halves(swapped, order[::-1], random))
+    for reader, alone in zip(readers, begins_alone, strict=True):
+        one, other = (ALONE, WITH_MODEL) if alone else (WITH_MODEL, ALONE)
+        sessions = [
+            shuffle(first, one) + shuffle(second, other),
+            shuffle(first, other) + shuffle(second, one),
+        ]
         plan.append({"reader": reader, "sessions": sessions})
     return plan
-
-
-def find_due(
-    sessions: list[list[dict]], answered: dict, washout_days: int, now: datetime
-) -> Due | Wait | None:
-    """Find what is next in a reader's plan.
-
-    Args:
-        sessions: the reader's, as of `design.plan_sessions`.
-        answered: `(session, case, step)` to the time of the answer, UTC.
-        washout_days: int, from the end of a session until the next one opens.
-        now: UTC.
-
-    Returns:
-        The first unanswered step; a `Wait` until its session opens; None at the end.
-    """
-    for session, entries in enumerate(sessions, start=1):
-        for place, entry in enumerate(entries, start=1):
-            for step in entry["steps"]:
-                if (session, entry["case"], step) in answered:
-                    continue
-                ends = [
-                    at for (number, _, _), at in answered.items() if number < session
-                ]
-                opens = max(ends, default=now) + timedelta(days=washout_days)
-                if session > 1 and now < opens:
-                    return Wait(opens)
-                return Due(session, entry["case"], step, place, len(entries))
-    return None
 
 
 def _halve(names: np.ndarray, truth: np.ndarray, random) -> tuple[np.ndarray, ...]:
@@ -206,9 +193,31 @@ def _halve(names: np.ndarray, truth: np.ndarray, random) -> tuple[np.ndarray, ..
     return np.sort(halves[0]), np.sort(halves[1])
 
 
-def _read_halves(halves: dict, order: list[str], random) -> list[dict]:
-    return [entry for how in order for entry in _shuffle(halves[how], [how], random)]
+def find_due(
+    sessions: list[list[dict]],
+    answered: dict[Place, datetime],
+    washout_days: int,
+    now: datetime,
+) -> Due | Wait | None:
+    """Find what is next in a reader's plan.
 
+    Args:
+        sessions: the reader's, as of `plan_sessions`.
+        answered: place to the time of its answer, UTC.
+        washout_days: int, from the end of a session until the next one opens.
+        now: UTC.
 
-def _shuffle(names: np.ndarray, steps: list[str], random) -> list[dict]:
-    return [{"case": str(n), "steps": steps} for n in random.permutation(names)]
+    Returns:
+        The first unanswered step; a `Wait` until its session opens; None at the end.
+    """
+    for session, entries in enumerate(sessions, start=1):
+        for place, entry in enumerate(entries, start=1):
+            for step in entry["steps"]:
+                if (session, entry["case"], step) in answered:
+                    continue
+                ends = [at for key, at in answered.items() if key[0] < session]
+                opens = max(ends, default=now) + timedelta(days=washout_days)
+                if session > 1 and now < opens:
+                    return Wait(opens)
+                return Due(session, entry["case"], step, place, len(entries))
+    return None

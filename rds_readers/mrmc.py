@@ -16,7 +16,7 @@ from scipy import stats
 from rds_tf import errors
 from rds_tf.stats import paired_tests
 
-LEVEL = 0.95
+ALPHA = 0.05  # of all tests; intervals cover 1 - ALPHA
 DESIGNS = {
     "random": "readers and cases in general",
     "fixed readers": "these readers, cases in general",
@@ -56,10 +56,11 @@ def score_auroc(truth: ArrayLike, ratings: ArrayLike) -> tuple[np.ndarray, np.nd
         treatment.
 
     Raises:
-        ValueError: a class has fewer than two cases, or an array is malformed.
+        errors.InputError: a class has fewer than two cases, or an array is malformed.
     """
     ratings = np.asarray(ratings, dtype=float)
     *shape, num_cases = ratings.shape
+    # DeLong's structural components: of each case, its wins over the other class.
     above, below = paired_tests.count_wins(truth, ratings.reshape(-1, num_cases))
     num_positive, num_negative = above.shape[1], below.shape[1]
     aurocs = above.sum(axis=1) / (num_positive * num_negative)
@@ -69,26 +70,27 @@ def score_auroc(truth: ArrayLike, ratings: ArrayLike) -> tuple[np.ndarray, np.nd
     return aurocs.reshape(shape), covariance
 
 
-def score_share(hits: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of hits, as a sensitivity, and the covariance of the shares.
+def score_proportion(correct: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return proportions of right decisions, as sensitivities, and their covariance.
 
     Args:
-        hits: array `(..., 2, R, M)` of 0 and 1, whether a reader was right, on the
+        correct: array `(..., 2, R, M)` of 0 and 1, whether a reader was right, on the
             cases of one class.
 
     Returns:
-        Shares `(..., 2, R)` in `[0, 1]`; covariance `(..., 2 R, 2 R)`.
+        Proportions `(..., 2, R)` in `[0, 1]`; covariance `(..., 2 R, 2 R)`.
     """
-    hits = np.asarray(hits, dtype=float)
-    *shape, num_cases = hits.shape
-    flat = hits.reshape(*shape[:-2], shape[-2] * shape[-1], num_cases)
-    return hits.mean(axis=-1), _covariance(flat) / num_cases
+    correct = np.asarray(correct, dtype=float)
+    *shape, num_cases = correct.shape
+    flat = correct.reshape(*shape[:-2], shape[-2] * shape[-1], num_cases)
+    return correct.mean(axis=-1), _covariance(flat) / num_cases
 
 
 def split_errors(covariance: ArrayLike) -> ErrorCovariances:
     """Average a covariance `(..., 2 R, 2 R)` into the parts of the model."""
     covariance = np.asarray(covariance)
     num_scores = covariance.shape[-1]
+    # Scores stand treatment by treatment: R of the first, then R of the second.
     treatment, reader = np.divmod(np.arange(num_scores), num_scores // 2)
     same_treatment = treatment[:, None] == treatment
     same_reader = reader[:, None] == reader
@@ -116,9 +118,9 @@ def compare(
     Args:
         scores: float `(..., 2, R)`, of each treatment and reader; 2 readers or more.
         covariances: of `split_errors`.
-        design: what to speak of: `"random"`, readers and cases; `"fixed readers"`,
-            these readers only (normal theory, `df2` infinite); `"fixed cases"`, these
-            cases only (a paired t-test of the readers' scores).
+        design: what to generalise to: `"random"`, readers and cases; `"fixed
+            readers"`, these readers only (normal theory, `df2` infinite); `"fixed
+            cases"`, these cases only (a paired t-test of the readers' scores).
 
     Returns:
         dict of arrays `(...,)`: `"difference"`, first treatment minus second, `"se"`,
@@ -127,7 +129,7 @@ def compare(
         and `p` 0, or 0 and 1 where the difference is 0 too.
 
     Raises:
-        ValueError: an unknown design, or not two treatments of two readers or more.
+        errors.InputError: an unknown design, or not two treatments and two readers.
     """
     scores = _check_scores(scores)
     if design not in DESIGNS:
@@ -190,7 +192,7 @@ def analyse(scores: ArrayLike, covariance: ArrayLike) -> dict:
     """Analyse one study in full.
 
     Args:
-        scores: float `(2, R)`, as of `score_auroc` or `score_share`.
+        scores: float `(2, R)`, as of `score_auroc` or `score_proportion`.
         covariance: float `(2 R, 2 R)`.
 
     Returns:
@@ -201,7 +203,6 @@ def analyse(scores: ArrayLike, covariance: ArrayLike) -> dict:
     """
     covariances = split_errors(covariance)
     deviations = np.sqrt(np.diagonal(covariance)).reshape(np.shape(scores))
-    others = ("fixed readers", "fixed cases")
     found = {
         **compare(scores, covariances),
         "each": np.asarray(scores),
@@ -209,12 +210,16 @@ def analyse(scores: ArrayLike, covariance: ArrayLike) -> dict:
         "means": average(scores, covariances),
         "error_variance": covariances.variance,
         **{name: getattr(covariances, name) for name in ("cov1", "cov2", "cov3")},
-        "designs": {design: compare(scores, covariances, design) for design in others},
+        "designs": {
+            design: compare(scores, covariances, design)
+            for design in ("fixed readers", "fixed cases")
+        },
     }
     return _to_plain(found)
 
 
 def _to_plain(value):
+    """Turn arrays into lists for JSON, which has no infinity: it becomes None."""
     if isinstance(value, dict):
         return {name: _to_plain(part) for name, part in value.items()}
     return np.where(np.isfinite(value), value, None).tolist()
@@ -248,6 +253,6 @@ def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _interval(centre: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return `(..., 2)`, the interval that covers `LEVEL`."""
-    reach = np.where(se > 0, stats.t.ppf((1 + LEVEL) / 2, df), 0) * se
+    """Return `(..., 2)`, the interval that covers `1 - ALPHA`."""
+    reach = np.where(se > 0, stats.t.ppf(1 - ALPHA / 2, df), 0) * se
     return np.stack([centre - reach, centre + reach], axis=-1)

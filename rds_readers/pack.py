@@ -1,7 +1,7 @@
-"""The pack of a reader study: films without names, the model's view, orders, codes.
+"""The pack of a reader study: images without names, the models' view, orders, codes.
 
-All but the codes follows from the seed: `plan.json` and the key are the same to the
-byte. The codes must not: see `codes`. Their hashes therefore lie in `access.json`.
+All but the sign-in codes follows from the seed: `plan.json` and the key are the same to
+the byte. The codes must not, see `sign_in`; their hashes have a file of their own.
 """
 
 import os
@@ -22,15 +22,15 @@ from rds_tf.dicom import radiograph
 from rds_tf.lungs import segmenter
 from rds_tf.storage import disk, model_store
 
-LONGEST_MAP_PX = 1024
-MAP_OPACITY = 0.65
+LONGEST_HEATMAP_PX = 1024
+HEATMAP_OPACITY = 0.65
 BEGUN = {".lock", "films", "model", sign_in.FILE}  # what lies in a pack before its plan
 
 
 def write_pack(
     prepared: str | Path, out: str | Path, models: str | Path, plan: design.Design
 ) -> str:
-    """Choose cases, let the models judge them and write all that a study needs.
+    """Choose cases, let the models judge them and write what a study needs.
 
     Writes `films/<case>.png`, `model/<case>.json` and `.png`, `access.json` and, last,
     `plan.json` into `out`; beside it `<out>_key.csv`, the truth, and
@@ -41,24 +41,25 @@ def write_pack(
         out: folder to write; must not exist, be empty, or hold a pack that an earlier
             run did not finish.
         models: folder of classifiers, each case judged only by those that saw no
-            film of its patient in training.
-        plan: the sizes.
+            image of its patient in training.
+        plan: size and order of the study.
 
     Returns:
         What was written, in sentences.
 
     Raises:
-        ValueError: if `out` or its key or codes are there already, or there are not
+        errors.InputError: `out` or its key or codes exist already, or there are not
             enough patients.
-        model_store.ModelError: if every model saw every case.
+        model_store.ModelError: every model saw every case.
     """
     out = Path(out)
     beside = [out.with_name(f"{out.name}_{name}.csv") for name in ("key", "codes")]
     _refuse_old(out, beside)
     table = prepare.load_manifest(prepared)
-    judges = find_judges(table, models)
-    cases = design.choose_cases(table, [one is not None for one in judges], plan)
-    of_case = dict(zip(table["case_id"], judges, strict=True))
+    assigned = assign_models(table, models)
+    usable = np.array([one is not None for one in assigned])
+    cases = design.choose_cases(table, usable, plan)
+    models_of = dict(zip(table["case_id"], assigned, strict=True))
     readers = design.plan_sessions(cases["case"].tolist(), cases["rds"], plan)
     drawn = sign_in.draw_sign_in_codes([each["reader"] for each in readers])
     with disk.claim(out):
@@ -66,25 +67,25 @@ def write_pack(
         for folder in ("films", "model"):
             (out / folder).mkdir(exist_ok=True)
         for row in tqdm(list(cases.itertuples()), "cases", disable=None):
-            film = out / "films" / f"{row.case}.png"
-            write_film(Path(prepared) / row.image, film)
-            write_view(out / "model", row.case, film, of_case[row.case_id])
+            path = out / "films" / f"{row.case}.png"
+            write_levels(Path(prepared) / row.image, path)
+            write_model_view(out / "model", row.case, path, models_of[row.case_id])
         _write_secrets(beside, cases, drawn)
-        disk.write_json(out / sign_in.FILE, sign_in.hash_codes(drawn))
-        disk.write_json(out / "plan.json", describe(plan, readers))
-    left_out = sum(one is None for one in judges)
-    note = f" Every model saw the patients of {left_out} films; they were left out."
+        disk.write_json(out / sign_in.FILE, sign_in.hash_sign_in_codes(drawn))
+        disk.write_json(out / "plan.json", describe_plan(plan, readers))
+    num_seen = int((~usable).sum())
+    note = f" Every model saw the patients of {num_seen} images; they were left out."
     return (
         f"{len(cases)} cases, half of them with {plan.finding}, for {len(readers)} "
-        f"readers, {plan.order}, in {out}.{note if left_out else ''}\n"
-        f"Truth: {beside[0]}, codes: {beside[1]}. Give each reader one code and keep "
-        f"both files where no reader looks.\n"
+        f"readers, {plan.order}, in {out}.{note if num_seen else ''}\n"
+        f"Truth: {beside[0]}, sign-in codes: {beside[1]}. Give each reader one code "
+        f"and keep both files where no reader looks.\n"
         f"Next: python -m rds_tf serve study {out}\n{config.NOT_FOR_CLINICAL_USE}"
     )
 
 
 def _refuse_old(out: Path, beside: list[Path]) -> None:
-    """Raise ValueError if something lies where a pack is to be written.
+    """Raise `errors.InputError` if something lies where a pack is to be written.
 
     A pack that was begun and not finished may be written again: it has no plan yet,
     so that nobody can have signed in with its codes.
@@ -94,7 +95,7 @@ def _refuse_old(out: Path, beside: list[Path]) -> None:
         return
     if out.exists() and (not out.is_dir() or found):
         raise errors.InputError(
-            f"{out}: is there already and not empty; name a new folder."
+            f"{out}: exists already and is not empty; name a new folder."
         )
     for path in beside:
         if path.exists():
@@ -103,11 +104,11 @@ def _refuse_old(out: Path, beside: list[Path]) -> None:
             )
 
 
-def find_judges(table, models: str | Path) -> list[diagnose.Models | None]:
-    """Find for each case the models that saw no film of its patient in training.
+def assign_models(table, models: str | Path) -> list[diagnose.Models | None]:
+    """Assign to each case the models that saw no image of its patient in training.
 
     Args:
-        table: a whole manifest.
+        table: a complete manifest.
         models: a folder as of `diagnose.load_models`, but with the segmenters of
             several folds where it has them.
 
@@ -116,67 +117,70 @@ def find_judges(table, models: str | Path) -> list[diagnose.Models | None]:
         saw the patient.
 
     Raises:
-        model_store.ModelError: if that is so for all rows, or a model is missing or
+        model_store.ModelError: that is so for all rows, or a model is missing or
             damaged.
     """
     joined = ensemble.load(Path(models))
     folders = [Path(models) / member for member in joined.members] or [models]
-    all_of = [one for path in folders for one in classifier.load_classifiers(path)]
-    seen = [one.manifest["training"]["seen"] for one in all_of]
-    fresh = np.array([folds.find_unseen(table, hashes) for hashes in seen])
-    lungs = {}
-    for tool, rows in segmenter.assign_unseen(
+    classifiers = [one for path in folders for one in classifier.load_classifiers(path)]
+    seen = [one.manifest["training"]["seen"] for one in classifiers]
+    unseen = np.array([folds.find_unseen(table, hashes) for hashes in seen])
+    segmenters = {}
+    for one, rows in segmenter.assign_unseen(
         table, model_store.choose_models(models, "segmenter")
     ):
-        lungs |= dict.fromkeys(rows["case_id"], tool)
-    judges: list[diagnose.Models | None] = []
-    for case_id, unseen in zip(table["case_id"], fresh.T, strict=True):
-        own = [one for one, new in zip(all_of, unseen, strict=True) if new]
-        judged = own and case_id in lungs
-        judges.append(diagnose.Models(lungs[case_id], own, joined) if judged else None)
-    if not any(judges):
+        segmenters |= dict.fromkeys(rows["case_id"], one)
+    assigned: list[diagnose.Models | None] = []
+    for case_id, is_new in zip(table["case_id"], unseen.T, strict=True):
+        own = [one for one, new in zip(classifiers, is_new, strict=True) if new]
+        complete = own and case_id in segmenters
+        found = diagnose.Models(segmenters[case_id], own, joined) if complete else None
+        assigned.append(found)
+    if not any(assigned):
         raise model_store.ModelError(
             f"{models}: every model saw every patient in training, so that its view of "
-            "them is no diagnosis; use models trained fold by fold, or other films."
+            "them is no diagnosis; use models trained fold by fold, or other images."
         )
-    return judges
+    return assigned
 
 
-def write_film(source: Path, out: Path) -> None:
-    """Write a prepared film as a PNG of grey levels and nothing else."""
-    film = radiograph.read_radiograph(source)
-    radiograph.write_png(out, film.image, film.bits_stored)
+def write_levels(source: Path, out: Path) -> None:
+    """Write a prepared image as a PNG of grey levels and nothing else."""
+    found = radiograph.read_radiograph(source)
+    radiograph.write_png(out, found.image, found.bits_stored)
 
 
-def write_view(folder: Path, case: str, film: Path, models: diagnose.Models) -> None:
-    """Write what models say of a film: `<case>.json`, and `<case>.png` to lay over."""
-    found = diagnose.diagnose(film, models)
-    whole, png = cv2.imencode(".png", draw_heat(found.heatmap))
-    if not whole:
-        raise OSError(f"{film}: its heat map cannot be encoded as PNG.")
+def write_model_view(
+    folder: Path, case: str, path: Path, models: diagnose.Models
+) -> None:
+    """Write what models say of an image: `<case>.json`, and `<case>.png` to overlay."""
+    found = diagnose.diagnose(path, models)
+    encoded, png = cv2.imencode(".png", draw_heatmap(found.heatmap))
+    if not encoded:
+        raise OSError(f"{path}: its heat map cannot be encoded as PNG.")
     disk.write_whole(folder / f"{case}.png", png.tobytes())
     view = {"probability": found.probability, "decision": found.decision}
     has_map = bool(found.heatmap.any())
     disk.write_json(folder / f"{case}.json", {**view, "has_map": has_map})
 
 
-def draw_heat(heat: np.ndarray) -> np.ndarray:
-    """Draw a heat map `(H, W)` in `[0, 1]` as a layer to lay over its film.
+def draw_heatmap(heatmap: np.ndarray) -> np.ndarray:
+    """Draw a heat map `(H, W)` in `[0, 1]` as a layer to lay over its image.
 
     Returns:
         uint8 BGRA `(h, w, 4)`, the longer side 1024 pixels at most; the hotter the
         denser, as in `overlay.blend_heat`.
     """
-    scale = min(1.0, LONGEST_MAP_PX / max(heat.shape))
-    size = tuple(max(1, round(side * scale)) for side in heat.shape[::-1])
-    heat = np.clip(cv2.resize(heat, size, interpolation=cv2.INTER_AREA), 0, 1)
-    layer = matplotlib.colormaps["inferno"](heat)[..., [2, 1, 0, 3]]
-    layer[..., 3] = MAP_OPACITY * heat
+    scale = min(1.0, LONGEST_HEATMAP_PX / max(heatmap.shape))
+    size = tuple(max(1, round(side * scale)) for side in heatmap.shape[::-1])
+    heat = np.clip(cv2.resize(heatmap, size, interpolation=cv2.INTER_AREA), 0, 1)
+    layer = matplotlib.colormaps["inferno"](heat)[..., [2, 1, 0, 3]]  # RGBA to BGRA
+    layer[..., 3] = HEATMAP_OPACITY * heat
     return np.rint(255 * layer).astype(np.uint8)
 
 
-def describe(plan: design.Design, readers: list[dict]) -> dict:
-    """Return `plan.json`: sizes and orders, no truth, no names, no code."""
+def describe_plan(plan: design.Design, readers: list[dict]) -> dict:
+    """Return `plan.json`: size and orders, no truth, no names, no code."""
     return {
         "rds_tf": rds_tf.__version__,
         "notice": config.NOT_FOR_CLINICAL_USE,
@@ -190,12 +194,10 @@ def describe(plan: design.Design, readers: list[dict]) -> dict:
 
 
 def _write_secrets(beside: list[Path], cases, drawn: dict[str, str]) -> None:
-    """Write the key and the codes, for their owner's eyes only."""
+    """Write the key and the sign-in codes, for their owner's eyes only."""
     key = cases.sort_values("case").rename(columns={"rds": "truth"})
     key = key[["case", "case_id", "patient_id", "truth"]].to_csv(index=False)
-    lines = [f"{reader},{code}\n" for reader, code in drawn.items()]
-    for path, text in zip(
-        beside, (key, "".join(["reader,code\n", *lines])), strict=True
-    ):
+    lines = ["reader,code", *(f"{reader},{code}" for reader, code in drawn.items()), ""]
+    for path, text in zip(beside, (key, "\n".join(lines)), strict=True):
         disk.write_whole(path, text.encode())
         os.chmod(path, 0o600)

@@ -13,7 +13,6 @@ from scipy import optimize, stats
 from rds_readers import mrmc, roe_metz
 from rds_tf import errors
 
-ALPHA = 0.05
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(48)
 MAX_RATIO = 1000
 
@@ -22,8 +21,8 @@ class Parameters(NamedTuple):
     """Parameters of the Obuchowski-Rockette model of AUROC, all variances.
 
     Attributes:
-        reader, treatment_reader: of the readers' true AUROCs, common to both
-            treatments, and what a treatment changes.
+        reader: of the readers' true AUROCs, common to both treatments.
+        treatment_reader: of the change in a reader's true AUROC with the treatment.
         error, cov1, cov2, cov3: of the errors over cases, as `mrmc.ErrorCovariances`.
     """
 
@@ -54,14 +53,19 @@ def convert(
     points = stats.norm.ppf(aurocs)
     reader, treatment_reader, case, treatment_case, reader_case, _ = variances
     both, total = reader + treatment_reader, variances.total
-    rest = total / 2 - both
-    covariances = {  # variance shared by the readers' effects, and by those of one case
-        "error": _error(points, True, both / total, rest / total, num_cases),
-        "cov1": _error(
-            points, False, reader / total, (case + reader_case) / total, num_cases
-        ),
-        "cov2": _error(points, True, 0, (case + treatment_case) / total, num_cases),
-        "cov3": _error(points, False, 0, case / total, num_cases),
+    own = total / 2 - both  # of one case, all its effects
+    # What two AUROCs share: same treatment or not, their readers', a case's effects.
+    shared = {
+        "error": (True, both, own),
+        "cov1": (False, reader, case + reader_case),
+        "cov2": (True, 0, case + treatment_case),
+        "cov3": (False, 0, case),
+    }
+    covariances = {
+        name: _error_covariance(
+            points, num_cases, same_treatment, of_readers / total, of_case / total
+        )
+        for name, (same_treatment, of_readers, of_case) in shared.items()
     }
     common = quadrant_gain(*points, 0, 2 * reader / total)
     each = np.mean([quadrant_gain(one, one, 0, 2 * both / total) for one in points])
@@ -82,19 +86,19 @@ def quadrant_gain(first: float, second: float, low: float, high: float) -> float
     return float((stop - start) / 2 * WEIGHTS @ density)
 
 
-def _error(points, same_treatment, of_readers, of_case, num_cases) -> float:
+def _error_covariance(
+    points, num_cases, same_treatment: bool, of_readers: float, of_case: float
+) -> float:
     """Return the covariance of two AUROCs over cases, given their readers.
 
     Args:
         points: normal quantiles of both expected AUROCs.
-        same_treatment: whether both are of one treatment; then the mean over both.
-        of_readers, of_case: what their readers' effects, and those of a case, share.
         num_cases: without and with the disease.
+        same_treatment: whether both are of one treatment; then the mean over both.
+        of_readers: proportion of the total variance in the readers' common effects.
+        of_case: proportion in the common effects of one case.
     """
-    if same_treatment:
-        pairs = [(one, one) for one in points]
-    else:
-        pairs = [tuple(points)]
+    pairs = [(one, one) for one in points] if same_treatment else [tuple(points)]
     low, num_pairs = 2 * of_readers, num_cases[0] * num_cases[1]
     total = 0.0
     for pair in pairs:  # pairs of pairs of cases share one case, or both
@@ -107,38 +111,38 @@ def _error(points, same_treatment, of_readers, of_case, num_cases) -> float:
 def spread_readers(
     variances: roe_metz.Variances, auroc: float, common: float, changed: float
 ) -> roe_metz.Variances:
-    """Return the variances at which true AUROCs of readers spread so much.
+    """Return the variances at which the readers' true AUROCs spread so much.
 
     Args:
-        variances: whose variances of cases and errors are kept.
+        variances: whose variances of cases and errors stay.
         auroc: expected AUROC, about which the readers spread.
         common: standard deviation over readers of what is common to both treatments.
         changed: standard deviation of what one treatment changes.
 
     Raises:
-        ValueError: no readers spread so much about this AUROC.
+        errors.InputError: no readers spread so much about this AUROC.
     """
     if min(common, changed) < 0:
         raise errors.InputError(
             "Standard deviations of readers must be 0 or more. Received: "
             f"{common:g} and {changed:g}."
         )
-    point, shares = stats.norm.ppf(auroc), []
+    point, correlations = stats.norm.ppf(auroc), []
     for variance in (common**2, common**2 + changed**2):
-
-        def miss(share, variance=variance):
-            return quadrant_gain(point, point, 0, share) - variance
+        # The correlation of two latent differences by which AUROCs vary that much.
+        def miss(correlation, variance=variance):
+            return quadrant_gain(point, point, 0, correlation) - variance
 
         if miss(0.9) < 0:
             raise errors.InputError(
                 f"Readers cannot spread by {common:g} and {changed:g} about an AUROC "
                 f"of {auroc:g}."
             )
-        shares.append(optimize.brentq(miss, 0, 0.9, xtol=1e-14))
-    half = sum(variances[2:]) / (1 - shares[1])
-    reader = shares[0] * half
+        correlations.append(optimize.brentq(miss, 0, 0.9, xtol=1e-14))
+    half = sum(variances[2:]) / (1 - correlations[1])
+    reader = correlations[0] * half
     return variances._replace(
-        reader=reader, treatment_reader=max(shares[1] * half - reader, 0.0)
+        reader=reader, treatment_reader=max(correlations[1] * half - reader, 0.0)
     )
 
 
@@ -157,29 +161,33 @@ def fit_pilot(
         num_cases: its cases without and with the disease.
 
     Raises:
-        ValueError: an AUROC is 0 or 1, or as for `spread_readers`.
+        errors.InputError: an AUROC is 0 or 1, or as for `spread_readers`.
     """
     roe_metz.check_aurocs(aurocs)
-    spread = np.sqrt(np.maximum(found[:2], 0))
+    common, changed = np.sqrt(np.maximum(found[:2], 0))
     start = roe_metz.Variances(0, 0, 0, 0, 0, 1)
-    start = spread_readers(start, float(np.mean(aurocs)), *spread)
+    start = spread_readers(start, float(np.mean(aurocs)), common, changed)
     points, total = stats.norm.ppf(aurocs), start.total
     both = start.reader + start.treatment_reader
-    error = _error(points, True, both / total, 1 / total, num_cases)
+    error = _error_covariance(points, num_cases, True, both / total, 1 / total)
 
     def solve(same_treatment: bool, of_readers: float, wanted: float) -> float:
+        """Return the variance of one case at which errors correlate as wanted."""
+
         def miss(of_case):
-            shared = of_readers / total, of_case / total
-            return _error(points, same_treatment, *shared, num_cases) / error - wanted
+            found = _error_covariance(
+                points, num_cases, same_treatment, of_readers / total, of_case / total
+            )
+            return found / error - wanted
 
         if wanted <= 0:
             return 0.0
         return 1.0 if miss(1) <= 0 else optimize.brentq(miss, 0, 1, xtol=1e-14)
 
-    shares = np.array(found[3:]) / found.error
-    neither = solve(False, 0, shares[2])
-    same_reader = max(solve(False, start.reader, shares[0]), neither)
-    same_treatment = max(solve(True, 0, shares[1]), neither)
+    correlations = np.array(found[3:]) / found.error
+    neither = solve(False, 0, correlations[2])
+    same_reader = max(solve(False, start.reader, correlations[0]), neither)
+    same_treatment = max(solve(True, 0, correlations[1]), neither)
     same_treatment = min(same_treatment, 1 - same_reader + neither)
     return roe_metz.set_correlations(start, same_reader, same_treatment, neither)
 
@@ -227,5 +235,5 @@ def power(parameters: Parameters, num_readers: int, effect: float) -> float:
     df2 = (num_readers - 1) * (error / max(interaction, least)) ** 2
     # F is the square of a t; SciPy's noncentral F is wrong without an effect.
     shift = abs(effect) / np.sqrt(2 * error / num_readers)
-    bound = stats.t.isf(ALPHA / 2, df2)
+    bound = stats.t.isf(mrmc.ALPHA / 2, df2)
     return float(stats.nct.sf(bound, df2, shift) + stats.nct.cdf(-bound, df2, shift))

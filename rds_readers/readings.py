@@ -1,7 +1,7 @@
-"""The readings table: who rated which film, with what help, and what was true.
+"""The readings table: who rated which image, with what help, and what was true.
 
-One row a reading. Nothing is repaired: a study that is not whole, or whose truth
-changes on the way, is refused in one sentence.
+One row a reading. Nothing is repaired: a study that is incomplete, or whose truth
+contradicts itself, is refused in one sentence.
 """
 
 import re
@@ -17,11 +17,11 @@ from rds_tf.data import cohort
 REQUIRED = ["reader", "treatment", "case", "truth", "rating"]
 OPTIONAL = ["decision", "seconds", "session"]
 KEYS = REQUIRED[:3]
-MIDPOINT = 50  # of ratings from 0 to 100: from here on a rating says "yes"
+MIDPOINT = 50  # of ratings from 0 to 100: from here on a rating means "yes"
 
 
 class Study(NamedTuple):
-    """A whole study as arrays, treatments and readers in natural order.
+    """A complete study as arrays, treatments and readers in natural order.
 
     Attributes:
         truth: bool `(N,)`, whether the case has the disease.
@@ -52,25 +52,26 @@ def load_readings(path: str | Path) -> pd.DataFrame:
         The table of `check_readings`.
 
     Raises:
-        ValueError: the file cannot be read, or as for `check_readings`.
+        errors.InputError: the file cannot be read, or as for `check_readings`.
     """
     path = Path(path)
     rows = cohort.read_table(path, REQUIRED)
-    lines, cells = [line for line, _ in rows], [row for _, row in rows]
     for line, row in rows:
         if None in row:
             raise errors.InputError(
                 f"{path.name}, row {line}: more cells than the header."
             )
-    return check_readings(pd.DataFrame(cells, index=lines), path.name)
+    table = pd.DataFrame([row for _, row in rows], index=[line for line, _ in rows])
+    return check_readings(table, path.name)
 
 
 def check_readings(table: pd.DataFrame, source: str = "readings") -> pd.DataFrame:
     """Check a readings table for the test of two treatments.
 
     Args:
-        table: columns `reader`, `treatment`, `case`, `truth` and `rating`, and at will
-            `decision`, `seconds` and `session`; the index names the rows in messages.
+        table: columns `reader`, `treatment`, `case`, `truth` and `rating`, and
+            optionally `decision`, `seconds` and `session`; the index names the rows
+            in messages.
         source: name of the table in messages.
 
     Returns:
@@ -79,10 +80,10 @@ def check_readings(table: pd.DataFrame, source: str = "readings") -> pd.DataFram
         time is NaN). A column of decisions or seconds without any entry is left out.
 
     Raises:
-        ValueError: a column is missing; there is no reading; a cell is not what its
-            column holds; a reading stands twice; the truth of a case changes; there
-            are not two treatments, two readers and two cases of each class or more; a
-            reading is missing.
+        errors.InputError: a column is missing; there is no reading; a cell is not what
+            its column holds; a reading occurs twice; the truth of a case changes;
+            there are not two treatments, two readers and two cases of each class or
+            more; a reading is missing.
     """
     missing = [name for name in REQUIRED if name not in table]
     if missing:
@@ -90,20 +91,24 @@ def check_readings(table: pd.DataFrame, source: str = "readings") -> pd.DataFram
     if table.empty:
         raise errors.InputError(f"{source} holds no reading.")
     table = table[[name for name in REQUIRED + OPTIONAL if name in table]].copy()
+    for name in ("decision", "seconds"):
+        if name in table and _is_blank(table[name]).all():
+            table = table.drop(columns=name)
     for name in KEYS:
-        table[name] = _read_names(table[name], source)
-    table["truth"] = _read_flags(table["truth"], source)
-    table["rating"] = _read_numbers(table["rating"], source)
-    for name, read in (("decision", _read_flags), ("seconds", _read_seconds)):
+        blank = _is_blank(table[name])
+        if blank.any():
+            row = table.index[blank][0]
+            raise errors.InputError(f"{source}, row {row}: the {name} is empty.")
+        table[name] = table[name].astype(str).str.strip()
+    for name in ("truth", "rating", "decision", "seconds"):
         if name in table:
-            if _is_blank(table[name]).all():
-                table = table.drop(columns=name)
-            else:
-                table[name] = read(table[name], source)
-    _check_design(table, source)
-    places = {name: _rank(table[name]) for name in KEYS}
-    order = np.lexsort([places["case"], places["reader"], places["treatment"]])
-    return table.iloc[order].reset_index(drop=True)
+            table[name] = _read_numbers(table[name], source)
+    _check_complete(table, source)
+    ranks = [
+        table[name].map({one: i for i, one in enumerate(_sort_names(table[name]))})
+        for name in ("case", "reader", "treatment")  # the last one counts first
+    ]
+    return table.iloc[np.lexsort(ranks)].reset_index(drop=True)
 
 
 def to_arrays(table: pd.DataFrame) -> Study:
@@ -112,21 +117,22 @@ def to_arrays(table: pd.DataFrame) -> Study:
     Decisions are the readers' own or, where none was noted, `rating >= MIDPOINT`;
     None where the ratings do not reach over that midpoint, as on a scale of 1 to 5.
     """
-    names = {name: list(dict.fromkeys(table[name])) for name in KEYS}
-    shape = [len(names[name]) for name in ("treatment", "reader", "case")]
-    ratings, truth = (table[n].to_numpy().reshape(shape) for n in ("rating", "truth"))
-    decisions = seconds = None
-    if "decision" in table:
-        decisions = table["decision"].to_numpy().reshape(shape) == 1
+    names = [list(dict.fromkeys(table[key])) for key in ("treatment", "reader", "case")]
+    columns = {
+        name: table[name].to_numpy().reshape([len(one) for one in names])
+        for name in ("truth", "rating", "decision", "seconds")
+        if name in table
+    }
+    ratings, decisions = columns["rating"], None
+    if "decision" in columns:
+        decisions = columns["decision"] == 1
     elif (ratings < MIDPOINT).any() and (ratings >= MIDPOINT).any():
         decisions = ratings >= MIDPOINT
-    if "seconds" in table:
-        seconds = table["seconds"].to_numpy().reshape(shape)
-    order = names["treatment"], names["reader"], names["case"]
-    return Study(truth[0, 0] == 1, ratings, decisions, seconds, *order)
+    truth = columns["truth"][0, 0] == 1
+    return Study(truth, ratings, decisions, columns.get("seconds"), *names)
 
 
-def _check_design(table: pd.DataFrame, source: str) -> None:
+def _check_complete(table: pd.DataFrame, source: str) -> None:
     """Refuse what is not two treatments, each read by every reader on every case."""
     twice = table[table.duplicated(KEYS)]
     if len(twice):
@@ -138,10 +144,7 @@ def _check_design(table: pd.DataFrame, source: str) -> None:
     if changed.any():
         case = table.loc[changed, "case"].iloc[0]
         raise errors.InputError(f"{source}: the truth of case {case} is both 0 and 1.")
-    treatments, readers, cases = (
-        sorted(set(table[name]), key=_natural)
-        for name in ("treatment", "reader", "case")
-    )
+    readers, treatments, cases = (_sort_names(table[name]) for name in KEYS)
     if len(treatments) != 2:
         raise errors.InputError(
             f"{source}: the test compares two treatments, so the table must hold "
@@ -150,7 +153,7 @@ def _check_design(table: pd.DataFrame, source: str) -> None:
     if len(readers) < 2:
         raise errors.InputError(
             f"{source}: the only reader is {readers[0]}, but what holds for readers in "
-            "general takes two or more; of one reader `comparison.delong` compares "
+            "general takes two or more; of one reader `paired_tests.delong` compares "
             "the two treatments."
         )
     counts = table.drop_duplicates("case")["truth"].value_counts()
@@ -160,13 +163,13 @@ def _check_design(table: pd.DataFrame, source: str) -> None:
             f"{source}: there must be two cases with truth 1 and two with truth 0 or "
             f"more. Received {counts[1]} and {counts[0]}."
         )
-    whole = pd.MultiIndex.from_product([readers, treatments, cases], names=KEYS)
-    absent = whole[~whole.isin(pd.MultiIndex.from_frame(table[KEYS]))]
+    complete = pd.MultiIndex.from_product([readers, treatments, cases], names=KEYS)
+    absent = complete[~complete.isin(pd.MultiIndex.from_frame(table[KEYS]))]
     if len(absent):
         first = dict(zip(KEYS, absent[0], strict=True))
         raise errors.InputError(
             f"{source}: every reader must read every case with both treatments, but "
-            f"{len(absent)} of {len(whole)} readings are missing, the first of them "
+            f"{len(absent)} of {len(complete)} readings are missing, the first of them "
             f"{_name(first)}."
         )
 
@@ -175,53 +178,35 @@ def _name(reading) -> str:
     return ", ".join(f"{name} {reading[name]}" for name in KEYS)
 
 
-def _read_names(column: pd.Series, source: str) -> pd.Series:
-    blank = _is_blank(column)
-    if blank.any():
-        row = column.index[blank][0]
-        raise errors.InputError(f"{source}, row {row}: the {column.name} is empty.")
-    return column.astype(str).str.strip()
-
-
-def _read_flags(column: pd.Series, source: str) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce")
-    _refuse(column, ~numbers.isin([0, 1]), source, "0 or 1")
-    return numbers.astype(int)
-
-
 def _read_numbers(column: pd.Series, source: str) -> pd.Series:
+    """Read a column of numbers, or refuse the first cell that is not what it holds."""
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    _refuse(column, ~np.isfinite(numbers), source, "a finite number")
-    return numbers
-
-
-def _read_seconds(column: pd.Series, source: str) -> pd.Series:
     blank = _is_blank(column)
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    is_right = blank | (np.isfinite(numbers) & (numbers >= 0))
-    _refuse(column, ~is_right, source, "a number of 0 or more, or nothing")
-    return numbers.where(~blank)
-
-
-def _refuse(column: pd.Series, is_wrong: pd.Series, source: str, wanted: str) -> None:
-    if is_wrong.any():
-        row = column.index[is_wrong][0]
-        cell = "" if _is_blank(column[is_wrong]).iloc[0] else column[is_wrong].iloc[0]
+    if column.name == "seconds":
+        wrong = ~(blank | (np.isfinite(numbers) & (numbers >= 0)))
+        expected = "a number of 0 or more, or nothing"
+    elif column.name == "rating":
+        wrong, expected = ~np.isfinite(numbers), "a finite number"
+    else:
+        wrong, expected = ~numbers.isin([0, 1]), "0 or 1"
+    if wrong.any():
+        row = column.index[wrong][0]
+        cell = "" if blank[wrong].iloc[0] else column[wrong].iloc[0]
         raise errors.InputError(
-            f'{source}, row {row}: the {column.name} is "{cell}", expected {wanted}.'
+            f'{source}, row {row}: the {column.name} is "{cell}", expected {expected}.'
         )
+    return numbers.astype(int) if expected == "0 or 1" else numbers.where(~blank)
 
 
 def _is_blank(column: pd.Series) -> pd.Series:
     return column.isna() | (column.astype(str).str.strip() == "")
 
 
-def _rank(column: pd.Series) -> np.ndarray:
-    order = {name: i for i, name in enumerate(sorted(set(column), key=_natural))}
-    return column.map(order).to_numpy()
+def _sort_names(column: pd.Series) -> list[str]:
+    """Return the names of a column in natural order: `reader 2` before `reader 10`."""
 
+    def split(name: str) -> list:
+        parts = re.split(r"(\d+)", name)
+        return [int(part) if part.isdecimal() else part.casefold() for part in parts]
 
-def _natural(name: str) -> list:
-    """Sort `reader 2` before `reader 10`."""
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if part.isdecimal() else part.casefold() for part in parts]
+    return sorted(set(column), key=split)

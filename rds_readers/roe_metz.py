@@ -1,12 +1,13 @@
 """Simulated readings by the model of Roe and Metz (1997), many studies at once.
 
-What reader `j` feels of case `k` of class `t` with treatment `i` is
+The latent rating of case `k` of class `t` by reader `j` with treatment `i` is
 `mu_it + R_jt + TR_ijt + C_kt + TC_ikt + RC_jkt + E_ijkt`: independent normal effects
 whose variances are the parameters. Roe and Metz let the last four add up to 1. The
-disease adds `separation_i` to the mean. A rating is monotone in the feeling, and AUROC
-is a matter of order, so the feeling itself is returned.
+disease adds `separation_i` to the mean. A reader's rating is monotone in the latent
+one, and AUROC is a matter of order, so the latent ratings are analysed as they are.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,17 +16,19 @@ from scipy import stats
 from rds_readers import mrmc
 from rds_tf import errors
 
-BLOCK = 2**22  # ratings held at once
+BLOCK = 2**22  # ratings in memory at once
 
 
 class Variances(NamedTuple):
     """Variances of the effects, all >= 0.
 
     Attributes:
-        reader, treatment_reader: of a reader's skill, and of what a treatment changes.
-        case, treatment_case: of a case's difficulty, and of what a treatment changes.
-        reader_case: of how one reader takes one case.
-        error: of what no repetition brings back.
+        reader: of the readers' skill.
+        treatment_reader: of the change in skill with the treatment.
+        case: of the cases' difficulty.
+        treatment_case: of the change in difficulty with the treatment.
+        reader_case: of how one reader rates one case, with either treatment.
+        error: of what is left, treatment by reader by case included.
     """
 
     reader: float
@@ -37,7 +40,7 @@ class Variances(NamedTuple):
 
     @property
     def total(self) -> float:
-        """Variance of the difference of a diseased and another case's feelings."""
+        """Variance of the difference of latent ratings, diseased minus other."""
         return 2 * sum(self)
 
 
@@ -63,7 +66,7 @@ def set_correlations(
         neither: of two readers' ratings, each with another treatment.
 
     Raises:
-        ValueError: no variances >= 0 have such correlations.
+        errors.InputError: no variances >= 0 have such correlations.
     """
     rest = 1 - same_reader - same_treatment + neither
     parts = neither, same_treatment - neither, same_reader - neither, rest
@@ -83,7 +86,7 @@ def separate(variances: Variances, aurocs: tuple[float, float]) -> np.ndarray:
 
 
 def check_aurocs(aurocs: tuple[float, float]) -> None:
-    """Raise ValueError unless all AUROCs lie between 0 and 1, themselves excluded."""
+    """Raise `errors.InputError` unless all AUROCs lie between 0 and 1, excluded."""
     if not all(0 < auroc < 1 for auroc in aurocs):
         raise errors.InputError(
             f"AUROCs must lie between 0 and 1. Received: {[*aurocs]}."
@@ -93,6 +96,7 @@ def check_aurocs(aurocs: tuple[float, float]) -> None:
 def simulate(
     variances: Variances,
     aurocs: tuple[float, float],
+    *,
     num_readers: int,
     num_cases: tuple[int, int],
     num_studies: int,
@@ -112,20 +116,19 @@ def simulate(
         Truth `(N,)` of 0 and 1, and ratings `(S, 2, R, N)`.
     """
     ratings = []
-    for separation, count in zip(
-        (np.zeros(2), separate(variances, aurocs)), num_cases, strict=True
-    ):
-        sizes = [  # studies, treatments, readers, cases: 1 where an effect is shared
-            (num_studies, 1, num_readers, 1),
-            (num_studies, 2, num_readers, 1),
-            (num_studies, 1, 1, count),
-            (num_studies, 2, 1, count),
-            (num_studies, 1, num_readers, count),
-            (num_studies, 2, num_readers, count),
+    separations = np.zeros(2), separate(variances, aurocs)
+    for separation, count in zip(separations, num_cases, strict=True):
+        shapes = [  # treatments, readers, cases: 1 where an effect is shared
+            (1, num_readers, 1),
+            (2, num_readers, 1),
+            (1, 1, count),
+            (2, 1, count),
+            (1, num_readers, count),
+            (2, num_readers, count),
         ]
         effects = [
-            np.sqrt(variance) * generator.standard_normal(size)
-            for variance, size in zip(variances, sizes, strict=True)
+            np.sqrt(variance) * generator.standard_normal((num_studies, *shape))
+            for variance, shape in zip(variances, shapes, strict=True)
         ]
         ratings.append(separation[:, None, None] + sum(effects))
     return np.repeat([0, 1], num_cases), np.concatenate(ratings, axis=-1)
@@ -134,33 +137,37 @@ def simulate(
 def simulate_rejections(
     variances: Variances,
     aurocs: tuple[float, float],
+    *,
     num_readers: int,
     num_cases: tuple[int, int],
     num_studies: int,
     seed: int = 0,
-    alpha: float = 0.05,
-    tick=lambda count: None,
+    update: Callable[[int], object] = lambda count: None,
 ) -> float:
-    """Return the share of simulated studies whose test rejects "no difference".
+    """Return the proportion of simulated studies that reject "no difference" at 5 %.
 
     With equal AUROCs it is the error of the first kind, else the power.
 
     Args:
         variances, aurocs, num_readers, num_cases, num_studies: as for `simulate`.
         seed: int.
-        alpha: level of the two-sided test.
-        tick: called with the number of studies done, as `tqdm(...).update`.
+        update: called with the number of studies done, as `tqdm(...).update`.
     """
     generator = np.random.default_rng(seed)
     block = max(1, BLOCK // (2 * num_readers * sum(num_cases)))
     rejected = 0
     for start in range(0, num_studies, block):
-        size = min(block, num_studies - start)
+        count = min(block, num_studies - start)
         truth, ratings = simulate(
-            variances, aurocs, num_readers, num_cases, size, generator
+            variances,
+            aurocs,
+            num_readers=num_readers,
+            num_cases=num_cases,
+            num_studies=count,
+            generator=generator,
         )
         scores, covariance = mrmc.score_auroc(truth, ratings)
         found = mrmc.compare(scores, mrmc.split_errors(covariance))
-        rejected += int((found["p"] < alpha).sum())
-        tick(size)
+        rejected += int((found["p"] < mrmc.ALPHA).sum())
+        update(count)
     return rejected / num_studies

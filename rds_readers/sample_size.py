@@ -1,5 +1,6 @@
 """The sample size of a reader study in words: readers, cases, power and their check."""
 
+import bisect
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -96,9 +97,9 @@ def describe_plan(
         raise errors.InputError(
             "`effect` must not be 0: it is the difference that the study looks for."
         )
-    if not power.ALPHA < target_power < 1:
+    if not mrmc.ALPHA < target_power < 1:
         raise errors.InputError(
-            f"`power` must lie between {power.ALPHA} and 1. Received: {target_power:g}."
+            f"`power` must lie between {mrmc.ALPHA} and 1. Received: {target_power:g}."
         )
     if num_readers < 2 or num_cases < 4:
         raise errors.InputError(
@@ -140,7 +141,7 @@ def _describe_model(variances, aurocs, num_cases: int) -> str:
     common, changed = np.sqrt(found[:2])
     return (
         f"Mean AUROC {aurocs[0]:.3f} alone and {aurocs[1]:.3f} with the model; "
-        f"two-sided test at {power.ALPHA:.0%}, one half of the cases with label 1.\n"
+        f"two-sided test at {mrmc.ALPHA:.0%}, one half of the cases with label 1.\n"
         f"Readers' true AUROCs spread by {common:.3f} (SD), and by {changed:.3f} more "
         "with each arm.\n"
         "Correlation of two ratings of one case: same reader, other arm "
@@ -187,7 +188,7 @@ def _describe_simulation(
         found.append(f"{proportion:.1%} (SE {standard_error:.1%})")
     return (
         f"By {num_studies} simulated studies: power {found[0]}; without any difference "
-        f"{found[1]} are significant, {power.ALPHA:.0%} should be."
+        f"{found[1]} are significant, {mrmc.ALPHA:.0%} should be."
     )
 
 
@@ -206,13 +207,8 @@ def find_cases(
         num_readers: int.
         target_power: in `(0, 1)`.
     """
-    low, high = 1, MAX_CASES // 2  # in pairs of cases
-    if find_power(num_readers, 2 * high) < target_power:
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if find_power(num_readers, 2 * middle) < target_power:
-            low = middle
-        else:
-            high = middle
-    return 2 * high
+    choices = range(4, MAX_CASES + 1, 2)
+    first = bisect.bisect_left(
+        choices, target_power, key=lambda num_cases: find_power(num_readers, num_cases)
+    )
+    return choices[first] if first < len(choices) else None

@@ -1,4 +1,4 @@
-"""Codes by which readers sign in: drawn by chance, kept on the server as a hash only.
+"""The codes by which readers sign in: drawn by chance, stored as a hash only.
 
 A code never comes from the study's seed: that one is printed in the plan, and whoever
 knows it could draw the codes again.
@@ -11,14 +11,13 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rds_tf import errors
 from rds_tf.storage import disk
 
 FILE = "access.json"
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without 0 and O, 1, I and L
-NUM_SIGNS, GROUP = 12, 4  # 31^12: 59 bits
+NUM_CHARACTERS, GROUP = 12, 4  # 31^12: 59 bits
 COST = {"n": 2**14, "r": 8, "p": 1}  # scrypt (RFC 7914): 16 MiB and some 50 ms a try
-FREE_TRIES = 3
+FREE_ATTEMPTS = 3
 LONGEST_WAIT_SECONDS = 60.0
 FORGOTTEN_SECONDS = 3600.0
 
@@ -27,17 +26,17 @@ def draw_sign_in_codes(readers: list[str]) -> dict[str, str]:
     """Draw a code such as `"7KMQ-2XNB-HD4T"` for each reader, never twice the same."""
     codes = {}
     for reader in readers:
-        signs = "".join(secrets.choice(ALPHABET) for _ in range(NUM_SIGNS))
-        groups = [signs[i : i + GROUP] for i in range(0, NUM_SIGNS, GROUP)]
+        drawn = "".join(secrets.choice(ALPHABET) for _ in range(NUM_CHARACTERS))
+        groups = [drawn[i : i + GROUP] for i in range(0, NUM_CHARACTERS, GROUP)]
         codes[reader] = "-".join(groups)
     return codes
 
 
-def hash_codes(codes: dict[str, str]) -> dict:
+def hash_sign_in_codes(codes: dict[str, str]) -> dict:
     """Hash each reader's code with one new salt.
 
     One salt a study is enough, where the codes are drawn and not chosen: no two are
-    alike, and a try costs one hash for any number of readers.
+    alike, and an attempt costs one hash for any number of readers.
 
     Args:
         codes: reader to code.
@@ -54,20 +53,13 @@ def load_access(pack: str | Path) -> dict:
     """Load the hashes of a pack.
 
     Raises:
-        FileNotFoundError: if it has none.
-        ValueError: if they cannot be read.
+        FileNotFoundError: it has none.
+        errors.InputError: they cannot be read.
     """
     path = Path(pack) / FILE
     if not path.is_file():
         raise FileNotFoundError(f"{path}: is missing, so that nobody could sign in.")
-    try:
-        access = disk.read_json(path)
-        complete = {"salt", "hashes", *COST} <= access.keys()
-    except (ValueError, AttributeError) as error:
-        raise errors.InputError(f"{path}: cannot be read: {error}.") from error
-    if not complete:
-        raise errors.InputError(f"{path}: lacks its salt, its hashes or their cost.")
-    return access
+    return disk.read_record(path, ("salt", "hashes", *COST))
 
 
 def find_reader(code: str, access: dict) -> str | None:
@@ -77,7 +69,7 @@ def find_reader(code: str, access: dict) -> str | None:
 
     Args:
         code: as typed: case, spaces and hyphens do not matter.
-        access: what `hash_codes` returned.
+        access: what `hash_sign_in_codes` returned.
     """
     given, found = _hash(code, access), None
     for reader, known in access["hashes"].items():
@@ -87,7 +79,7 @@ def find_reader(code: str, access: dict) -> str | None:
 
 
 def _hash(code: str, access: dict) -> str:
-    bare = "".join(sign for sign in code.upper() if sign.isalnum())[:64]
+    bare = "".join(letter for letter in code.upper() if letter.isalnum())[:64]
     cost = {name: access[name] for name in COST}
     salt = bytes.fromhex(access["salt"])
     return hashlib.scrypt(bare.encode(), salt=salt, **cost).hex()
@@ -95,14 +87,14 @@ def _hash(code: str, access: dict) -> str:
 
 @dataclass
 class Throttle:
-    """Counts wrong tries an address and makes the next one wait, each time longer.
+    """Counts wrong attempts of an address and makes the next wait, each time longer.
 
     Attributes:
-        tries: address to number of wrong tries in a row and the time of the last.
-        lock: held by whoever tries, so that tries at the same time count one by one.
+        attempts: address to number of wrong ones in a row and the time of the last.
+        lock: held by whoever tries, so that attempts at the same time count.
     """
 
-    tries: dict[str, tuple[int, float]] = field(default_factory=dict)
+    attempts: dict[str, tuple[int, float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wait_seconds(self, address: str, now: float) -> float:
@@ -112,18 +104,22 @@ class Throttle:
             address: who tries.
             now: seconds of a clock that never goes back.
         """
-        count, last = self.tries.get(address, (0, now))
-        if count < FREE_TRIES:
+        count, last = self.attempts.get(address, (0, now))
+        if count < FREE_ATTEMPTS:
             return 0.0
-        wait = min(2.0 ** (count - FREE_TRIES + 1), LONGEST_WAIT_SECONDS)
+        wait = min(2.0 ** (count - FREE_ATTEMPTS + 1), LONGEST_WAIT_SECONDS)
         return max(0.0, last + wait - now)
 
     def count_wrong(self, address: str, now: float) -> None:
-        """Count a wrong try; what is an hour old is forgotten."""
-        fresh = {a: t for a, t in self.tries.items() if now - t[1] < FORGOTTEN_SECONDS}
-        fresh[address] = (fresh.get(address, (0, now))[0] + 1, now)
-        self.tries = fresh
+        """Count a wrong attempt; what is an hour old is forgotten."""
+        recent = {
+            one: (count, last)
+            for one, (count, last) in self.attempts.items()
+            if now - last < FORGOTTEN_SECONDS
+        }
+        recent[address] = (recent.get(address, (0, now))[0] + 1, now)
+        self.attempts = recent
 
     def forget(self, address: str) -> None:
-        """Forget the wrong tries of an address that has signed in."""
-        self.tries.pop(address, None)
+        """Forget the wrong attempts of an address that has signed in."""
+        self.attempts.pop(address, None)

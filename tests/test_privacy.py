@@ -264,7 +264,7 @@ def test_the_pack_of_a_reader_study_names_nobody(source, models, tmp_path, capfd
     room = answers.Answers(pack)
     due = room.find_due("R1")
     room.note_shown("R1", due)
-    assert room.add("R1", due.key, 80, 1, 1.5)
+    assert room.add("R1", due.key, rating=80, decision=1, seconds=1.5)
     assert find_secrets(printed.replace(bytes(tmp_path), b"")) == set()
     assert find_secrets(*read_all(tmp_path)) == set()  # the key and the codes too
 

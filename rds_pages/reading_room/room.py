@@ -52,7 +52,7 @@ class Room:
         self.pack = Path(pack)
         self.answers = answers.Answers(pack)
         self.access = sign_in.load_access(self.pack)
-        answers.check_files(self.pack, self.answers.sessions)
+        self.answers.check_files()
         self.throttle = sign_in.Throttle()
         self.visits: dict[str, Visit] = {}
 
@@ -148,8 +148,8 @@ class Room:
             if view.get("has_map", True):
                 layer = self.pack / "model" / f"{due.case}.png"
                 reply["model"]["ticket"] = _write_ticket(visit, layer)
-            alone = due.session, due.case, design.ALONE
-            reply["first"] = self.answers.find_answer(visit.reader, *alone)
+            alone = design.Place(due.session, due.case, design.ALONE)
+            reply["first"] = self.answers.find_answer(visit.reader, alone)
         self.answers.note_shown(visit.reader, due)
         visit.due, visit.shown = due, time.monotonic()
         return reply
@@ -161,8 +161,13 @@ class Room:
         if due and place == due.key:
             seconds = round(time.monotonic() - visit.shown, 3)
         try:
-            values = message.get("rating"), message.get("decision")
-            stored = self.answers.add(visit.reader, place, *values, seconds)
+            stored = self.answers.add(
+                visit.reader,
+                place,
+                rating=message.get("rating"),
+                decision=message.get("decision"),
+                seconds=seconds,
+            )
             word = None if stored else "already"
         except ValueError as error:  # not due, or out of range: show what is due
             print(f"Refused: {error}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """The results of a reader study in words: verdict and tables, for screen and page."""
 
 from rds_pages.reports import score_tables
-from rds_readers import mrmc, power, readings
+from rds_readers import mrmc, readings
 
 NORMAL = 1.959964
 WHAT = {
@@ -38,7 +38,7 @@ def state_verdict(study: readings.Study, found: dict) -> tuple[str, str]:
     higher, size = (second, (-high, -low)) if gain > 0 else (first, (low, high))
     text += f': higher by {abs(gain):.4f} in "{higher}" (95 % interval '
     text += f"{_span(*size, '+', 4)}, p {score_tables.format_p(p)})."
-    if p < power.ALPHA:
+    if p < mrmc.ALPHA:
         doubt = "That is more than chance explains, for readers and cases in general."
     else:
         doubt = (

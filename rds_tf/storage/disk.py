@@ -11,6 +11,8 @@ from pathlib import Path
 
 import filelock
 
+from rds_tf import errors
+
 
 def read_whole(path: str | Path, most_bytes: int) -> bytes:
     """Read a file, unless it has no end or is too large for its kind.
@@ -111,3 +113,19 @@ def write_json(path: str | Path, content) -> None:
 def read_json(path: str | Path):
     """Read what `write_json` wrote."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_record(path: str | Path, required: tuple[str, ...]) -> dict:
+    """Read a JSON object that holds these names.
+
+    Raises:
+        errors.InputError: the file is not JSON, or lacks a name.
+    """
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise errors.InputError(f"{path}: cannot be read: {error}.") from error
+    missing = set(required) - set(content if isinstance(content, dict) else ())
+    if missing:
+        raise errors.InputError(f"{path}: lacks {', '.join(sorted(missing))}.")
+    return content

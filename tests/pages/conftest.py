@@ -46,7 +46,7 @@ def write_pack(folder, order="sequential", num_cases=12, washout_days=14, **more
     readers = design.plan_sessions(cases, np.arange(num_cases) % 2, plan)
     days = {"order": order, "washout_days": washout_days, **more}
     disk.write_json(pack / "plan.json", {**days, "readers": readers})
-    disk.write_json(pack / "access.json", sign_in.hash_codes(CODES))
+    disk.write_json(pack / "access.json", sign_in.hash_sign_in_codes(CODES))
     rows = [f"{case},x,p,{i % 2}\n" for i, case in enumerate(cases)]
     key = "".join(["case,case_id,patient_id,truth\n", *rows])
     (folder / "pack_key.csv").write_text(key)

@@ -45,7 +45,7 @@ def test_a_reader_is_led_through_every_step_in_the_order_of_the_plan(pack):
     for _ in range(4):
         due = room.find_due("R1")
         seen.append((due.case, due.step, due.place, due.total))
-        assert room.add("R1", due.key, 60, 1, 1.5)
+        assert room.add("R1", due.key, rating=60, decision=1, seconds=1.5)
     alone, with_model = BOTH
     assert seen == [
         ("C2", alone, 1, 2),
@@ -59,9 +59,9 @@ def test_a_reader_is_led_through_every_step_in_the_order_of_the_plan(pack):
 
 def test_the_first_answer_is_locked(pack):
     room = answers.Answers(pack)
-    assert room.add("R1", (1, "C2", "alone"), 30, 0, 2.0)
-    assert not room.add("R1", (1, "C2", "alone"), 90, 1, 3.0)
-    assert room.find_answer("R1", 1, "C2", "alone") == (30, 0)
+    assert room.add("R1", (1, "C2", "alone"), rating=30, decision=0, seconds=2.0)
+    assert not room.add("R1", (1, "C2", "alone"), rating=90, decision=1, seconds=3.0)
+    assert room.find_answer("R1", (1, "C2", "alone")) == (30, 0)
     with contextlib.closing(sqlite3.connect(pack / "answers.sqlite")) as connection:
         for change in ("UPDATE answers SET rating = 90", "DELETE FROM answers"):
             with pytest.raises(sqlite3.IntegrityError, match="never"):
@@ -77,7 +77,7 @@ def test_the_first_answer_is_locked(pack):
 def test_only_what_is_due_can_be_answered(pack, place):
     room = answers.Answers(pack)
     with pytest.raises(ValueError, match="not what is due"):
-        room.add("R1", place, 50, 1, 1.0)
+        room.add("R1", place, rating=50, decision=1)
     assert read_rows(pack) == []
 
 
@@ -89,7 +89,7 @@ def test_only_what_is_due_can_be_answered(pack, place):
 def test_an_answer_out_of_range_is_refused(pack, rating, decision):
     room = answers.Answers(pack)
     with pytest.raises(ValueError, match="Received"):
-        room.add("R1", (1, "C2", "alone"), rating, decision, 1.0)
+        room.add("R1", (1, "C2", "alone"), rating=rating, decision=decision)
     assert read_rows(pack) == []
 
 
@@ -98,21 +98,21 @@ def test_an_answer_out_of_range_is_refused(pack, rating, decision):
 )
 def test_a_place_of_another_shape_is_refused(pack, place):
     with pytest.raises(ValueError, match="`place` must be"):
-        answers.Answers(pack).add("R1", place, 50, 1, 1.0)
+        answers.Answers(pack).add("R1", place, rating=50, decision=1)
 
 
 def test_second_session_opens_when_the_washout_since_the_last_answer_is_over(tmp_path):
     sessions = [[{"case": "C1", "steps": ["alone"]}]]
     sessions += [[{"case": "C1", "steps": ["with model"]}]]
     room = answers.Answers(write_plan(tmp_path, sessions, "crossover", 14))
-    room.add("R1", (1, "C1", "alone"), 50, 1, 1.0, now=NOON)
+    room.add("R1", (1, "C1", "alone"), rating=50, decision=1, now=NOON)
     opens = NOON + timedelta(days=14)
     early = opens - timedelta(seconds=1)
     assert room.find_due("R1", early) == design.Wait(opens)
     with pytest.raises(ValueError, match="not what is due"):
-        room.add("R1", (2, "C1", "with model"), 50, 1, 1.0, now=early)
+        room.add("R1", (2, "C1", "with model"), rating=50, decision=1, now=early)
     assert room.find_due("R1", opens) == design.Due(2, "C1", "with model", 1, 1)
-    assert room.add("R1", (2, "C1", "with model"), 50, 1, 1.0, now=opens)
+    assert room.add("R1", (2, "C1", "with model"), rating=50, decision=1, now=opens)
     assert room.find_due("R1", opens) is None
 
 
@@ -123,7 +123,7 @@ room = answers.Answers(sys.argv[1])
 stored = 0
 for case in ("C2", "C1"):
     for step in ("alone", "with model"):
-        stored += room.add(sys.argv[2], (1, case, step), 50, 1, 1.0)
+        stored += room.add(sys.argv[2], (1, case, step), rating=50, decision=1)
 print(stored)
 """
 
@@ -154,9 +154,9 @@ def test_what_add_returned_from_is_on_disk_for_a_process_that_was_killed(pack):
 
 def test_answers_and_key_make_the_table_of_readings(pack, key):
     room = answers.Answers(pack)
-    room.add("R2", (1, "C2", "alone"), 71, 1, 12.5)
-    room.add("R2", (1, "C2", "with model"), 80, 1, 3.25)
-    room.add("R1", (1, "C2", "alone"), 20, 0, None)
+    room.add("R2", (1, "C2", "alone"), rating=71, decision=1, seconds=12.5)
+    room.add("R2", (1, "C2", "with model"), rating=80, decision=1, seconds=3.25)
+    room.add("R1", (1, "C2", "alone"), rating=20, decision=0)
     table = answers.load_answers(pack)
     assert table.columns.tolist() == [
         *("reader", "treatment", "case", "truth"),
@@ -172,7 +172,7 @@ def test_answers_and_key_make_the_table_of_readings(pack, key):
 
 
 def test_what_is_missing_is_named(pack, tmp_path):
-    with pytest.raises(FileNotFoundError, match="is no pack"):
+    with pytest.raises(FileNotFoundError, match="is not a pack"):
         answers.Answers(tmp_path)
     with pytest.raises(FileNotFoundError, match="nobody has signed in"):
         answers.load_answers(pack)
@@ -183,21 +183,21 @@ def test_what_is_missing_is_named(pack, tmp_path):
     key.write_text("case,truth\nC1,0\n")
     with pytest.raises(ValueError, match="holds no answer"):
         answers.load_answers(pack, key)
-    room.add("R1", (1, "C2", "alone"), 20, 0, 1.0)
+    room.add("R1", (1, "C2", "alone"), rating=20, decision=0)
     with pytest.raises(ValueError, match="has no case C2"):
         answers.load_answers(pack, key)
     key.write_text("case,label\nC2,0\n")
     with pytest.raises(ValueError, match="columns case and truth"):
         answers.load_answers(pack, key)
     (pack / "plan.json").write_text("{")
-    with pytest.raises(ValueError, match="cannot be read as a plan"):
+    with pytest.raises(ValueError, match=r"plan\.json: cannot be read"):
         answers.Answers(pack)
 
 
 def test_a_torn_pack_is_found_before_the_study(pack):
     room = answers.Answers(pack)
     with pytest.raises(FileNotFoundError, match="C2.png: is missing"):
-        answers.check_files(pack, room.sessions)
+        room.check_files()
 
 
 def test_a_full_disk_is_told_keeps_what_is_stored_and_goes_on_with_room(
@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_keeps_what_is_stored_and_goes_on_with_room(
 
     monkeypatch.setattr(sqlite3, "connect", connect_to_small)
     room = answers.Answers(pack)
-    assert room.add("R1", room.find_due("R1").key, 60, 1, 1.5)
+    assert room.add("R1", room.find_due("R1").key, rating=60, decision=1, seconds=1.5)
     pages = (pack / "answers.sqlite").stat().st_size // 4096
     due = room.find_due("R1")
     with pytest.raises(OSError, match=r"Cannot write .*answers\.sqlite: .*full"):
@@ -220,13 +220,13 @@ def test_a_full_disk_is_told_keeps_what_is_stored_and_goes_on_with_room(
             room.note_shown("R1", due)
     assert room.find_due("R1") == due
     pages = 0
-    assert room.add("R1", due.key, 70, 1, 1.5)
+    assert room.add("R1", due.key, rating=70, decision=1, seconds=1.5)
     assert [row[4] for row in read_rows(pack)] == [60, 70]
 
 
 def test_answers_can_be_read_after_a_room_was_killed_within_a_write(pack, key):
     room = answers.Answers(pack)
-    assert room.add("R1", room.find_due("R1").key, 60, 1, 1.5)
+    assert room.add("R1", room.find_due("R1").key, rating=60, decision=1, seconds=1.5)
     code = (  # pages leave the cache before the end of the transaction
         "import os, sqlite3, sys\n"
         "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"

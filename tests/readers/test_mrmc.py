@@ -142,7 +142,7 @@ def test_fixed_readers_are_the_normal_test_of_the_mean_difference():
 def test_share_has_the_binomial_variance():
     # One reader right on 3 of 4, the other on 2 of 4, alike with both treatments.
     hits = np.array([[[1, 1, 1, 0], [1, 1, 0, 0]]] * 2)
-    shares, covariance = mrmc.score_share(hits)
+    shares, covariance = mrmc.score_proportion(hits)
     assert shares.tolist() == [[0.75, 0.5], [0.75, 0.5]]
     # p (1 - p) / (M - 1): 3/16 / 3 = 1/16 and 1/4 / 3 = 1/12.
     np.testing.assert_allclose(np.diag(covariance), [1 / 16, 1 / 12] * 2)

@@ -100,7 +100,7 @@ def test_cases_are_half_ill_one_a_patient_and_named_in_a_drawn_order():
         assert 0 < part.sum() < 10
 
 
-def test_choice_does_not_hang_on_the_order_of_the_rows_but_on_the_seed():
+def test_choice_does_not_depend_on_the_order_of_the_rows_but_on_the_seed():
     table, plan = make_table(), design.Design(num_cases=20)
     every = np.ones(len(table), bool)
     first = design.choose_cases(table, every, plan)["case_id"].tolist()
@@ -110,13 +110,10 @@ def test_choice_does_not_hang_on_the_order_of_the_rows_but_on_the_seed():
     assert design.choose_cases(table, every, other)["case_id"].tolist() != first
 
 
-def test_films_that_share_a_patient_by_their_pixels_alone_are_one_patient():
+def test_images_that_share_a_patient_by_their_pixels_alone_are_one_patient():
     table = make_table(num_patients=4, films_each=1)
     table.loc[:, "pixel_sha256"] = [
-        "a" * 64,
-        "b" * 64,
-        "a" * 64,
-        "c" * 64,
+        letter * 64 for letter in "abac"
     ]  # P00 and P02 are one
     with pytest.raises(ValueError, match="2 patients without RDS.*there are 1"):
         design.choose_cases(table, np.ones(4, bool), design.Design(num_cases=4))
@@ -188,9 +185,9 @@ def test_each_case_is_judged_only_by_models_that_never_saw_its_patient(
         assert folds == [str(table.at[key.at[film.stem, "case_id"], "fold"])]
 
 
-def test_key_tells_the_truth_and_the_pack_tells_nothing(prepared, judged, tmp_path):
-    said = write(prepared, tmp_path / "pack")
-    assert "8 cases" in said and "Not for clinical use" in said
+def test_key_holds_the_truth_and_the_pack_does_not(prepared, judged, tmp_path):
+    summary = write(prepared, tmp_path / "pack")
+    assert "8 cases" in summary and "Not for clinical use" in summary
     key = pd.read_csv(tmp_path / "pack_key.csv")
     table = prepare.load_manifest(prepared).set_index("case_id")
     assert key.columns.tolist() == ["case", "case_id", "patient_id", "truth"]
@@ -209,9 +206,9 @@ def test_key_tells_the_truth_and_the_pack_tells_nothing(prepared, judged, tmp_pa
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_readers_are_asked_for_what_label_1_stands_for(prepared, judged, tmp_path):
-    said = write(prepared, tmp_path / "pack", finding="pneumonia")
-    assert "half of them with pneumonia" in said
+def test_readers_are_asked_for_the_finding_of_label_1(prepared, judged, tmp_path):
+    summary = write(prepared, tmp_path / "pack", finding="pneumonia")
+    assert "half of them with pneumonia" in summary
     assert answers.Answers(tmp_path / "pack").finding == "pneumonia"
     plan = disk.read_json(tmp_path / "pack" / "plan.json")
     disk.write_json(
@@ -234,7 +231,7 @@ def list_chunks(png):
     return names
 
 
-def test_films_keep_their_levels_and_lose_everything_else(tmp_path):
+def test_images_keep_their_levels_and_lose_everything_else(tmp_path):
     import PIL.Image
     import PIL.PngImagePlugin
 
@@ -243,7 +240,7 @@ def test_films_keep_their_levels_and_lose_everything_else(tmp_path):
     note.add_text("Patient", "Hong Gildong")
     PIL.Image.fromarray(levels).save(tmp_path / "in.png", pnginfo=note, dpi=(72, 72))
     assert "tEXt" in list_chunks((tmp_path / "in.png").read_bytes())
-    pack.write_film(tmp_path / "in.png", tmp_path / "out.png")
+    pack.write_levels(tmp_path / "in.png", tmp_path / "out.png")
     chunks = list_chunks((tmp_path / "out.png").read_bytes())
     assert set(chunks) == {"IHDR", "IDAT", "IEND"}
     kept = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
@@ -251,16 +248,16 @@ def test_films_keep_their_levels_and_lose_everything_else(tmp_path):
 
 
 def test_heat_is_clear_where_it_is_0_and_dense_where_it_is_1():
-    layer = pack.draw_heat(np.array([[0.0, 1.0]], "float32"))
+    layer = pack.draw_heatmap(np.array([[0.0, 1.0]], "float32"))
     assert layer.shape == (1, 2, 4)
     assert layer[0, 0, 3] == 0 and layer[0, 1, 3] == round(0.65 * 255)
     assert layer[0, 1, :3].tolist() == [164, 255, 252]  # inferno's last, as BGR
-    assert max(pack.draw_heat(np.ones((4000, 1000), "float32")).shape) == 1024
+    assert max(pack.draw_heatmap(np.ones((4000, 1000), "float32")).shape) == 1024
 
 
 def test_a_pack_is_never_written_over(prepared, judged, tmp_path):
     write(prepared, tmp_path / "pack")
-    with pytest.raises(ValueError, match="pack: is there already and not empty"):
+    with pytest.raises(ValueError, match="pack: exists already and is not empty"):
         write(prepared, tmp_path / "pack")
     with pytest.raises(ValueError, match="other_key.csv: belongs to another pack"):
         (tmp_path / "other_key.csv").touch()
@@ -274,7 +271,7 @@ def test_a_pack_that_was_not_finished_is_written_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pack, "describe", die)  # all is written but the plan
+        patch.setattr(pack, "describe_plan", die)  # all is written but the plan
         write(prepared, tmp_path / "pack")
     assert not (tmp_path / "pack" / "plan.json").exists()
     write(prepared, tmp_path / "pack")
@@ -291,7 +288,7 @@ def test_a_folder_of_something_else_is_no_unfinished_pack(
     prepared, judged, tmp_path, name
 ):
     (tmp_path / "pack" / name).mkdir(parents=True)
-    with pytest.raises(ValueError, match="pack: is there already and not empty"):
+    with pytest.raises(ValueError, match="pack: exists already and is not empty"):
         write(prepared, tmp_path / "pack")
 
 
@@ -307,7 +304,7 @@ def test_models_that_saw_everybody_are_refused(prepared, judged, tmp_path, monke
 def test_the_written_plan_is_what_the_answers_read(prepared, judged, tmp_path):
     write(prepared, tmp_path / "pack", order="crossover", num_cases=8)
     store_of = answers.Answers(tmp_path / "pack")
-    answers.check_files(tmp_path / "pack", store_of.sessions)
+    store_of.check_files()
     assert store_of.plan["washout_days"] == 28
     assert store_of.find_due("R1").total == 8
     view = json.loads((tmp_path / "pack" / "model" / "C001.json").read_text())

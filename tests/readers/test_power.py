@@ -44,8 +44,14 @@ def test_error_of_one_auroc_without_reader_effects_is_that_of_bamber():
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_conversion_equals_the_moments_of_simulated_aurocs(name):
     generator = np.random.default_rng(2)
-    size = 3, CASES, 6000, generator
-    truth, ratings = roe_metz.simulate(STRUCTURES[name], AUROCS, *size)
+    truth, ratings = roe_metz.simulate(
+        STRUCTURES[name],
+        AUROCS,
+        num_readers=3,
+        num_cases=CASES,
+        num_studies=6000,
+        generator=generator,
+    )
     scores, _ = mrmc.score_auroc(truth, ratings)
     covariance = np.cov(scores.reshape(6000, -1), rowvar=False)
     total = mrmc.split_errors(covariance)  # of readers and errors together
@@ -63,7 +69,7 @@ def test_conversion_equals_the_moments_of_simulated_aurocs(name):
 
 def test_power_without_effect_is_the_level_and_rises_with_every_means():
     small = power.convert(STRUCTURES["HL"], (0.8, 0.8), (50, 50))
-    assert power.power(small, 5, 0) == pytest.approx(power.ALPHA)
+    assert power.power(small, 5, 0) == pytest.approx(mrmc.ALPHA)
     parameters = power.convert(STRUCTURES["HL"], (0.8, 0.86), (50, 50))
     base = power.power(parameters, 5, 0.06)
     assert power.power(parameters, 5, -0.06) == base  # two-sided
@@ -97,8 +103,10 @@ def test_power_with_nothing_left_to_chance_is_one():
 
 @pytest.mark.parametrize("name", ["HL", "LH"])
 def test_power_by_formula_agrees_with_simulation(name):
-    studies = AUROCS, 5, (60, 60), 1500
-    simulated = roe_metz.simulate_rejections(STRUCTURES[name], *studies, seed=4)
+    studies = {"num_readers": 5, "num_cases": (60, 60), "num_studies": 1500}
+    simulated = roe_metz.simulate_rejections(
+        STRUCTURES[name], AUROCS, **studies, seed=4
+    )
     parameters = power.convert(STRUCTURES[name], AUROCS, (60, 60))
     # 0.03 is what is asked; three standard errors of 1,500 studies are 0.039.
     assert power.power(parameters, 5, 0.07) == pytest.approx(simulated, abs=0.04)
@@ -142,7 +150,12 @@ def test_estimates_of_one_pilot_equal_the_fractions_by_hand():
 def test_estimates_of_many_pilots_scatter_about_the_truth():
     generator = np.random.default_rng(5)
     truth, ratings = roe_metz.simulate(
-        STRUCTURES["LH"], (0.8, 0.8), 6, CASES, 1500, generator
+        STRUCTURES["LH"],
+        (0.8, 0.8),
+        num_readers=6,
+        num_cases=CASES,
+        num_studies=1500,
+        generator=generator,
     )
     found = [
         power.estimate(score, mrmc.split_errors(covariance))

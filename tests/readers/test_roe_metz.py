@@ -19,7 +19,12 @@ def test_readings_share_what_the_model_says_they_share():
     variances = roe_metz.Variances(0.5, 0.3, 0.4, 0.2, 0.6, 0.1)
     generator = np.random.default_rng(0)
     truth, ratings = roe_metz.simulate(
-        variances, (0.7, 0.8), 2, (2, 2), 60_000, generator
+        variances,
+        (0.7, 0.8),
+        num_readers=2,
+        num_cases=(2, 2),
+        num_studies=60_000,
+        generator=generator,
     )
     assert truth.tolist() == [0, 0, 1, 1] and ratings.shape == (60_000, 2, 2, 4)
     one = ratings[:, 0, 0, 0]
@@ -40,8 +45,14 @@ def test_readings_share_what_the_model_says_they_share():
 
 def test_readers_reach_the_aurocs_asked_for():
     generator = np.random.default_rng(1)
-    size = 4, (40, 30), 2000, generator
-    truth, ratings = roe_metz.simulate(HL, (0.75, 0.9), *size)
+    truth, ratings = roe_metz.simulate(
+        HL,
+        (0.75, 0.9),
+        num_readers=4,
+        num_cases=(40, 30),
+        num_studies=2000,
+        generator=generator,
+    )
     scores, _ = mrmc.score_auroc(truth, ratings)
     np.testing.assert_allclose(scores.mean(axis=(0, 2)), [0.75, 0.9], atol=0.004)
 
@@ -56,13 +67,14 @@ def test_correlations_come_back_as_variances():
 
 
 def test_test_keeps_its_level_and_blocks_change_nothing_but_the_draws(monkeypatch):
-    studies = HL, (0.8, 0.8), 5, (50, 50), 1000
+    options = {"num_readers": 5, "num_cases": (50, 50), "num_studies": 1000, "seed": 3}
     done = []
-    false = roe_metz.simulate_rejections(*studies, seed=3, tick=done.append)
+    options["update"] = done.append
+    false = roe_metz.simulate_rejections(HL, (0.8, 0.8), **options)
     assert 0.03 <= false <= 0.07  # three standard errors about 0.05
     assert done == [1000]
     monkeypatch.setattr(roe_metz, "BLOCK", 400_000)
-    again = roe_metz.simulate_rejections(*studies, seed=3, tick=done.append)
+    again = roe_metz.simulate_rejections(HL, (0.8, 0.8), **options)
     assert 0.03 <= again <= 0.07
     assert done[1:] == [400, 400, 200]
 

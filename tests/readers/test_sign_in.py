@@ -19,7 +19,8 @@ def test_codes_are_of_unmistakable_signs_and_never_the_same_again():
 
 
 def test_a_code_finds_its_reader_however_it_is_typed():
-    access = sign_in.hash_codes({"R1": "AB2C-DE3F-GH4J", "R2": "KM5N-PQ6R-ST7V"})
+    codes = {"R1": "AB2C-DE3F-GH4J", "R2": "KM5N-PQ6R-ST7V"}
+    access = sign_in.hash_sign_in_codes(codes)
     assert sign_in.find_reader(" km5n pq6r st7v ", access) == "R2"
     assert sign_in.find_reader("AB2CDE3FGH4J", access) == "R1"
     for wrong in ("", "-", "AB2C-DE3F-GH4K", "AB2C-DE3F-GH4J-", "R1", "é" * 999):
@@ -29,7 +30,7 @@ def test_a_code_finds_its_reader_however_it_is_typed():
 
 def test_what_is_kept_holds_no_code_and_another_salt_each_time():
     drawn = {"R1": "AB2C-DE3F-GH4J"}
-    first, second = sign_in.hash_codes(drawn), sign_in.hash_codes(drawn)
+    first, second = sign_in.hash_sign_in_codes(drawn), sign_in.hash_sign_in_codes(drawn)
     assert first["hashes"] != second["hashes"]
     assert "AB2C" not in json.dumps(first)
 
@@ -60,7 +61,7 @@ def test_addresses_of_an_hour_ago_are_forgotten():
     throttle = sign_in.Throttle()
     throttle.count_wrong("a", 0.0)
     throttle.count_wrong("b", 3601.0)
-    assert list(throttle.tries) == ["b"]
+    assert list(throttle.attempts) == ["b"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"salt": ""}'])
