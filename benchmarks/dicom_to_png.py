@@ -12,7 +12,7 @@ the arm that begins moves on. What each arm does:
 - `ours`: reads, checks, decodes, applies the grey chain, writes the PNG: that is
   `radiograph.read_radiograph` and `write_png`, the conversion within `prepare`.
 - `prepare`: the whole of `prepare.prepare_case`: as ours, and letters near the border
-  are looked for, pixels are hashed, and the film's look and record are written.
+  are looked for, pixels are hashed, and the film's thumbnail and record are written.
 - `caller`: ours without workers, as `--workers 1` and `diagnose` do it: a compressed
   film is decoded in a helper process, so that a crash costs that film alone.
 - `DCMTK`: `dcmj2pnm` or `dcml2pnm`, window applied, a process a film.

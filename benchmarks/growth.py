@@ -4,7 +4,7 @@
 
 Draws the largest number of phantoms once, each another infant, and takes the first of
 them for each count. Three stages, each in a fresh process of its own: `prepare` (one
-process, files written), the folds (patients joined and dealt, looks compared, from
+process, files written), the folds (patients joined and dealt, thumbnails compared, from
 what `prepare` left), and one epoch of a tiny network through `load_arrays` and
 `segmentation_dataset`. Prints seconds of processor, and peak resident memory (VmHWM,
 so Linux only), with the slope of each straight line through the points on two
@@ -105,7 +105,7 @@ def run_prepare(options, count: int) -> None:
 
 
 def run_folds(options, count: int) -> None:
-    """Compare all looks, join patients and deal them, from what `prepare` left."""
+    """Compare all thumbnails, join patients and deal them, from what `prepare` left."""
     from rds_tf.data import duplicates, folds, prepare
 
     if not count:
@@ -113,11 +113,14 @@ def run_folds(options, count: int) -> None:
     out = options.out / f"prepared{count}"
     table = prepare.load_manifest(out)
     paths = [out / "records" / f"{name}.json" for name in table["case_id"]]
-    looks = [
-        duplicates.read_thumbnail(json.loads(p.read_bytes())["look"]) for p in paths
+    thumbnails = [
+        duplicates.read_thumbnail(json.loads(p.read_bytes())["thumbnail"])
+        for p in paths
     ]
-    alike = duplicates.find_near_duplicates(table["case_id"].tolist(), np.stack(looks))
-    folds.deal_folds(table.assign(alike=alike))
+    near = duplicates.find_near_duplicates(
+        table["case_id"].tolist(), np.stack(thumbnails)
+    )
+    folds.assign_folds(table.assign(near_duplicate_of=near))
 
 
 def run_training(options, count: int) -> None:

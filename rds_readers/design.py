@@ -120,7 +120,7 @@ def choose_cases(
         errors.InputError: there are not enough patients of a label.
     """
     random = np.random.default_rng([design.seed, 0])
-    pool = table.assign(person=folds.join_patients(table))[np.asarray(usable, bool)]
+    pool = table.assign(person=folds.group_cases(table))[np.asarray(usable, bool)]
     pool = pool.sort_values("case_id", kind="stable")
     pool = pool.iloc[random.permutation(len(pool))].drop_duplicates("person")
     half, parts = design.num_cases // 2, []

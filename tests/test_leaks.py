@@ -97,10 +97,13 @@ def test_one_film_stored_twice_goes_to_one_fold_and_is_told(tmp_path):
     pd.concat([table, row]).to_csv(folder / "cohort.csv", index=False)
     prepare.prepare(folder / "cohort.csv", tmp_path / "prepared", num_workers=1)
     found = prepare.load_manifest(tmp_path / "prepared").set_index("case_id")
-    first = found.loc["again", "alike"]
+    first = found.loc["again", "near_duplicate_of"]
     assert found.loc["again", "patient_id"] == "another"
-    assert found["alike"].value_counts().to_dict() == {"": len(table) - 1, first: 2}
-    pair = found[found["alike"] == first]
+    assert found["near_duplicate_of"].value_counts().to_dict() == {
+        "": len(table) - 1,
+        first: 2,
+    }
+    pair = found[found["near_duplicate_of"] == first]
     assert pair["fold"].nunique() == 1
     assert pair["pixel_sha256"].nunique() == 2  # no equal pixels told it
     assert pair["notes"].str.contains("one film stored twice?", regex=False).sum() == 1

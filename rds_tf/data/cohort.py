@@ -1,8 +1,8 @@
-"""The case table: the study's columns, checked row by row, and paths found on disk.
+"""The case table: the study's columns, checked row by row, and its files on disk.
 
 The study's tables come from Windows machines: absolute paths under `C:\\dataset`, saved
-by a Korean Excel. A row that cannot be used is rejected with its reason; the rest goes
-on.
+by a Korean Excel. A row that cannot be used is rejected with its reason, the others are
+kept.
 """
 
 import csv
@@ -21,8 +21,9 @@ STUDY_COLUMNS = ["filepath", "rds", "exist_json", "roi_area", "height", "width"]
 REQUIRED_COLUMNS = ["filepath", "rds", "exist_json"]
 CASE_COLUMNS = ["case_id", "patient_id", "source", "annotation", *STUDY_COLUMNS, "row"]
 PREPARED_FOLDERS = ["images", "masks", "records"]
+IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 MAX_BYTES = 2**26  # of a table
-FORMULAS = ("=", "+", "-", "@")  # a spreadsheet would compute what starts so
+FORMULAS = ("=", "+", "-", "@")  # a spreadsheet takes such a cell for a formula
 
 
 class CohortError(errors.InputError):
@@ -50,20 +51,22 @@ def load_cohort(
     rows = dict(read_table(Path(path), REQUIRED_COLUMNS))
     if not Path(root).is_dir():
         raise CohortError(f"The root {root} is not a folder.")
-    files = _Files(Path(root))
+    files = _FileIndex(Path(root))
     sources, reasons = _find_sources(rows, files)
-    cases, row_of, outlined = [], {}, defaultdict(list)
+    cases, line_of, lines_of = [], {}, defaultdict(list)
     for line, source in sources.items():
         try:
             case = {**_check_row(rows[line], source, files), "row": line}
-            if row_of.setdefault(source, line) != line:
-                raise CohortError(f"The file is already in row {row_of[source]}.")
+            if line_of.setdefault(source, line) != line:
+                raise CohortError(f"The file is already in row {line_of[source]}.")
             cases.append(case)
-            outlined[case["annotation"]].append(line)
+            lines_of[case["annotation"]].append(line)
         except CohortError as error:
             reasons[line] = str(error)
-    for path, lines in outlined.items():
-        reasons |= _clash(lines, path.name) if path and len(lines) > 1 else {}
+    # An annotation belongs to one image: two rows with the same one are both in doubt.
+    for path, lines in lines_of.items():
+        if path and len(lines) > 1:
+            reasons |= _reject_all(lines, path.name)
     cases = [case for case in cases if case["row"] not in reasons]
     table = pd.DataFrame(cases, columns=CASE_COLUMNS)
     table["case_id"] = _name_cases([c["source"].relative_to(files.root) for c in cases])
@@ -71,8 +74,8 @@ def load_cohort(
     return table, pd.DataFrame(rejected, columns=["file", "row", "reason"])
 
 
-class _Files:
-    """Every file under a root, found by the tail of a path from another machine."""
+class _FileIndex:
+    """Every file under a root, found by the end of a path from another machine."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -81,13 +84,13 @@ class _Files:
             if set(PREPARED_FOLDERS) <= set(subfolders):  # results, not sources
                 subfolders[:] = set(subfolders) - set(PREPARED_FOLDERS)
             for name in names:
-                self._by_name[fold_name(name)].append(Path(folder, name))
+                self._by_name[_normalize(name)].append(Path(folder, name))
 
     def find(self, wanted: PurePath, among: list[Path] | None = None) -> Path:
-        """Find the one file that shares the longest tail with the wanted path."""
+        """Find the one file that has most parts, from the end, of the wanted path."""
         if ".." in wanted.parts:
             raise CohortError(f'The path {wanted} holds "..".')
-        found = among or self._by_name.get(fold_name(wanted.name), [])
+        found = among or self._by_name.get(_normalize(wanted.name), [])
         if not found:
             raise CohortError(f"No file {wanted.name} under the root.")
         ranks = {path: self.rank(path, wanted) for path in sorted(found)}
@@ -108,17 +111,18 @@ class _Files:
 
         A file that lies nearer to another image of the same name is that image's.
         """
-        beside, *others = annotation_places(source)
-        found = self._by_name.get(fold_name(beside.name), [])
+        beside, *others = _list_annotation_places(source)
+        found = self._by_name.get(_normalize(beside.name), [])
         for path in (beside, *others):
             if path in found:
                 return self._check_inside(path)
-        images = self._by_name[fold_name(source.name)]
-        images = [annotation_places(image) for image in images]
-        taken = {path for places in images for path in places}
+        # It lies elsewhere. Places at another image of that name are not this one's.
+        images = self._by_name[_normalize(source.name)]
+        places = [_list_annotation_places(image) for image in images]
+        taken = {path for of_image in places for path in of_image}
         own = beside.relative_to(self.root)
         path = self.find(own, [path for path in found if path not in taken] or found)
-        nearest = max(self.rank(path, p[0].relative_to(self.root)) for p in images)
+        nearest = max(self.rank(path, p[0].relative_to(self.root)) for p in places)
         if path in taken or self.rank(path, own) < nearest:
             raise CohortError(f"The only {path.name} belongs to another image.")
         return path
@@ -126,11 +130,33 @@ class _Files:
     def rank(self, path: Path, wanted: PurePath) -> tuple[int, int, int]:
         """Rank by: parts in common from the end, whole path used, same case."""
         ours, theirs = path.relative_to(self.root).parts[::-1], wanted.parts[::-1]
-        pairs = zip(map(fold_name, ours), map(fold_name, theirs), strict=False)
+        pairs = zip(map(_normalize, ours), map(_normalize, theirs), strict=False)
         same = [a == b for a, b in pairs]
         num_same = (same + [False]).index(False)
-        same_case = compose_name(ours[0]) == compose_name(theirs[0])
+        same_case = _compose(ours[0]) == _compose(theirs[0])
         return num_same, num_same == len(ours), same_case
+
+
+def _list_annotation_places(image: Path) -> list[Path]:
+    """Name the places of an image's JSON file, the likeliest first."""
+    name = _strip_suffix(image) + ".json"
+    folder = image.parent
+    return [folder / name, folder / "json" / name, folder.parent / "json" / name]
+
+
+def _strip_suffix(path: Path) -> str:
+    """Drop the suffix, but not the last number of a name that is a UID."""
+    return path.stem if path.suffix.casefold() in IMAGE_SUFFIXES else path.name
+
+
+def _compose(name: str) -> str:
+    """Compose letters that macOS stores in parts."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _normalize(name: str) -> str:
+    """Make names equal that differ in letter case or composition alone."""
+    return _compose(name).casefold()
 
 
 def read_table(path: Path, required: list[str]) -> list[tuple[int, dict]]:
@@ -165,10 +191,10 @@ def _decode(data: bytes) -> str:
         return data.decode("cp949")
 
 
-def _find_sources(rows: dict[int, dict], files: _Files) -> tuple[dict, dict]:
-    """Find the file of each row, or the reason why it gets none, by line.
+def _find_sources(rows: dict[int, dict], files: _FileIndex) -> tuple[dict, dict]:
+    """Find the file of each row, or the reason why it has none, by line.
 
-    A file that several rows lead to belongs to the row that names most of its path.
+    A file found for several rows belongs to the row that names most of its path.
     """
     sources, reasons, wanted, rows_of = {}, {}, {}, defaultdict(list)
     for line, row in rows.items():
@@ -184,21 +210,21 @@ def _find_sources(rows: dict[int, dict], files: _Files) -> tuple[dict, dict]:
         name = source.relative_to(files.root)
         ranks = {line: files.rank(source, wanted[line]) for line in lines}
         best = [line for line in lines if ranks[line] == max(ranks.values())]
-        if len({fold_name(str(wanted[line])) for line in best}) > 1:
-            reasons |= _clash(lines, name)
+        if len({_normalize(str(wanted[line])) for line in best}) > 1:
+            reasons |= _reject_all(lines, name)
         else:
             reason = f"Its own file is missing; {name} belongs to row {best[0]}."
             reasons |= {line: reason for line in lines if line not in best}
     return {n: path for n, path in sources.items() if n not in reasons}, reasons
 
 
-def _clash(lines: list[int], name: str | Path) -> dict[int, str]:
+def _reject_all(lines: list[int], name: str | Path) -> dict[int, str]:
     rows = " and ".join(map(str, lines))
     return dict.fromkeys(lines, f"Rows {rows} lead to the same file {name}.")
 
 
-def _check_row(row: dict, source: Path, files: _Files) -> dict:
-    """Turn the cells of one row into a case, or say why not."""
+def _check_row(row: dict, source: Path, files: _FileIndex) -> dict:
+    """Turn the cells of one row into a case, or raise `CohortError`."""
     if None in row:
         raise CohortError("The row has more cells than the header.")
     row = {name: (cell or "").strip() for name, cell in row.items()}
@@ -233,10 +259,10 @@ def _read_size(row: dict, name: str) -> float:
 
 
 def _name_cases(paths: list[Path]) -> list[str]:
-    """Name each case by its stem or, where two share it, by its path."""
-    names = [strip_suffix(path) for path in paths]
+    """Name each case by its file without suffix; by its path if two share that."""
+    names = [_strip_suffix(path) for path in paths]
     for longer in (
-        lambda path: "__".join([*path.parent.parts, strip_suffix(path)]),
+        lambda path: "__".join([*path.parent.parts, _strip_suffix(path)]),
         lambda path: "__".join(path.parts),
     ):
         count = Counter(name.casefold() for name in names)
@@ -245,33 +271,8 @@ def _name_cases(paths: list[Path]) -> list[str]:
             for name, path in zip(names, paths, strict=True)
         ]
     unique: dict[str, str] = {}
-    for name in names:  # a path can spell the name of another file
+    for name in names:  # a joined path can equal the name of another file
         while name.casefold() in unique:
             name += "_"
         unique[name.casefold()] = name
     return list(unique.values())
-
-
-IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
-
-
-def annotation_places(image: Path) -> list[Path]:
-    """Name the places of an image's JSON file, the likeliest first."""
-    name = strip_suffix(image) + ".json"
-    folder = image.parent
-    return [folder / name, folder / "json" / name, folder.parent / "json" / name]
-
-
-def strip_suffix(path: Path) -> str:
-    """Drop the suffix, but not the last number of a name that is a UID."""
-    return path.stem if path.suffix.casefold() in IMAGE_SUFFIXES else path.name
-
-
-def compose_name(name: str) -> str:
-    """Compose letters that a Mac takes apart."""
-    return unicodedata.normalize("NFC", name)
-
-
-def fold_name(name: str) -> str:
-    """Make names equal that differ in letter case or composition alone."""
-    return compose_name(name).casefold()

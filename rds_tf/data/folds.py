@@ -1,4 +1,4 @@
-"""Five groups by sorted lung area, as in the study; patients whole, rates balanced."""
+"""Folds by lung area, as in the study: each patient in one fold, rates balanced."""
 
 from collections import Counter
 
@@ -7,25 +7,25 @@ import pandas as pd
 
 from rds_tf.data import cohort
 
-IDENTITIES = ["patient_id", "pseudonym", "pixel_sha256", "alike"]
+IDENTITIES = ["patient_id", "pseudonym", "pixel_sha256", "near_duplicate_of"]
 IGNORED_NOTE = "the DICOM PatientID is ignored, too many cases share it"
 
 
-def deal_cases(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
-    """Name the patients of a cohort and deal them into folds.
+def add_folds(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
+    """Name the patients of a cohort and assign them to folds.
 
     Args:
-        cases: what `name_patients` and `deal_folds` read.
+        cases: with the columns of `name_patients` and `assign_folds`.
         num_folds: number of folds.
 
     Returns:
         The cases with `fold`, and their `notes` as one text.
 
     Raises:
-        cohort.CohortError: there are cases for every fold, but not the patients.
+        cohort.CohortError: there are enough cases for the folds, but not patients.
     """
     cases = name_patients(cases, num_folds)
-    fold = deal_folds(cases, num_folds)
+    fold = assign_folds(cases, num_folds)
     found = f"Only {len(set(fold))} of {num_folds} folds hold cases"
     empty = len(set(fold)) < num_folds
     if empty and len(cases) >= num_folds:
@@ -37,19 +37,19 @@ def deal_cases(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
 def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
     """Name the patient of each case: by the table, by its DICOM file, or by the case.
 
-    A DICOM PatientID on more than half of the cases ("ANONYMOUS") leaves nothing to
-    deal and is ignored; not so on `num_folds` cases or fewer. On fewer than half it is
-    kept, be it an infant with many films or a word that stands for none: a fold that is
-    too large is seen in the audit, a patient on both sides is not.
+    A DICOM PatientID of more than half of the cases ("ANONYMOUS") leaves nothing to
+    split and is ignored, unless these are `num_folds` cases or fewer. Any other one is
+    used, even if it may be a placeholder: the audit shows a fold that is too large, but
+    not a patient in two folds.
 
     Args:
         cases: one row a case with `case_id`, the `patient_id` of the table, the DICOM
-            `pseudonym`, "" where unknown, and `notes`, a list.
+            `pseudonym`, "" where unknown, and `notes`, lists of texts.
         num_folds: number of folds.
 
     Returns:
         The cases with `patient_id` filled, `pseudonym` "" where ignored, and a note
-        where that leaves a case without a better name than its own.
+        where the case is its own patient for that reason.
     """
     limit = max(len(cases) / 2, num_folds)
     count, table_names, named = Counter(cases["pseudonym"]), {}, []
@@ -66,20 +66,20 @@ def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
     return cases.assign(**pd.DataFrame(named, cases.index, columns[1:]))
 
 
-def join_patients(table: pd.DataFrame) -> list[str]:
-    """Join the cases that share a patient, a DICOM pseudonym, their pixels or look.
+def group_cases(table: pd.DataFrame) -> list[str]:
+    """Group the cases that share a patient, a pseudonym, pixels or a thumbnail.
 
     Args:
         table: one row a case with `patient_id` and, where known, `pseudonym`,
-            `pixel_sha256` and `alike`; "" joins nothing.
+            `pixel_sha256` and `near_duplicate_of`; "" joins nothing.
 
     Returns:
-        One name a case, the same for cases that are joined, be it through others:
-        the first of their patients' names.
+        The name of each case's group, which is the first of its patients' names.
+        Cases that are joined through others are in one group.
     """
     keys = [table[name].tolist() for name in IDENTITIES if name in table]
     names, before = table["patient_id"].tolist(), []
-    while names != before:
+    while names != before:  # names spread by one more link in each round
         before = names
         for key in keys:
             first = {}
@@ -90,13 +90,13 @@ def join_patients(table: pd.DataFrame) -> list[str]:
     return names
 
 
-def deal_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
-    """Deal patients into folds, from the largest lungs to the smallest.
+def assign_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
+    """Assign patients to folds, from the largest lungs to the smallest.
 
-    Each patient goes to the fold that holds least of what the patient brings: cases,
+    Each patient goes to the fold that holds least of what the patient adds: cases,
     RDS cases, outlined cases, and the lung area of either diagnosis. Patients with
-    several cases come first, while there is room to even them out. Those whom
-    `join_patients` joins are dealt as one.
+    several cases come first, while others can still balance them. A group of
+    `group_cases` counts as one patient.
 
     Args:
         table: one row a case with `patient_id, rds, roi_area`, nan where the lungs
@@ -108,26 +108,27 @@ def deal_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
         of the rows.
     """
     area, rds = table["roi_area"].fillna(0).to_numpy(float), table["rds"].to_numpy()
-    shares = pd.DataFrame({"case": 1.0, "rds": rds == 1, "outlined": area > 0})
-    shares = shares.assign(rds_area=area * (rds == 1), other_area=area * (rds == 0))
-    patient_ids = np.array(join_patients(table), object)
-    patients = shares.astype(float).groupby(patient_ids).sum()
+    amounts = pd.DataFrame({"case": 1.0, "rds": rds == 1, "outlined": area > 0})
+    amounts = amounts.assign(rds_area=area * (rds == 1), other_area=area * (rds == 0))
+    patient_ids = np.array(group_cases(table), object)
+    patients = amounts.astype(float).groupby(patient_ids).sum()
+    # Every amount in units of an even fold, so that all weigh the same.
     patients = patients / np.maximum(patients.sum(), 1e-9) * num_folds
     patients["area"] = pd.Series(area).groupby(patient_ids).mean()
     order = patients.sort_values(["case", "area"], ascending=False, kind="stable")
-    held = np.zeros((num_folds, len(shares.columns)))
+    held = np.zeros((num_folds, len(amounts.columns)))
     fold_of = {}
-    for patient_id, share in order[shares.columns].iterrows():
-        # The squared distance of all folds from a fair share grows by 2 held @ share,
+    for patient_id, amount in order[amounts.columns].iterrows():
+        # The squared distance of all folds from even ones grows by 2 held @ amount,
         # and by terms that are the same for every fold.
-        fold = int((held @ share.to_numpy()).argmin())
+        fold = int((held @ amount.to_numpy()).argmin())
         fold_of[patient_id] = fold
-        held[fold] += share
+        held[fold] += amount
     return np.array([fold_of[patient_id] for patient_id in patient_ids], int)
 
 
 def audit_folds(table: pd.DataFrame) -> pd.DataFrame:
-    """Count what should be balanced between folds and what should not cross them.
+    """Count what should be balanced between folds, and what should not be in two.
 
     Args:
         table: one row a case with `fold, patient_id, rds, roi_area` and, where known,
@@ -159,17 +160,22 @@ def audit_folds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def refuse_leaks(table: pd.DataFrame, name: object) -> pd.DataFrame:
-    """Return the table, or refuse folds that part a patient's films or equal ones.
+    """Return the table, or refuse folds that separate a patient's or equal films.
 
     Args:
-        table: one row a case with `case_id, fold, patient_id, pixel_sha256, alike`.
-        name: what to call the table.
+        table: one row a case with `case_id, fold, patient_id, pixel_sha256` and
+            `near_duplicate_of`.
+        name: of the table, for the message.
 
     Raises:
-        cohort.CohortError: what one fold tests another would have learnt.
+        cohort.CohortError: a film to test on is a film to train on, or of its patient.
     """
-    kept = {"patient_id": "patient", "pixel_sha256": "picture", "alike": "picture"}
-    for column, what in kept.items():
+    together = {
+        "patient_id": "patient",
+        "pixel_sha256": "picture",
+        "near_duplicate_of": "picture",
+    }
+    for column, what in together.items():
         crossing = table[_crosses(table, column) & (table[column] != "")]
         if len(crossing):
             same = crossing[crossing[column] == crossing[column].iloc[0]]
@@ -188,7 +194,7 @@ def _crosses(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def find_unseen(table: pd.DataFrame, seen: list[str]) -> np.ndarray:
-    """Mark the cases of patients of whom a model saw no film in training.
+    """Mark the cases of patients without a film in a model's training data.
 
     Args:
         table: one row a case with `patient_id, pixel_sha256`.
@@ -198,5 +204,5 @@ def find_unseen(table: pd.DataFrame, seen: list[str]) -> np.ndarray:
         bool array (N,).
     """
     known = table["pixel_sha256"].str[:16].isin(seen)
-    patients = pd.Series(join_patients(table), table.index)
+    patients = pd.Series(group_cases(table), table.index)
     return ~patients.isin(patients[known]).to_numpy()

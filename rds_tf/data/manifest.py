@@ -1,11 +1,14 @@
-"""The table of a prepared folder: its columns, and what each of its cells may hold."""
+"""The table of a prepared folder, and the record of each case that it is made from."""
 
+import functools
 import io
+import json
 import math
 import re
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 
+import numpy as np
 import pandas as pd
 
 from rds_tf import config
@@ -15,11 +18,11 @@ from rds_tf.storage import disk
 COLUMNS = [
     *("case_id", "patient_id", "rds", "exist_json", "fold", "image", "mask"),
     *("height", "width", "roi_area", "filepath", "bits_stored", "pixel_sha256"),
-    *("alike", "notes"),
+    *("near_duplicate_of", "notes"),
 ]
-JOINED = [*(n for n in COLUMNS if n not in ("fold", "alike")), "pseudonym"]
-AREA_TOLERANCE = 0.01
 INTEGERS = ("rds", "exist_json", "fold", "height", "width", "bits_stored")
+OLD_NAMES = {"alike": "near_duplicate_of", "look": "thumbnail"}  # of earlier versions
+AREA_TOLERANCE = 0.01  # by which table and outline may differ
 
 
 def load(prepared: str | Path) -> pd.DataFrame:
@@ -46,6 +49,7 @@ def load(prepared: str | Path) -> pd.DataFrame:
     except ValueError as error:  # of UTF-8, and of pandas
         cause = " ".join(str(error).split()).rstrip(".")
         raise cohort.CohortError(f"{path} is not a table: {cause}.") from error
+    table = table.rename(columns=_rename(table.columns, str(path)))
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         raise cohort.CohortError(
@@ -56,39 +60,17 @@ def load(prepared: str | Path) -> pd.DataFrame:
     return folds.refuse_leaks(table.astype(dict.fromkeys(INTEGERS, int)), path)
 
 
-def make_row(case: dict, record: dict) -> list:
-    """Join what the cohort's table says of a case with what its files hold.
-
-    Args:
-        case: its row in the table.
-        record: what `prepare.prepare_case` wrote of it.
-
-    Returns:
-        The values of `JOINED`; `notes` is a list, of where the two differ, too. The
-        files are right.
-    """
-    notes = list(record["notes"])
-    area = record["roi_area"]
-    if area is None:
-        area = float("nan")  # a table may say 0
-    elif abs(case["roi_area"] - area) > AREA_TOLERANCE * area:
-        notes.append(f"roi_area is {case['roi_area']:g} in the table, {area:g} drawn")
-    for side in ("height", "width"):
-        if abs(case[side] - record[side]) > 0:  # not where the table has none, nan
-            notes.append(f"{side} is {case[side]:g} in the table, {record[side]} here")
-    known = {"patient_id": case["patient_id"], "pseudonym": record["patient_id"]}
-    joined = {**case, **record, **known, "roi_area": area, "notes": notes}
-    return [joined[name] for name in JOINED]
+def _rename(names: pd.Index | dict, place: str) -> dict[str, str]:
+    """Return the new names of the old ones among `names`, and print a note."""
+    found = {old: new for old, new in OLD_NAMES.items() if old in names}
+    for old, new in found.items():
+        _print_once(f"{place}: `{old}` is read as `{new}`, its name today.")
+    return found
 
 
-def add_alike(table: pd.DataFrame, alike: list[str]) -> pd.DataFrame:
-    """Add `alike`, of `duplicates.find_near_duplicates`; note another case."""
-    for case_id, notes, first in zip(
-        table["case_id"], table["notes"], alike, strict=True
-    ):
-        if first not in ("", case_id):
-            notes.append(f"looks like {first}: one film stored twice?")
-    return table.assign(alike=alike)
+@functools.cache
+def _print_once(note: str) -> None:
+    print(note)
 
 
 def _check_cells(table: pd.DataFrame, path: Path) -> None:
@@ -102,24 +84,6 @@ def _check_cells(table: pd.DataFrame, path: Path) -> None:
     twice = table["case_id"][table["case_id"].duplicated()]
     if len(twice):
         raise cohort.CohortError(f"{path}: the case {twice.iloc[0]} stands twice.")
-
-
-def delete_unlisted(folder: str | Path, table: pd.DataFrame) -> int:
-    """Delete image, mask and record of each case that is no longer in the manifest.
-
-    A patient who takes back consent leaves the table, and must not stay in the folder.
-
-    Returns:
-        How many cases were deleted; only such as have a record of `prepare`.
-    """
-    listed, count = set(table["case_id"]), 0
-    for record in sorted(Path(folder).glob("records/*.json")):
-        if record.stem not in listed:
-            for kind in ("images", "masks"):
-                (Path(folder) / kind / f"{record.stem}.png").unlink(missing_ok=True)
-            record.unlink()
-            count += 1
-    return count
 
 
 def _among(numbers: range) -> tuple[Callable[[str], bool], str]:
@@ -136,7 +100,7 @@ def _is_area(cell: str) -> bool:
 
 def _is_inside(cell: str) -> bool:
     """Say whether a path stays below the folder that it is joined to."""
-    path = PureWindowsPath(cell)  # it parts at both kinds of slashes
+    path = PureWindowsPath(cell)  # splits at both kinds of slashes
     return "\0" not in cell and not path.anchor and ".." not in path.parts
 
 
@@ -160,14 +124,98 @@ _RULES = {
 }
 
 
-def is_whole(record: dict) -> bool:
-    """Say whether each part of a record of `prepare` is of its kind."""
-    texts = ("image", "mask", "pixel_sha256", "look", "patient_id")
+def record_path(prepared: Path, case_id: str) -> Path:
+    """Return where the record of a case lies."""
+    return prepared / "records" / f"{case_id}.json"
+
+
+def read_record(path: Path) -> dict:
+    """Read the record that `prepare.prepare_case` wrote of a case.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is damaged, or a part of it is not of its kind.
+    """
+    record = json.loads(path.read_bytes())
+    if isinstance(record, dict):
+        new_names = _rename(record, str(path.parent))
+        record = {new_names.get(name, name): value for name, value in record.items()}
+        if _is_whole(record):
+            return record
+    raise ValueError(f"{path} is no record of a case.")
+
+
+def _is_whole(record: dict) -> bool:
+    """Say whether each part of a record is of its kind."""
+    texts = ("image", "mask", "pixel_sha256", "thumbnail", "patient_id")
     kinds = dict.fromkeys(texts, str)
     kinds |= dict.fromkeys(("height", "width", "bits_stored"), int)
-    kinds |= {"notes": list, "roi_area": int | float | None}
+    kinds |= {"notes": list, "stamp": list, "roi_area": int | float | None}
     return (
-        all(isinstance(record[name], kind) for name, kind in kinds.items())
+        all(n in record and isinstance(record[n], kind) for n, kind in kinds.items())
         and all(isinstance(note, str) for note in record["notes"])
-        and duplicates.is_thumbnail(record["look"])
+        and duplicates.is_thumbnail(record["thumbnail"])
     )
+
+
+def join(cases: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+    """Join the rows of the case table with the records of their files.
+
+    Args:
+        cases: as of `cohort.load_cohort`; each has its record.
+        prepared: folder that holds the records, of which one is in memory at a time.
+
+    Returns:
+        One row a case, with the columns of the manifest but for `fold`, and with the
+        DICOM `pseudonym`; `notes` is a list of texts.
+    """
+    columns = [name for name in COLUMNS if name not in ("fold", "near_duplicate_of")]
+    columns.append("pseudonym")
+    thumbnails = np.empty((len(cases), duplicates.SIDE_PX**2), np.uint8)
+    rows = []
+    for thumbnail, case in zip(thumbnails, cases.itertuples(index=False), strict=True):
+        record = read_record(record_path(prepared, case.case_id))
+        thumbnail[:] = duplicates.read_thumbnail(record["thumbnail"])
+        row = _join_case(case._asdict(), record)
+        rows.append([row[name] for name in columns])
+    table = pd.DataFrame(rows, columns=columns)
+    near = duplicates.find_near_duplicates([*table["case_id"]], thumbnails)
+    for case_id, notes, other in zip(
+        table["case_id"], table["notes"], near, strict=True
+    ):
+        if other not in ("", case_id):
+            notes.append(f"looks like {other}: one film stored twice?")
+    return table.assign(near_duplicate_of=near)
+
+
+def _join_case(case: dict, record: dict) -> dict:
+    """Join a case with its record, which is right where they differ; note where."""
+    notes = list(record["notes"])
+    area = record["roi_area"]
+    if area is None:
+        area = float("nan")  # a table may say 0
+    elif abs(case["roi_area"] - area) > AREA_TOLERANCE * area:
+        notes.append(f"roi_area is {case['roi_area']:g} in the table, {area:g} drawn")
+    for side in ("height", "width"):
+        if abs(case[side] - record[side]) > 0:  # not where the table has none, nan
+            notes.append(f"{side} is {case[side]:g} in the table, {record[side]} here")
+    known = {"patient_id": case["patient_id"], "pseudonym": record["patient_id"]}
+    return {**case, **record, **known, "roi_area": area, "notes": notes}
+
+
+def delete_unlisted(prepared: Path, table: pd.DataFrame) -> int:
+    """Delete image, mask and record of each case that is no longer in the manifest.
+
+    A patient who takes back consent leaves the table, and must not stay in the folder.
+
+    Returns:
+        The number of deleted cases; files without a record of `prepare` stay.
+    """
+    listed, count = set(table["case_id"]), 0
+    for record in sorted(prepared.glob("records/*.json")):
+        if record.stem not in listed:
+            for kind in ("images", "masks"):
+                (prepared / kind / f"{record.stem}.png").unlink(missing_ok=True)
+            record.unlink()
+            count += 1
+    return count

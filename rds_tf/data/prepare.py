@@ -1,7 +1,7 @@
-"""A cohort -> PNG images, masks, fold files: in parallel, resumable, rejects listed.
+"""A cohort -> PNG images, masks and fold tables: in parallel, and resumable.
 
-Each finished case leaves a record (`records/<case_id>.json`) of the files it came from;
-a case whose record still holds is not done again.
+Each finished case leaves a record, `records/<case_id>.json`, with a stamp of the files
+it came from; a case whose stamp still holds is not done again.
 """
 
 import hashlib
@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from rds_phantoms import dataset
@@ -19,20 +18,20 @@ from rds_tf.dicom import burned_in_text, radiograph
 from rds_tf.parallel import local
 from rds_tf.storage import disk
 
-VERSION = 3  # raise it when a source gives other pixels or notes: all is done again
-load_manifest = manifest.load
+VERSION = 3  # raise it when a file gives other pixels or notes: all is done again
+load_manifest = manifest.load  # the door of this room for whoever reads results
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What `prepare` left behind.
+    """The counts of a run of `prepare`.
 
     Attributes:
         num_images: images in the manifest.
-        num_masks: those of them with a mask.
+        num_masks: masks in the manifest.
         num_rejected: rows of the table that were not usable.
         num_reused: images that an earlier run had already written.
-        num_deleted: images of cases that the table no longer holds.
+        num_deleted: images of cases that are no longer in the table.
         audit: one row a fold, see `folds.audit_folds`.
     """
 
@@ -55,7 +54,7 @@ class Task:
 
     @property
     def reads(self) -> list[Path]:  # see `remote_task`
-        """Its files."""
+        """Return its files."""
         return [path for path in (self.source, self.annotation) if path]
 
 
@@ -70,7 +69,7 @@ def prepare(
 
     Writes `images/`, `masks/`, `manifest.csv`, `dataset_fold_0_5.csv` to
     `dataset_fold_4_5.csv`, `rejected.csv`, `fold_audit.csv`; goes on if interrupted,
-    and deletes what it once made of cases that are gone.
+    and deletes the files of cases that are no longer in the table.
 
     Args:
         cohort_path: the case table; see `cohort.load_cohort`.
@@ -83,7 +82,7 @@ def prepare(
         Counts and the audit of the folds.
 
     Raises:
-        ValueError: `num_workers` is below 1.
+        InputError: `num_workers` is below 1.
         cohort.CohortError: no table, no usable row, or five cases with a fold empty.
         OSError: `out` cannot be written, or another run is writing there.
     """
@@ -94,18 +93,63 @@ def prepare(
     out = Path(out)
     cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
     with disk.claim(out):
-        tasks = _take_tasks(cases, out)
-        failed, num_reused = _prepare_cases(tasks, num_workers, executor)
-        del tasks  # their paths are large
-        rejected = _write_rejected(out, rejected, cases, failed)
-        cases = cases[~cases["case_id"].isin(list(failed))]
+        tasks = _make_tasks(cases, out)
+        errors_of, num_reused = _prepare_cases(tasks, num_workers, executor)
+        del tasks  # their paths take much memory
+        rejected = _write_rejected(out, rejected, cases, errors_of)
+        cases = cases[~cases["case_id"].isin(list(errors_of))]
         if cases.empty:
             reason = next(iter(rejected["reason"]), "it has none.")
             raise cohort.CohortError(f"No row of {cohort_path} is usable: {reason}")
         table, audit = _write_tables(out, cases)
         num_deleted = manifest.delete_unlisted(out, table)
-    counts = len(rejected), num_reused, num_deleted
-    return Summary(len(table), int((table["mask"] != "").sum()), *counts, audit)
+    return Summary(
+        num_images=len(table),
+        num_masks=int((table["mask"] != "").sum()),
+        num_rejected=len(rejected),
+        num_reused=num_reused,
+        num_deleted=num_deleted,
+        audit=audit,
+    )
+
+
+def _make_tasks(cases: pd.DataFrame, out: Path) -> list[Task]:
+    """Move the files of the cases from their table into tasks; make the folders."""
+    for folder in cohort.PREPARED_FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    files = cases.pop("source"), cases.pop("annotation")
+    named = zip(cases["case_id"], *files, strict=True)
+    return [Task(case_id, source, drawn, out) for case_id, source, drawn in named]
+
+
+def _prepare_cases(
+    tasks: list[Task], num_workers: int | None, executor: local.Executor
+) -> tuple[dict[str, str], int]:
+    """Do what is not done: the errors by case, and how many were done before."""
+    pending = [task for task in tasks if not _is_done(task)]
+    num_workers = num_workers or executor.count_cores()
+    outcomes = executor.map_items(prepare_case, pending, num_workers, "Preparing")
+    errors_of = {o.item.case_id: o.error for o in outcomes if o.error}
+    return errors_of, len(tasks) - len(pending)
+
+
+def _is_done(task: Task) -> bool:
+    """Say whether an earlier run did it, and its sources and results are unchanged."""
+    try:
+        record = manifest.read_record(manifest.record_path(task.out, task.case_id))
+        if record["stamp"] != _stamp(task):
+            return False
+    except (OSError, ValueError):  # no record, a damaged one, or no source
+        return False
+    written = [task.out / record[n] for n in ("image", "mask") if record[n]]
+    return all(path.is_file() for path in written)
+
+
+def _stamp(task: Task) -> list:
+    """Describe the sources, by hashed paths: folders may be called after patients."""
+    paths = task.reads
+    facts = [(hashlib.sha256(str(p).encode()).hexdigest(), p.stat()) for p in paths]
+    return [VERSION, *([name, s.st_size, s.st_mtime_ns] for name, s in facts)]
 
 
 def prepare_case(task: Task) -> None:
@@ -119,7 +163,7 @@ def prepare_case(task: Task) -> None:
         annotation.AnnotationError: the annotation is refused.
         OSError: a file cannot be written.
     """
-    stamp = _stamp(task)
+    stamp = _stamp(task)  # before the files are read: a later change is seen
     film = radiograph.read_radiograph(task.source)
     notes = [
         *film.warnings,
@@ -133,44 +177,25 @@ def prepare_case(task: Task) -> None:
         "width": film.image.shape[1],
         "bits_stored": film.bits_stored,
         "pixel_sha256": duplicates.hash_pixels(film.image),
-        "look": duplicates.make_thumbnail(film.image),
+        "thumbnail": duplicates.make_thumbnail(film.image),
         "patient_id": film.patient_id,
         "notes": notes,
         "stamp": stamp,
     }
     radiograph.write_png(task.out / record["image"], film.image, film.bits_stored)
-    disk.write_whole(_record_path(task), json.dumps(record).encode())
-
-
-def _take_tasks(cases: pd.DataFrame, out: Path) -> list[Task]:
-    """Take the files out of the table, and make their folders."""
-    for folder in cohort.PREPARED_FOLDERS:
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    files = cases.pop("source"), cases.pop("annotation")
-    named = zip(cases["case_id"], *files, strict=True)
-    return [Task(*names, out) for names in named]
-
-
-def _prepare_cases(
-    tasks: list[Task], num_workers: int | None, executor: local.Executor
-):
-    """Do what is not done: the errors by case, and how many were done before."""
-    pending = [task for task in tasks if not _is_done(task)]
-    num_workers = num_workers or executor.count_cores()
-    outcomes = executor.map_items(prepare_case, pending, num_workers, "Preparing")
-    failed = {o.item.case_id: o.error for o in outcomes if o.error}
-    return failed, len(tasks) - len(pending)
+    path = manifest.record_path(task.out, task.case_id)
+    disk.write_whole(path, json.dumps(record).encode())
 
 
 def _write_mask(task: Task, shape: tuple[int, int], notes: list[str]) -> dict:
-    """Write the mask of a case, if it has one; note what is odd about its outline."""
+    """Write the mask of a case, if it has one; add what is odd about it to `notes`."""
     if task.annotation is None:
         return {"mask": "", "roi_area": None}
     polygons = annotation.read_polygons(task.annotation, shape=shape)
     drawn = annotation.draw_mask(polygons, *shape)
     if not drawn.any():
         raise annotation.AnnotationError(
-            f"Cannot use {task.annotation.name}: it encloses no pixel of the picture."
+            f"Cannot use {task.annotation.name}: it encloses no pixel of the image."
         )
     notes += annotation.list_warnings(polygons, drawn)
     mask = f"masks/{task.case_id}.png"
@@ -178,49 +203,27 @@ def _write_mask(task: Task, shape: tuple[int, int], notes: list[str]) -> dict:
     return {"mask": mask, "roi_area": annotation.polygon_area(polygons)}
 
 
-def _record_path(task: Task) -> Path:
-    return task.out / "records" / f"{task.case_id}.json"
-
-
-def _is_done(task: Task) -> bool:
-    """Say whether an earlier run did it, and its sources and results still stand."""
-    try:
-        record = json.loads(_record_path(task).read_bytes())
-        if record["stamp"] != _stamp(task) or not manifest.is_whole(record):
-            return False
-    except (OSError, ValueError, KeyError, TypeError):  # none, damaged, no source
-        return False
-    written = [task.out / record[n] for n in ("image", "mask") if record[n]]
-    return all(path.is_file() for path in written)
-
-
-def _stamp(task: Task) -> list:
-    """Describe the sources, by hashed paths: folders may be called after patients."""
-    paths = task.reads
-    facts = [(hashlib.sha256(str(p).encode()).hexdigest(), p.stat()) for p in paths]
-    return [VERSION, *([name, s.st_size, s.st_mtime_ns] for name, s in facts)]
-
-
 def _write_rejected(
-    out: Path, rejected: pd.DataFrame, cases: pd.DataFrame, failed: dict[str, str]
+    out: Path, rejected: pd.DataFrame, cases: pd.DataFrame, errors_of: dict[str, str]
 ) -> pd.DataFrame:
     """Write the rows that the table or their files rule out, in the table's order."""
-    refused = cases.assign(file=cases["filepath"], reason=cases["case_id"].map(failed))
-    refused = refused.loc[refused["reason"].notna(), rejected.columns]
-    rejected = pd.concat([rejected, refused]).sort_values("row", ignore_index=True)
-    shown = rejected.assign(file=rejected["file"].map(_defuse))
-    _write_csv(out / "rejected.csv", shown)
+    failed = cases.assign(
+        file=cases["filepath"], reason=cases["case_id"].map(errors_of)
+    )
+    failed = failed.loc[failed["reason"].notna(), rejected.columns]
+    rejected = pd.concat([rejected, failed]).sort_values("row", ignore_index=True)
+    # A spreadsheet takes a cell that begins with an apostrophe for text, no formula.
+    files = [
+        f"'{file}" if file.strip().startswith(cohort.FORMULAS) else file
+        for file in rejected["file"]
+    ]
+    _write_csv(out / "rejected.csv", rejected.assign(file=files))
     return rejected
-
-
-def _defuse(cell: str) -> str:
-    """Mark as text what a spreadsheet would compute."""
-    return f"'{cell}" if cell.strip().startswith(cohort.FORMULAS) else cell
 
 
 def _write_tables(out: Path, cases: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the manifest, the fold tables and the audit of the prepared cases."""
-    table = folds.deal_cases(_join_records(out, cases), config.NUM_FOLDS)
+    table = folds.add_folds(manifest.join(cases, out), config.NUM_FOLDS)
     table = table[manifest.COLUMNS]
     audit = folds.audit_folds(table)
     for fold in range(config.NUM_FOLDS):
@@ -229,23 +232,6 @@ def _write_tables(out: Path, cases: pd.DataFrame) -> tuple[pd.DataFrame, pd.Data
     _write_csv(out / "fold_audit.csv", audit)
     _write_csv(out / "manifest.csv", table)
     return table, audit
-
-
-def _join_records(out: Path, cases: pd.DataFrame) -> pd.DataFrame:
-    """Join the cases with their records, one in memory at a time, and with their like.
-
-    The table has the manifest's columns, but for `fold`, and the DICOM `pseudonym`.
-    """
-    looks, rows = np.empty((len(cases), duplicates.SIDE_PX**2), np.uint8), []
-    for look, case in zip(looks, cases.itertuples(index=False), strict=True):
-        record = out / "records" / f"{case.case_id}.json"
-        record = json.loads(record.read_bytes())
-        look[:] = duplicates.read_thumbnail(record["look"])
-        rows.append(manifest.make_row(case._asdict(), record))
-    table = pd.DataFrame(rows, columns=manifest.JOINED)
-    return manifest.add_alike(
-        table, duplicates.find_near_duplicates([*table["case_id"]], looks)
-    )
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -258,8 +244,12 @@ def find_cohort(run: config.Run) -> tuple[Path, Path]:
         return run.cohort, run.root
     folder = run.folder / "cohort"
     if not (folder / "cohort.csv").exists():
-        sizes = {"longest_px": run.profile.phantom_px, "num_workers": None}
-        dataset.write_cohort(folder, run.profile.num_cases, **sizes)
+        dataset.write_cohort(
+            folder,
+            num_cases=run.profile.num_cases,
+            longest_px=run.profile.phantom_px,
+            num_workers=None,
+        )
     return folder / "cohort.csv", folder
 
 

@@ -25,7 +25,7 @@ def make_table(num_cases=200, seed=0):
 def test_ten_lone_patients_are_dealt_by_area_two_a_fold():
     table = make_table(10).assign(patient_id=list("abcdefghij"), rds=0)
     table["roi_area"] = np.arange(100.0, 0, -10)
-    dealt = folds.deal_folds(table)
+    dealt = folds.assign_folds(table)
     assert sorted(dealt[:5]) == [0, 1, 2, 3, 4]  # the five largest lungs part
     assert sorted(dealt[5:]) == [0, 1, 2, 3, 4]
     assert pd.Series(table["roi_area"]).groupby(dealt).sum().tolist() == [110.0] * 5
@@ -34,20 +34,20 @@ def test_ten_lone_patients_are_dealt_by_area_two_a_fold():
 def test_patient_with_several_films_is_dealt_while_there_is_room():
     table = make_table(15).assign(patient_id=list("abcdefghijklzzz"), rds=0)
     table["roi_area"] = np.arange(150.0, 0, -10)  # z has the smallest lungs
-    assert np.bincount(folds.deal_folds(table)).tolist() == [3] * 5
+    assert np.bincount(folds.assign_folds(table)).tolist() == [3] * 5
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_patient_stays_in_one_fold(seed):
     table = make_table(seed=seed)
-    table["fold"] = folds.deal_folds(table)
+    table["fold"] = folds.assign_folds(table)
     assert table.groupby("patient_id")["fold"].nunique().max() == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_size_rate_and_area_are_balanced(seed):
     table = make_table(seed=seed)
-    audit = folds.audit_folds(table.assign(fold=folds.deal_folds(table)))
+    audit = folds.audit_folds(table.assign(fold=folds.assign_folds(table)))
     assert np.ptp(audit["num_cases"]) <= 2
     assert np.ptp(audit["num_outlined"]) <= 3
     assert np.ptp(audit["rds_rate"]) < 0.05
@@ -55,19 +55,19 @@ def test_size_rate_and_area_are_balanced(seed):
 
 
 def test_the_order_of_the_rows_does_not_matter():
-    table = make_table().assign(fold=lambda t: folds.deal_folds(t))
+    table = make_table().assign(fold=lambda t: folds.assign_folds(t))
     shuffled = table.sample(frac=1, random_state=1)
-    assert (folds.deal_folds(shuffled) == shuffled["fold"]).all()
+    assert (folds.assign_folds(shuffled) == shuffled["fold"]).all()
 
 
 def test_cohort_without_any_outline_is_dealt_too():
     table = make_table(10).assign(patient_id=list("abcdefghij"), roi_area=np.nan)
-    assert np.bincount(folds.deal_folds(table)).tolist() == [2, 2, 2, 2, 2]
+    assert np.bincount(folds.assign_folds(table)).tolist() == [2, 2, 2, 2, 2]
 
 
 def test_fewer_patients_than_folds_leave_folds_empty():
     table = make_table(3).assign(patient_id=list("abc"))
-    assert len(set(folds.deal_folds(table))) == 3
+    assert len(set(folds.assign_folds(table))) == 3
 
 
 def test_one_infant_under_two_names_stays_in_one_fold():
@@ -76,7 +76,7 @@ def test_one_infant_under_two_names_stays_in_one_fold():
         pseudonym=["P1", "P1", "P2", "P2", "", "P3", "P3", "P4"],
         notes=[[]] * 8,
     )
-    dealt = folds.deal_cases(cases)
+    dealt = folds.add_folds(cases)
     names = ["a", "a", "b", "b", "c004", "P3", "P3", "P4"]
     assert dealt["patient_id"].tolist() == names
     assert dealt.groupby("patient_id")["fold"].nunique().max() == 1
@@ -91,13 +91,13 @@ def test_patients_are_joined_through_others():
             "pixel_sha256": ["1", "2", "2", "3", "4"],
         }
     )
-    assert folds.join_patients(table) == ["c", "c", "c", "b", "a"]
+    assert folds.group_cases(table) == ["c", "c", "c", "b", "a"]
 
 
 def test_identical_films_of_two_patients_share_a_fold():
     table = make_table(20).assign(patient_id=[f"p{i}" for i in range(20)])
     table["pixel_sha256"] = [str(i % 10) for i in range(20)]
-    audit = folds.audit_folds(table.assign(fold=folds.deal_folds(table)))
+    audit = folds.audit_folds(table.assign(fold=folds.assign_folds(table)))
     assert audit["duplicates_across"].sum() == 0
     assert audit["duplicates_within"].sum() == 10
 
@@ -105,7 +105,7 @@ def test_identical_films_of_two_patients_share_a_fold():
 def test_pseudonym_of_nearly_all_is_ignored_and_noted():
     cases = make_table(10).assign(patient_id=["a"] * 2 + [""] * 8, notes=[[]] * 10)
     cases["pseudonym"] = ["P0"] * 9 + ["P1"]
-    dealt = folds.deal_cases(cases)
+    dealt = folds.add_folds(cases)
     assert dealt["patient_id"].tolist() == ["a", "a", *cases["case_id"][2:9], "P1"]
     noted = [False] * 2 + [True] * 7 + [False]  # the table names the first two
     assert dealt["notes"].str.contains("PatientID is ignored").tolist() == noted
@@ -117,8 +117,8 @@ def test_too_few_patients_are_told():
     cases["pseudonym"] = ["P0"] * 3 + ["P1"] * 3
     reason = "Only 2 of 5 folds hold cases"
     with pytest.raises(cohort.CohortError, match=f"{reason}: give a patient_id column"):
-        folds.deal_cases(cases)
-    assert set(folds.deal_cases(cases[1:5])["notes"]) == {reason}
+        folds.add_folds(cases)
+    assert set(folds.add_folds(cases[1:5])["notes"]) == {reason}
 
 
 def test_audit_counts_by_hand():
@@ -161,5 +161,5 @@ def test_an_infant_with_many_films_stays_in_one_fold():
     for count, num_folds in ((7, 1), (16, 5)):
         cases = make_table(30).assign(patient_id="", notes=[[]] * 30)
         cases["pseudonym"] = ["P0"] * count + [f"P{i}" for i in range(1, 31 - count)]
-        dealt = folds.deal_cases(cases)
+        dealt = folds.add_folds(cases)
         assert dealt["fold"][:count].nunique() == num_folds

@@ -9,7 +9,7 @@ ROW = {
     **{"case_id": "a", "patient_id": "p", "rds": "1", "exist_json": "1", "fold": "4"},
     **{"image": "images/a.png", "mask": "masks/a.png", "height": "6", "width": "8"},
     **{"roi_area": "12.5", "filepath": r"C:\a.dcm", "bits_stored": "12"},
-    **{"pixel_sha256": "ab" * 32, "alike": "", "notes": ""},
+    **{"pixel_sha256": "ab" * 32, "near_duplicate_of": "", "notes": ""},
 }
 
 
@@ -58,6 +58,16 @@ def test_cell_that_prepare_never_writes_is_refused_with_its_row(
     sentence = rf"manifest\.csv, row 3: the {column} is .*, not {expected}\.$"
     with pytest.raises(cohort.CohortError, match=sentence):
         manifest.load(tmp_path)
+
+
+def test_table_with_a_columns_old_name_is_loaded_with_one_note(tmp_path, capsys):
+    old = {name: cell for name, cell in ROW.items() if name != "near_duplicate_of"}
+    write(tmp_path, old | {"alike": "a"}, old | {"case_id": "b", "alike": "a"})
+    for _ in range(2):
+        assert manifest.load(tmp_path)["near_duplicate_of"].tolist() == ["a", "a"]
+    printed = capsys.readouterr().out
+    assert "`alike` is read as `near_duplicate_of`" in printed
+    assert printed.count("\n") == 1
 
 
 def test_case_that_stands_twice_is_refused(tmp_path):

@@ -120,7 +120,7 @@ def test_changed_source_lost_image_and_broken_record_are_done_again(
         {"height": "=1"},
         {"notes": [3]},
         {"patient_id": None},
-        {"look": "00"},
+        {"thumbnail": "00"},
         None,
     ],
 )
@@ -132,6 +132,19 @@ def test_record_that_somebody_changed_is_made_again(source, change):
     path.write_text(json.dumps(record | change if change else [record]))
     assert run(source).num_reused == 9
     assert (source / "out/manifest.csv").read_bytes() == before
+
+
+def test_records_with_an_old_name_are_read_and_not_made_again(source, capsys):
+    run(source)
+    before = (source / "out/manifest.csv").read_bytes()
+    for path in (source / "out/records").iterdir():
+        record = json.loads(path.read_text())
+        record["look"] = record.pop("thumbnail")
+        path.write_text(json.dumps(record))
+    capsys.readouterr()
+    assert run(source).num_reused == 10
+    assert (source / "out/manifest.csv").read_bytes() == before
+    assert capsys.readouterr().out.count("`look` is read as `thumbnail`") == 1
 
 
 def test_bad_rows_are_listed_in_order_and_good_ones_done(source):
@@ -171,7 +184,7 @@ def test_outline_that_draws_nothing_is_rejected_and_one_drawn_twice_noted(source
     write_table(source, *(f"c{i}.dcm,{i % 2},1,,," for i in range(4)))
     assert run(source).num_rejected == 1
     reasons = (source / "out/rejected.csv").read_text()
-    assert "c0.json: it encloses no pixel of the picture" in reasons
+    assert "c0.json: it encloses no pixel of the image" in reasons
     notes = prepare.load_manifest(source / "out")["notes"].tolist()
     assert "encloses 4752 px² but draws 48" in notes[1]
     assert "encloses" not in notes[0]
