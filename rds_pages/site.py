@@ -57,6 +57,7 @@ class Gate:
         self,
         app,
         routes: tuple[str, ...],
+        *,
         hosts: tuple[str, ...] | None,
         upload_bytes: int = 0,
     ):
@@ -152,9 +153,17 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def run(
-    app, routes: tuple[str, ...], host: str, port: int, upload_bytes: int = 0
+    app, routes: tuple[str, ...], *, host: str, port: int, upload_bytes: int = 0
 ) -> None:
-    """Serve an app behind its gate until interrupted, and print where."""
+    """Serve an app behind its gate until interrupted, and print where.
+
+    Args:
+        app: a FastAPI app.
+        routes: regular expressions of the paths that the gate lets through.
+        host: address to listen on.
+        port: int; 0 takes a free one.
+        upload_bytes: int, how large an upload may be; default none is let through.
+    """
     listening = open_socket(host, port)
     port = listening.getsockname()[1]
     local = host in LOOPBACK
@@ -162,7 +171,8 @@ def run(
         print(OTHERS_MAY_LOOK.format(host=host), flush=True)
     shown = f"[{host}]" if ":" in host else host
     print(f"Open http://{shown}:{port}/ in a browser. Ctrl+C ends it.", flush=True)
-    gate = Gate(app, routes, LOOPBACK if local else None, upload_bytes)
+    hosts = LOOPBACK if local else None
+    gate = Gate(app, routes, hosts=hosts, upload_bytes=upload_bytes)
     quiet = {"log_level": "warning", "log_config": None, "access_log": False}
     closed = {"server_header": False, "proxy_headers": False}
     settings = uvicorn.Config(gate, **quiet, **closed)

@@ -218,9 +218,13 @@ print("half of them gain or more:", sum(np.diff(auroc["each"], axis=0)[0] > 0) >
 means = auroc["means"]
 print(f"AUROC alone {means['mean'][0]:.2f}, with the model {means['mean'][1]:.2f}")
 print(f"difference {-auroc['difference']:.2f}, p {auroc['p']:.3f}")
-names = study.treatments, study.readers
-intervals = np.clip(means["ci"], 0, 1)
-figure = reader_plots.plot_readers(auroc["each"], means["mean"], intervals, *names)
+figure = reader_plots.plot_readers(
+    auroc["each"],
+    means=means["mean"],
+    intervals=np.clip(means["ci"], 0, 1),
+    treatments=study.treatments,
+    readers=study.readers,
+)
 plots.show(figure, alt="One line a reader, from AUROC alone to AUROC with the model.")
 
 # %% [markdown]
@@ -260,7 +264,7 @@ print(f"standard error: naive {naive:.3f}, readers and cases {auroc['se']:.3f}")
 better, worse = (
     [one[name] for one in found["changes"]] for name in ("better", "worse")
 )
-figure = reader_plots.plot_changes(better, worse, study.readers)
+figure = reader_plots.plot_changes(better, worse, readers=study.readers)
 plots.show(figure, alt="For each reader, decisions turned right, and turned wrong.")
 
 # %% [markdown]

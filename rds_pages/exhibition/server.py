@@ -47,7 +47,7 @@ def serve(models: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None
         uploads.start_reader()
         app, routes = build(loaded, Path(folder))
         print(config.NOT_FOR_CLINICAL_USE, flush=True)
-        site.run(app, routes, host, port, uploads.MAX_BYTES)
+        site.run(app, routes, host=host, port=port, upload_bytes=uploads.MAX_BYTES)
 
 
 def build(models: diagnose.Models, folder: Path):

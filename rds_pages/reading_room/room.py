@@ -108,8 +108,12 @@ class Room:
                 return {"screen": "sign_in", "word": "wrong_code"}
             self.throttle.forget(address)
             token = secrets.token_urlsafe(32)
-            kept = {t: v for t, v in self.visits.items() if now - v.used < IDLE_SECONDS}
-            self.visits = {**kept, token: Visit(reader, now)}
+            self.visits = {
+                other: visit
+                for other, visit in self.visits.items()
+                if now - visit.used < IDLE_SECONDS
+            }
+            self.visits[token] = Visit(reader, now)
         due = self.answers.find_due(reader)
         if not isinstance(due, design.Due):
             return {"token": token, **self._show(self.visits[token])}

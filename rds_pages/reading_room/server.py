@@ -81,4 +81,4 @@ def serve(pack: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None:
     """
     app, routes = build(pack)
     print(f"Reading room of {pack}. {config.NOT_FOR_CLINICAL_USE}", flush=True)
-    site.run(app, routes, host, port)
+    site.run(app, routes, host=host, port=port)

@@ -18,6 +18,7 @@ KOREAN = ("NotoSansCJK-Regular", "NanumGothic", "malgun", "AppleSDGothicNeo")
 
 def plot_readers(
     scores: np.ndarray,
+    *,
     means: np.ndarray,
     intervals: np.ndarray,
     treatments: Sequence[str],
@@ -104,6 +105,7 @@ def plot_mean_roc(
 def plot_changes(
     better: Sequence[int],
     worse: Sequence[int],
+    *,
     readers: Sequence[str],
     seconds: Sequence[Sequence[float | None]] | None = None,
     treatments: Sequence[str] = ("", ""),

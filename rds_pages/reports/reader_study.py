@@ -118,10 +118,10 @@ def draw_scores(study: readings.Study, found: dict) -> document.Figure:
     )
     figure = reader_plots.plot_readers(
         each,
-        means["mean"],
-        np.clip(means["ci"], 0, 1),
-        study.treatments,
-        study.readers,
+        means=means["mean"],
+        intervals=np.clip(means["ci"], 0, 1),
+        treatments=study.treatments,
+        readers=study.readers,
     )
     return document.draw(figure, alt, caption)
 
@@ -150,7 +150,11 @@ def draw_changes(study: readings.Study, found: dict) -> document.Figure:
         alt += "; dots: median seconds a film in both arms"
         caption += ", and the time that readers took, each reading by itself"
     figure = reader_plots.plot_changes(
-        better, worse, study.readers, found.get("seconds"), study.treatments
+        better,
+        worse,
+        readers=study.readers,
+        seconds=found.get("seconds"),
+        treatments=study.treatments,
     )
     return document.draw(figure, alt, f"{caption}.")
 

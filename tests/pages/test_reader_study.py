@@ -146,7 +146,9 @@ def test_readings_of_one_arm_end_in_one_sentence(table, tmp_path, capsys):
 def test_lines_of_the_readers_carry_their_scores():
     scores = np.array([[0.7, 0.8], [0.9, 0.75]])
     spans = [[0.6, 0.9], [0.7, 0.95]]
-    figure = reader_plots.plot_readers(scores, [0.75, 0.825], spans, "ab", "PQ")
+    figure = reader_plots.plot_readers(
+        scores, means=[0.75, 0.825], intervals=spans, treatments="ab", readers="PQ"
+    )
     (panel,) = figure.axes
     drawn = [line.get_ydata().tolist() for line in panel.lines]
     assert drawn[:2] == [[0.7, 0.9], [0.8, 0.75]]
@@ -157,7 +159,11 @@ def test_lines_of_the_readers_carry_their_scores():
 def test_names_of_near_readers_are_moved_apart_and_far_ones_stay():
     scores = np.array([[0.5] * 4, [0.9, 0.4, 0.5, 0.5]])
     figure = reader_plots.plot_readers(
-        scores, [0.5, 0.6], [[0.4, 0.9]] * 2, "ab", "WXYZ"
+        scores,
+        means=[0.5, 0.6],
+        intervals=[[0.4, 0.9]] * 2,
+        treatments="ab",
+        readers="WXYZ",
     )
     labels = [text for text in figure.axes[0].texts if text.get_text() in "WXYZ"]
     heights = [text.xyann[1] for text in labels]
@@ -180,8 +186,10 @@ def test_mean_curve_has_the_mean_area():
 
 def test_bars_and_dots_carry_changes_and_times():
     times = [[5, None], [3, 4]]
-    figure = reader_plots.plot_changes([4, 1], [0, 2], "PQ", times, "ab")
+    figure = reader_plots.plot_changes(
+        [4, 1], [0, 2], readers="PQ", seconds=times, treatments="ab"
+    )
     changes, seconds = figure.axes
     assert [bar.get_width() for bar in changes.patches] == [4, 1, 0, -2]
     assert seconds.lines[1].get_xdata().tolist() == [3, 4]
-    assert len(reader_plots.plot_changes([4, 1], [0, 2], "PQ").axes) == 1
+    assert len(reader_plots.plot_changes([4, 1], [0, 2], readers="PQ").axes) == 1

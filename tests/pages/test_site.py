@@ -8,7 +8,8 @@ import sqlite3
 import pytest
 import uvicorn
 
-from rds_pages import reading_room, reading_words, site
+from rds_pages import site
+from rds_pages.reading_room import room as reading_room
 from rds_readers import answers, design
 
 from .conftest import CODES, Server, write_pack
@@ -220,18 +221,6 @@ def test_after_the_first_session_of_a_crossover_comes_a_date(tmp_path):
     assert reply["opens"] == opens.isoformat()
 
 
-def test_both_languages_say_the_same_with_the_same_values():
-    assert reading_words.ENGLISH.keys() == reading_words.KOREAN.keys()
-    for word, english in reading_words.ENGLISH.items():
-        korean = reading_words.KOREAN[word]
-        assert sorted(find_values(english)) == sorted(find_values(korean)), word
-    assert "Not for clinical use" in reading_words.KOREAN["notice"]
-
-
-def find_values(text):
-    return [part.partition("}")[0] for part in text.split("{")[1:]]
-
-
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
 def test_an_address_that_others_can_reach_is_warned_of(
     host, warned, monkeypatch, capsys
@@ -240,7 +229,7 @@ def test_an_address_that_others_can_reach_is_warned_of(
         sockets[0].close()
 
     monkeypatch.setattr(uvicorn.Server, "run", run)
-    site.run(None, ("/",), host, 0)
+    site.run(None, ("/",), host=host, port=0)
     assert ("Warning: 0.0.0.0 can be reached" in capsys.readouterr().out) == warned
 
 
