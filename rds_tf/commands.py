@@ -157,38 +157,38 @@ def audit(options) -> None:
 
 
 def diagnose(options) -> int:
-    """Diagnose films; 1 if one was refused, or could not be handed over."""
+    """Diagnose films; 1 if one was refused, or could not be exported."""
     from rds_tf.diagnosis import batch, diagnose
 
     if not options.path.exists():
         raise FileNotFoundError(f"{options.path}: there is no such file or folder.")
     not_written = []
-    hand_over = _collect_hand_over(not_written) if options.dicom else None
+    export = _export_or_note(not_written) if options.dicom else None
     models = diagnose.load_models(options.models)
-    done, refused = batch.diagnose_files(options.path, options.out, models, hand_over)
+    done, refused = batch.diagnose_files(options.path, options.out, models, export)
     for record in done:
         print("{file}: {decision}, probability {probability:.3f}".format(**record))
     for sentence in refused + not_written:
         print(sentence, file=sys.stderr)
     count = f"{len(done)} diagnosed, {len(refused)} refused"
     if options.dicom:
-        count += f", {len(done) - len(not_written)} handed over as DICOM"
+        count += f", {len(done) - len(not_written)} exported as DICOM"
     print(f"{count}, in {options.out}")
     print(config.NOT_FOR_CLINICAL_USE)
     return 1 if refused + not_written else 0
 
 
-def _collect_hand_over(not_written: list[str]):
-    """Return a hand-over that goes past films which no DICOM can be written for."""
+def _export_or_note(not_written: list[str]):
+    """Return a DICOM export that notes what it cannot write, and goes on."""
     from rds_tf.diagnosis import dicom_export
 
-    def hand_over(*diagnosed) -> None:
+    def export(path, found, **written) -> None:
         try:
-            dicom_export.export(*diagnosed)
+            dicom_export.export(path, found, **written)
         except dicom_export.ExportError as error:
             not_written.append(str(error))
 
-    return hand_over
+    return export
 
 
 def study_plan(options) -> None:

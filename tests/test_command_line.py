@@ -141,7 +141,7 @@ def test_diagnose_hands_over_what_has_a_study_and_says_what_has_none(
     said = capsys.readouterr()
     assert "b.dcm: its StudyInstanceUID is missing" in said.err
     assert "c.png: a picture names no patient" in said.err
-    assert "3 diagnosed, 0 refused, 1 handed over as DICOM" in said.out
+    assert "3 diagnosed, 0 refused, 1 exported as DICOM" in said.out
     pictures = {f"{name}.{kind}" for name in "abc" for kind in ("json", "png")}
     written = {path.name for path in out.glob("[!.]*")}
     assert written == pictures | {"a_lungs.dcm", "a_overlay.dcm"}

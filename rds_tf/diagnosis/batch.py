@@ -1,4 +1,4 @@
-"""The films of a folder, and what their results are called."""
+"""Diagnose all films of a folder: one JSON and one overlay PNG each."""
 
 from collections import Counter, deque
 from collections.abc import Callable
@@ -16,6 +16,89 @@ from rds_tf.plotting import overlay
 from rds_tf.storage import disk
 
 SKIPPED = {".json", ".csv", ".txt", ".md", ".xlsx", ".xml", ".html", ".ini", ".db"}
+NUM_AT_ONCE = 2  # films in the networks at once: one leaves half of two cores idle
+LONGEST_PX = 1024
+# A third smaller than by OpenCV's defaults, and sooner.
+PNG_SETTINGS = (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB)
+
+
+def diagnose_files(
+    path: str | Path,
+    out: str | Path,
+    models: diagnose.Models,
+    export: Callable | None = None,
+) -> tuple[list[dict], list[str]]:
+    """Diagnose a file or a folder; write one JSON and one overlay PNG a film.
+
+    Args:
+        path: a film, or a folder that is searched with its subfolders.
+        out: folder for `<name>.json` and `<name>.png`.
+        models: from `diagnose.load_models`.
+        export: called for each film, in their order, as `dicom_export.export`.
+
+    Returns:
+        The records that were written, and one sentence for each file that was refused.
+    """
+    path, out = Path(path), Path(out)
+    with disk.claim(out):
+        paths = find_films(path, out)
+        names = name_outputs(paths, path)
+        check_outputs(paths, names, out)
+        stems = [out / name for name in names]
+        with tqdm(total=len(paths), disable=None) as bar:
+            return _diagnose_all(
+                dict(zip(paths, stems, strict=True)), models, export, bar
+            )
+
+
+def _diagnose_all(stems: dict[Path, Path], models: diagnose.Models, export, bar: tqdm):
+    """Diagnose each film of `stems`: while some are judged, one is read, one written.
+
+    The first is alone with the networks, which are compiled then.
+    """
+    records, refused = [], []
+    running, writing = deque(), deque()  # in the order of the films
+    with (
+        futures.ThreadPoolExecutor(1) as writer,
+        futures.ThreadPoolExecutor(NUM_AT_ONCE) as judges,
+    ):
+
+        def collect():
+            path, future = running.popleft()
+            found = future.result()
+            records.append(diagnose.describe(found, path, models))
+            if len(writing) > 1:  # films that wait to be written would fill the memory
+                writing.popleft().result()
+            task = _write_results, path, found, records[-1], stems[path], export
+            writing.append(writer.submit(*task))
+            bar.update()
+
+        try:
+            for path in stems:
+                try:
+                    film = radiograph.read_radiograph(path)
+                except radiograph.RadiographError as error:
+                    refused.append(str(error))
+                    bar.update()
+                    continue
+                while len(running) >= (NUM_AT_ONCE if records else 1):
+                    collect()
+                future = judges.submit(diagnose.diagnose_radiograph, film, models)
+                running.append((path, future))
+        finally:  # a run that is interrupted writes what is diagnosed
+            while running:
+                collect()
+        for one in writing:
+            one.result()
+    return records, refused
+
+
+def _write_results(path: Path, found, record: dict, stem: Path, export) -> None:
+    drawn = draw_diagnosis(found)
+    _write_overlay(stem.with_name(f"{stem.name}.png"), drawn)
+    disk.write_json(stem.with_name(f"{stem.name}.json"), record)
+    if export:
+        export(path, found, record=record, overlay=drawn, stem=stem)
 
 
 def find_films(path: str | Path, out: str | Path) -> list[Path]:
@@ -45,7 +128,7 @@ def find_films(path: str | Path, out: str | Path) -> list[Path]:
 
 
 def name_outputs(films: list[Path], root: Path) -> list[str]:
-    """Name outputs by the film's stem, by its path below `root` where two share it."""
+    """Name outputs by the stem of the film, or by its path where two have one stem."""
     counts = Counter(film.stem.casefold() for film in films)
     unique: dict[str, str] = {}
     for film in films:
@@ -73,123 +156,26 @@ def check_outputs(films: list[Path], names: list[str], out: Path) -> None:
             )
 
 
-LONGEST_PX = 1024
-# A third smaller than by OpenCV's defaults, and sooner.
-PNG_SETTINGS = (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB)
-
-
-def draw_diagnosis(found) -> np.ndarray:
+def draw_diagnosis(found: diagnose.Diagnosis) -> np.ndarray:
     """Draw a film with its lungs, its heat map and a caption below.
 
-    The caption says decision and probability, and why a film is not decided.
-
-    Args:
-        found: a `diagnose.Diagnosis`.
+    The caption gives decision and probability, and why a film is not decided.
 
     Returns:
         uint8 RGB `(H', W', 3)`, the film's longer side at most `LONGEST_PX`.
     """
     scale = min(1.0, LONGEST_PX / max(found.image.shape))
     size = tuple(max(1, round(side * scale)) for side in found.image.shape[::-1])
-    film = cv2.resize(found.image, size, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(found.image, size, interpolation=cv2.INTER_AREA)
     mask, heat = (cv2.resize(layer, size) for layer in (found.mask, found.heatmap))
-    said = f"{found.verdict}, probability {found.probability:.2f}"
-    caption = "\n".join([said, *found.abstention_reasons])
-    return overlay.draw_overlay(preprocessing.stretch(film), mask, heat, caption)
+    answer = f"{found.verdict}, probability {found.probability:.2f}"
+    caption = "\n".join([answer, *found.abstention_reasons])
+    return overlay.draw_overlay(preprocessing.stretch(image), mask, heat, caption)
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write a picture of `draw` as PNG.
-
-    Raises:
-        OSError: if it cannot be encoded or written.
-    """
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+def _write_overlay(path: Path, drawn: np.ndarray) -> None:
+    bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
     whole, content = cv2.imencode(".png", bgr, PNG_SETTINGS)
     if not whole:
-        raise OSError(f"{path}: the picture cannot be encoded as PNG.")
+        raise OSError(f"{path}: the overlay cannot be encoded as PNG.")
     disk.write_whole(path, content.tobytes())
-
-
-NUM_AT_ONCE = 2  # films with the networks at once: one leaves half of two cores idle
-
-
-def diagnose_files(
-    path: str | Path,
-    out: str | Path,
-    models: diagnose.Models,
-    hand_over: Callable | None = None,
-) -> tuple[list[dict], list[str]]:
-    """Diagnose a file or a folder; write one JSON and one overlay PNG a film.
-
-    Args:
-        path: a film, or a folder that is searched with its subfolders.
-        out: folder for `<name>.json` and `<name>.png`.
-        models: from `diagnose.load_models`.
-        hand_over: called after each film, in their order, with its path, its
-            `Diagnosis`, its record of `diagnose.describe`, its picture of
-            `batch.draw_diagnosis` and the path that its outputs start with, as
-            `study.dicom_out.write`.
-
-    Returns:
-        What was written, and one sentence for each file that was refused.
-    """
-    path, out = Path(path), Path(out)
-    with disk.claim(out):
-        paths = find_films(path, out)
-        names = name_outputs(paths, path)
-        check_outputs(paths, names, out)
-        stems = [out / name for name in names]
-        todo = list(zip(paths, stems, strict=True))
-        with tqdm(total=len(todo), disable=None) as bar:
-            return _diagnose_all(todo, models, hand_over, bar)
-
-
-def _diagnose_all(todo: list, models: diagnose.Models, hand_over, bar: tqdm):
-    """Diagnose each `(path, stem)`: while some are judged, one is read and one written.
-
-    The first is alone with the networks, which are compiled then.
-    """
-    done, refused = [], []
-    asked, writing = deque(), deque()
-    with (
-        futures.ThreadPoolExecutor(1) as writer,
-        futures.ThreadPoolExecutor(NUM_AT_ONCE) as judges,
-    ):
-
-        def take():
-            source, stem, answer = asked.popleft()
-            found = answer.result()
-            done.append(diagnose.describe(found, source, models))
-            if len(writing) > 1:  # films that wait to be written would fill the memory
-                writing.popleft().result()
-            known = source, stem, found, done[-1], hand_over
-            writing.append(writer.submit(_write_results, *known))
-            bar.update()
-
-        try:
-            for source, stem in todo:
-                try:
-                    film = radiograph.read_radiograph(source)
-                except radiograph.RadiographError as error:
-                    refused.append(str(error))
-                    bar.update()
-                    continue
-                while len(asked) >= (NUM_AT_ONCE if done else 1):
-                    take()
-                answer = judges.submit(diagnose.diagnose_radiograph, film, models)
-                asked.append((source, stem, answer))
-        finally:  # a run that is ended keeps what it knows
-            while asked:
-                take()
-        for one in writing:
-            one.result()
-    return done, refused
-
-
-def _write_results(source: Path, stem: Path, found, record: dict, hand_over) -> None:
-    drawn = draw_diagnosis(found)
-    write_picture(stem.with_name(f"{stem.name}.png"), drawn)
-    disk.write_json(stem.with_name(f"{stem.name}.json"), record)
-    if hand_over:
-        hand_over(source, found, record, drawn, stem)

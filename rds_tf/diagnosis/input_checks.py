@@ -1,9 +1,10 @@
-"""Is this a frontal chest film at all? Signals that the chain has anyway, no network.
+"""Input checks: is this a frontal chest film of an infant at all, and a whole one?
 
-A network that looks for lungs finds some in every picture. It finds them again in the
-turned picture only where there are lungs (`quality_control.mask_quality`): that tells
-a hand from a chest. What is spoiled in a way that leaves lungs to be found is told by
-its pixels.
+They use what a diagnosis computes anyway, no network of their own. A network that looks
+for lungs finds some in every image. Only where there are lungs does it find them again
+in the turned image (`quality_control.mask_quality`): that tells a chest from a hand,
+and out-of-distribution images from chest films. Damage that leaves lungs to be found is
+recognised in the pixels.
 """
 
 import cv2
@@ -16,12 +17,12 @@ MIN_QUALITY = 0.68  # chosen on half of a set of children: docs/reliability.md
 MIN_JOINED = 0.71  # the same where both lungs run together
 NOTCH = 0.85  # two joined lungs fill less of their convex hull, one lung more
 SMALLEST_PX = 32
-MIN_GREYS = 0.1  # share of pixels that are neither black nor white
-FLAT_SHARE = 0.15  # of the height, in rows of one grey
-CUT_SHARE = 0.6  # of the lungs' width, where they end at such rows
+MIN_GREYS = 0.1  # proportion of pixels that are neither black nor white
+FLAT_ROWS = 0.15  # proportion of the height, in rows of one grey
+CUT_WIDTH = 0.6  # proportion of the lungs' width, where they end at such rows
 WORK_PX = 256
 LARGEST_MM = 200  # side of the square as large as a child's lungs, see `measure_mm`
-RULERLESS_MM = 400  # no human's lungs: the spacing is not that of this picture
+NO_HUMAN_MM = 400  # no human's lungs: the spacing is not that of this image
 SAME_ROWS = 0.1  # of what any two rows differ by, the difference of repeated ones
 
 
@@ -31,23 +32,23 @@ def list_warnings(
     quality: float,
     pixel_mm: tuple[float, float] | None = None,
 ) -> list[str]:
-    """Say why a picture may not be a frontal chest film.
+    """Say why an image may not be a frontal chest film.
 
     Args:
         image: `(H, W)` float32 in `[0, 1]`.
-        mask: `(H, W)` uint8 of {0, 1}, the lungs found in it.
-        quality: float in `[0, 1]`, of the mask, from `quality_control.mask_quality`.
+        mask: `(H, W)` uint8 of {0, 1}, its lungs.
+        quality: float in `[0, 1]` of the mask, from `quality_control.mask_quality`.
         pixel_mm: height and width of a pixel in mm, where they are known.
 
     Returns:
-        One sentence that names every cause, or none. A chest that is turned or
-        mirrored gives none.
+        An empty list, or one sentence that names every cause. A chest that is turned
+        or mirrored is none.
     """
     causes = []
     if min(image.shape) < SMALLEST_PX:
         height, width = image.shape
         causes.append(f"it is only {height} x {width} pixels")
-    elif share_of_greys(image) < MIN_GREYS:
+    elif grey_proportion(image) < MIN_GREYS:
         causes.append("it is all black and white")
     elif ends_flat(image, mask):
         causes.append("its lungs end at rows of one grey, as in a truncated file")
@@ -55,7 +56,7 @@ def list_warnings(
         causes.append("its rows repeat")
     if not shows_lungs(mask, quality):
         causes.append("turned, it shows lungs in other places or none")
-    elif pixel_mm and LARGEST_MM < (size := measure_mm(mask, pixel_mm)) < RULERLESS_MM:
+    elif pixel_mm and LARGEST_MM < (size := measure_mm(mask, pixel_mm)) < NO_HUMAN_MM:
         causes.append(f"its lungs are as large as an adult's, {size / 10:.0f} cm")
     return [f"{header.NOT_CHEST}{'; '.join(causes)}."] if causes else []
 
@@ -63,8 +64,9 @@ def list_warnings(
 def shows_lungs(mask: np.ndarray, quality: float) -> bool:
     """Say whether a mask is that of lungs, be they well drawn or not.
 
-    The score of a mask falls where one component is left (`quality_control.balance`).
-    That is taken back where a notch tells that both lungs run together.
+    The quality of a mask is lower where one component is left, as of one lung
+    (`quality_control.balance`). That is undone where a notch between them shows that
+    two lungs run together.
     """
     if quality >= MIN_QUALITY:
         return True
@@ -92,43 +94,47 @@ def measure_mm(mask: np.ndarray, pixel_mm: tuple[float, float]) -> float:
     return float(np.sqrt(sides[0] * sides[1]))
 
 
-def share_of_greys(image: np.ndarray) -> float:
-    """Return the share of pixels away from the darkest and the brightest grey."""
+def grey_proportion(image: np.ndarray) -> float:
+    """Return the proportion of pixels that are neither nearly black nor white."""
     low, high = float(image.min()), float(image.max())
     edge = 0.02 * (high - low)
     return float(((image > low + edge) & (image < high - edge)).mean())
 
 
 def ends_flat(image: np.ndarray, mask: np.ndarray) -> bool:
-    """Say whether lungs end, in their full width, at a wide band of one grey.
+    """Say whether lungs end, in their full width, at a broad band of one grey.
 
-    The band reaches to the upper or lower edge, as where a file was cut short.
+    The band reaches the upper or the lower edge, as where a file was cut short.
     """
     reach = max(1, round(0.03 * len(image)))
     widest = mask.sum(1).max()
-    level = np.ptp(image, axis=1) < 1.5 / 255
+    level = np.ptp(image, axis=1) < 1.5 / 255  # within one level of 8 bits
     for flat, lungs in ((level, mask), (level[::-1], mask[::-1])):
         begin = len(flat) - int(np.argmin(flat[::-1])) if not flat.all() else 0
-        if len(flat) - begin < FLAT_SHARE * len(flat) or not begin:
+        if len(flat) - begin < FLAT_ROWS * len(flat) or not begin:
             continue
         last = lungs[max(0, begin - reach) : begin + reach].any(0).sum()
-        if last > CUT_SHARE * widest:
+        if last > CUT_WIDTH * widest:
             return True
     return False
 
 
 def repeats_rows(image: np.ndarray) -> bool:
-    """Say whether the picture is one band of rows over and over."""
+    """Say whether the image is one band of rows over and over.
+
+    As of a file that is read on from its start where its pixels end. The rows are
+    compared with those `lag` rows below, for every lag from 1/25 to half the height.
+    """
     scale = min(1.0, WORK_PX / image.shape[1])  # across only: rows stay as they are
     size = max(1, round(image.shape[1] * scale)), image.shape[0]
-    film = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    few = min(16, film.shape[1]), len(film)
-    coarse = cv2.resize(film, few, interpolation=cv2.INTER_AREA)
-    limit = SAME_ROWS * float(np.abs(film - film.mean(0)).mean())
-    step = max(1, len(film) // 400)
-    for lag in range(max(2, len(film) // 25), len(film) // 2):
+    fine = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    few = min(16, fine.shape[1]), len(fine)
+    coarse = cv2.resize(fine, few, interpolation=cv2.INTER_AREA)
+    limit = SAME_ROWS * float(np.abs(fine - fine.mean(0)).mean())
+    step = max(1, len(fine) // 400)
+    for lag in range(max(2, len(fine) // 25), len(fine) // 2):
         coarsely, finely = [
-            (rows[lag::step], rows[:-lag:step]) for rows in (coarse, film)
+            (rows[lag::step], rows[:-lag:step]) for rows in (coarse, fine)
         ]
         # Means of neighbours differ by no more than these do, so few numbers rule out
         # most lags; OpenCV sums in another order, so near the bound NumPy decides.

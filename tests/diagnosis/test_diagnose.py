@@ -113,17 +113,17 @@ def grey_films(tmp_path, monkeypatch):
 def test_each_film_of_a_folder_gets_its_own_results_past_one_that_is_refused(
     grey_films, tmp_path
 ):
-    out, handed = tmp_path / "out", []
+    out, exported = tmp_path / "out", []
 
-    def hand_over(film, found, record, drawn, stem):
+    def export(film, found, *, record, overlay, stem):
         assert Path(f"{stem}.png").is_file() and Path(f"{stem}.json").is_file()
-        np.testing.assert_array_equal(drawn, batch.draw_diagnosis(found))
-        handed.append((film.name, record["probability"], stem.name))
+        np.testing.assert_array_equal(overlay, batch.draw_diagnosis(found))
+        exported.append((film.name, record["probability"], stem.name))
 
-    done, refused = batch.diagnose_files(grey_films, out, None, hand_over)
+    done, refused = batch.diagnose_files(grey_films, out, None, export)
     assert [one["file"] for one in done] == ["a.png", "c.png", "d.png"]
     assert [refusal.split(":")[0] for refusal in refused] == ["Cannot use b.png"]
-    assert handed == [("a.png", 0.2, "a"), ("c.png", 0.4, "c"), ("d.png", 0.6, "d")]
+    assert exported == [("a.png", 0.2, "a"), ("c.png", 0.4, "c"), ("d.png", 0.6, "d")]
     assert sorted(names(out.glob("[!.]*"))) == [
         *("a.json", "a.png", "c.json", "c.png", "d.json", "d.png")
     ]

@@ -1,4 +1,4 @@
-"""The hand-over, judged by dciodvfy, by pydicom and by the film it came from."""
+"""DICOM export, judged by dciodvfy, by pydicom and by the film it came from."""
 
 import shutil
 import subprocess
@@ -59,7 +59,7 @@ def make_film(phantom, tmp_path):
     return make
 
 
-def hand_over(path, mask=None, record=RECORD):
+def export(path, mask=None, record=RECORD):
     """Write both objects for a film; return film, mask, picture, and both as read."""
     image = radiograph.read_radiograph(path).image
     if mask is None:
@@ -67,7 +67,9 @@ def hand_over(path, mask=None, record=RECORD):
     heat = np.float32(0.5) * mask
     found = diagnose.Diagnosis(image, mask, 0.9, heat, 0.71, "RDS", (), (0.71,))
     drawn = batch.draw_diagnosis(found)
-    dicom_export.export(path, found, record, drawn, path.with_name("film"))
+    dicom_export.export(
+        path, found, record=record, overlay=drawn, stem=path.with_name("film")
+    )
     lungs, overlay = (
         pydicom.dcmread(path.with_name(f"film_{name}.dcm"))
         for name in ("lungs", "overlay")
@@ -152,7 +154,7 @@ FILMS = {
 @pytest.mark.parametrize("name", FILMS)
 def test_both_objects_fit_the_standard_and_their_film(make_film, name):
     path = make_film(**FILMS[name])
-    film, mask, picture, lungs, overlay = hand_over(path)
+    film, mask, picture, lungs, overlay = export(path)
     assert complaints(path.with_name("film_lungs.dcm")) == []
     assert complaints(path.with_name("film_overlay.dcm")) == []
     assert (lungs.Rows, lungs.Columns) == (film.Rows, film.Columns) == mask.shape
@@ -174,7 +176,7 @@ def test_both_objects_fit_the_standard_and_their_film(make_film, name):
 
 @pytest.mark.parametrize("name", ["EUC-KR", "UTF-8"])
 def test_a_korean_name_is_written_and_read_back(make_film, name):
-    *_, lungs, overlay = hand_over(make_film(**FILMS[name]))
+    *_, lungs, overlay = export(make_film(**FILMS[name]))
     assert str(lungs.PatientName) == str(overlay.PatientName) == KOREAN
 
 
@@ -186,9 +188,8 @@ def test_bytes_of_a_name_in_a_character_set_that_is_none_stay_as_they_are(make_f
     path.write_bytes(content.replace(b"ISO_IR 100", b"ISO_IR 149"))
     image = radiograph.read_radiograph(path).image
     found = diagnose.Diagnosis(image, image > 0.5, 1, image, 0.5, "RDS", (), ())
-    dicom_export.export(
-        path, found, RECORD, batch.draw_diagnosis(found), path.with_name("film")
-    )
+    written = {"record": RECORD, "overlay": batch.draw_diagnosis(found)}
+    dicom_export.export(path, found, **written, stem=path.with_name("film"))
     for kind in ("lungs", "overlay"):
         written = path.with_name(f"film_{kind}.dcm").read_bytes()
         assert name in written and b"ISO_IR 149" in written
@@ -196,7 +197,7 @@ def test_bytes_of_a_name_in_a_character_set_that_is_none_stay_as_they_are(make_f
 
 def test_highdicom_reads_the_lungs_with_their_meaning_model_and_hash(make_film):
     path = make_film()
-    hand_over(path)
+    export(path)
     read = highdicom.seg.segread(path.with_name("film_lungs.dcm"))
     assert read.segmentation_type.value == "BINARY"
     (segment,) = read.SegmentSequence
@@ -211,7 +212,7 @@ def test_highdicom_reads_the_lungs_with_their_meaning_model_and_hash(make_film):
 
 
 def test_both_say_what_they_are_and_which_film_they_were_made_from(make_film):
-    film, *_, lungs, overlay = hand_over(make_film())
+    film, *_, lungs, overlay = export(make_film())
     for written in (lungs, overlay):
         assert "Research only, not for clinical use" in written.SeriesDescription
         assert len(written.SeriesDescription) <= 64
@@ -231,7 +232,7 @@ def test_both_say_what_they_are_and_which_film_they_were_made_from(make_film):
 
 def test_millimetres_follow_the_picture_to_its_size(make_film):
     path = make_film(as_wide, PixelSpacing=[0.14, 0.21])
-    *_, picture, lungs, overlay = hand_over(path)
+    *_, picture, lungs, overlay = export(path)
     assert picture.shape[1] == 7 * 77  # the first multiple of 77 from 512 on
     assert list(overlay.PixelSpacing) == pytest.approx([0.02, 0.03])
     assert list(lungs.PixelSpacing) == [0.14, 0.21]
@@ -239,17 +240,17 @@ def test_millimetres_follow_the_picture_to_its_size(make_film):
 
 
 def test_spacing_at_the_detector_is_marked_as_such(make_film):
-    *_, lungs, overlay = hand_over(make_film(as_wide, ImagerPixelSpacing=[0.7, 0.7]))
+    *_, lungs, overlay = export(make_film(as_wide, ImagerPixelSpacing=[0.7, 0.7]))
     assert overlay.PixelSpacing == overlay.ImagerPixelSpacing
     assert list(overlay.PixelSpacing) == pytest.approx([0.1, 0.1])
     assert lungs.PixelSpacing == lungs.ImagerPixelSpacing == [0.7, 0.7]
 
 
 def test_spacing_and_frame_of_reference_are_there_only_if_the_film_has_them(make_film):
-    *_, lungs, overlay = hand_over(make_film(PixelSpacing=[0, 0]))
+    *_, lungs, overlay = export(make_film(PixelSpacing=[0, 0]))
     assert "PixelSpacing" not in overlay and "FrameOfReferenceUID" not in lungs
     assert "PixelSpacing" not in lungs
-    *_, lungs, overlay = hand_over(make_film(FrameOfReferenceUID="1.2.3.9"))
+    *_, lungs, overlay = export(make_film(FrameOfReferenceUID="1.2.3.9"))
     assert lungs.FrameOfReferenceUID == "1.2.3.9"
 
 
@@ -259,16 +260,16 @@ def uids(objects):
 
 def test_same_film_models_and_pixels_are_the_same_instance_and_no_others(make_film):
     path = make_film()
-    _, mask, _, *first = hand_over(path)
-    _, _, _, *again = hand_over(path)
+    _, mask, _, *first = export(path)
+    _, _, _, *again = export(path)
     assert uids(first) == uids(again)
     for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
         assert first[0][keyword] == again[0][keyword]
     other_models = [RECORD["models"][0] | {"sha256": "6" * 64}, RECORD["models"][1]]
     others = [
-        hand_over(path, 1 - mask)[3:],
-        hand_over(path, mask, RECORD | {"models": other_models})[3:],
-        hand_over(make_film(SOPInstanceUID="1.2.3.4"), mask)[3:],
+        export(path, 1 - mask)[3:],
+        export(path, mask, RECORD | {"models": other_models})[3:],
+        export(make_film(SOPInstanceUID="1.2.3.4"), mask)[3:],
     ]
     instances = [instance for pair in [first, *others] for _, instance in uids(pair)]
     assert len(set(instances)) == 8
@@ -277,7 +278,7 @@ def test_same_film_models_and_pixels_are_the_same_instance_and_no_others(make_fi
 def test_lungs_that_were_not_found_are_an_empty_segmentation(make_film):
     path = make_film()
     rows, columns = radiograph.read_radiograph(path).image.shape
-    *_, lungs, _ = hand_over(path, np.zeros((rows, columns), np.uint8))
+    *_, lungs, _ = export(path, np.zeros((rows, columns), np.uint8))
     assert complaints(path.with_name("film_lungs.dcm")) == []
     assert lungs.pixel_array.shape == (rows, columns) and not lungs.pixel_array.any()
 
@@ -285,7 +286,7 @@ def test_lungs_that_were_not_found_are_an_empty_segmentation(make_film):
 def test_a_name_of_a_model_that_dicom_cannot_hold_is_made_to_fit(make_film):
     odd = [RECORD["models"][0] | {"name": "모델\\a" + "x" * 80}, RECORD["models"][1]]
     path = make_film()
-    *_, lungs, _ = hand_over(path, record=RECORD | {"models": odd})
+    *_, lungs, _ = export(path, record=RECORD | {"models": odd})
     assert lungs.ManufacturerModelName == ("rds_tf ??/a" + "x" * 80)[:64]
     assert complaints(path.with_name("film_lungs.dcm")) == []
     assert complaints(path.with_name("film_overlay.dcm")) == []
@@ -315,7 +316,7 @@ def test_a_film_that_cannot_be_referred_to_is_refused_and_nothing_written(
         dicom_export.ExportError,
         match=f"^No DICOM is written for film.dcm: {cause}.$",
     ):
-        hand_over(path)
+        export(path)
     assert [each.name for each in path.parent.iterdir()] == ["film.dcm"]
 
 
@@ -323,7 +324,7 @@ def test_a_picture_is_refused_because_it_belongs_to_no_study(tmp_path):
     path = tmp_path / "film.png"
     cv2.imwrite(str(path), np.eye(40, dtype="uint8") * 255)
     with pytest.raises(dicom_export.ExportError, match="film.png: a picture names"):
-        hand_over(path)
+        export(path)
 
 
 def test_lungs_of_another_size_than_the_header_are_refused(make_film):
@@ -331,4 +332,5 @@ def test_lungs_of_another_size_than_the_header_are_refused(make_film):
     image = np.zeros((8, 9), "float32")
     found = diagnose.Diagnosis(image, image, 1, image, 0.5, "RDS", (), ())
     with pytest.raises(dicom_export.ExportError, match="not of the size"):
-        dicom_export.export(path, found, RECORD, batch.draw_diagnosis(found), path)
+        written = {"record": RECORD, "overlay": batch.draw_diagnosis(found)}
+        dicom_export.export(path, found, **written, stem=path)

@@ -26,17 +26,17 @@ def causes(image, mask, quality=GOOD, pixel_mm=None):
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_a_chest_raises_no_doubt_turned_or_mirrored(chest, turn):
+def test_a_chest_gives_no_warning_turned_or_mirrored(chest, turn):
     image, mask = np.rot90(chest.image, turn), np.rot90(chest.mask, turn)
     assert causes(image, mask.copy()) == ""
     assert causes(image[:, ::-1], mask[:, ::-1].copy()) == ""
 
 
-def test_lungs_that_only_some_passes_find_are_a_doubt(chest):
+def test_lungs_that_only_some_predictions_show_give_a_warning(chest):
     assert "other places" in causes(chest.image, chest.mask, BAD)
 
 
-def test_a_tiny_picture_says_its_size(chest):
+def test_the_warning_of_a_tiny_image_has_its_size(chest):
     tiny = cv2.resize(chest.image, (8, 9), interpolation=cv2.INTER_AREA)
     assert "9 x 8 pixels" in causes(tiny, np.zeros((9, 8), "uint8"))
 
@@ -44,7 +44,7 @@ def test_a_tiny_picture_says_its_size(chest):
 def test_black_and_white_is_no_film(chest):
     clipped = (chest.image > 0.5).astype("float32")
     assert "black and white" in causes(clipped, chest.mask)
-    assert input_checks.share_of_greys(clipped) == 0
+    assert input_checks.grey_proportion(clipped) == 0
 
 
 def test_lungs_cut_off_at_grey_rows_are_a_truncated_file(chest):
@@ -55,25 +55,25 @@ def test_lungs_cut_off_at_grey_rows_are_a_truncated_file(chest):
     assert "truncated" in causes(image[::-1], mask[::-1])
 
 
-def test_a_black_frame_around_whole_lungs_is_none(chest):
+def test_a_black_border_around_whole_lungs_gives_no_warning(chest):
     framed = np.pad(chest.image, 100)
     assert causes(framed, np.pad(chest.mask, 100)) == ""
 
 
-def test_a_band_of_rows_over_and_over_is_told(chest):
+def test_a_band_of_rows_over_and_over_gives_a_warning(chest):
     banded = np.tile(chest.image[120:160], (8, 1))
     assert "rows repeat" in causes(banded, chest.mask)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.2, 1.0])
-def test_repeated_rows_are_told_as_the_plain_formula_does(share):
+@pytest.mark.parametrize("noise_level", [0.0, 0.05, 0.1, 0.2, 1.0])
+def test_repeated_rows_are_those_of_the_plain_formula(noise_level):
     rng = np.random.default_rng(0)
     band, noise = rng.random((12, 40)), rng.random((96, 40))
-    film = (np.tile(band, (8, 1)) + share * noise).astype("float32")
+    film = (np.tile(band, (8, 1)) + noise_level * noise).astype("float32")
     spread = np.abs(film - film.mean(0)).mean()
     apart = [np.abs(film[lag:] - film[:-lag]).mean() for lag in range(3, 48)]
     expected = min(apart) < input_checks.SAME_ROWS * spread
-    assert input_checks.repeats_rows(film) == expected == (share < 0.1)
+    assert input_checks.repeats_rows(film) == expected == (noise_level < 0.1)
 
 
 def test_two_lungs_that_run_together_below_a_notch_are_still_a_chest():
@@ -135,7 +135,7 @@ def models(monkeypatch):
     return diagnose.Models(net, [classifier.Classifier(None, {"input": "whole"}, None)])
 
 
-def test_a_wrong_picture_is_not_decided_and_keeps_its_probability(chest, models):
+def test_an_out_of_distribution_image_keeps_its_probability_undecided(chest, models):
     plain = diagnose.diagnose_radiograph(radiograph.Radiograph(chest.image, 8), models)
     assert plain.decision == "RDS" and plain.warnings == ()
     says_hand = (f"{header.NOT_CHEST}the header says HAND.",)
