@@ -3,9 +3,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# `make test JOBS=2` runs the unit tests in two processes, one thread of TensorFlow each.
+JOBS ?= 1
+ifneq ($(JOBS),1)
+PARALLEL := -n $(JOBS) --dist loadscope
+ONE_THREAD := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint audit bench notebooks
+.PHONY: help install demo test lint docs audit bench notebooks
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +31,8 @@ $(STAMP): requirements.txt constraints.txt pyproject.toml
 demo: $(STAMP)  ## run notebooks 01 to 05 on phantoms; results in artifacts/
 	$(BIN)/python -m rds_tf demo
 
-test: lint  ## style, unit tests, layer and notebook policy, every notebook
-	$(BIN)/python -m pytest -q tests
+test: lint docs  ## style, reference, unit tests, layers, notebook policy, notebooks
+	$(ONE_THREAD) $(BIN)/python -m pytest -q $(PARALLEL) tests
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=600 --nbval-sanitize-with notebooks/nbval_sanitize.cfg \
 	  notebooks --ignore notebooks/exercises
@@ -35,6 +41,9 @@ lint: $(STAMP)  ## check style, format, and the installed packages against the l
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python .ci/packages.py
+
+docs: $(STAMP)  ## build site/: guide and reference; a broken link fails
+	$(BIN)/python -m mkdocs build
 
 audit: $(STAMP)  ## the same for the packages; a known hole, or no look-up, fails
 	$(BIN)/python .ci/packages.py --strict
