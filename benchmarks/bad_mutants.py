@@ -319,7 +319,7 @@ class Bench:
         """Lay out what a command line may name."""
         self.set_up_prepared()
         self.set_up_model()
-        from rds_tf import __main__ as command
+        from rds_tf import command_line as command
 
         make_models(self.folder / "models", self.folder / "good")
         (self.folder / "readings.csv").write_text(make_readings())
@@ -330,7 +330,7 @@ class Bench:
 
     def try_command(self, rng, found):
         """Put odd words where a verb expects others."""
-        from rds_tf import __main__ as command
+        from rds_tf import command_line as command
 
         words = make_command(rng, self.folder)
         found["what"] = " ".join(word[:60] for word in words)

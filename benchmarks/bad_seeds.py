@@ -317,11 +317,11 @@ def probe(model) -> None:
 
 
 VERBS = {
-    "phantom": ["out", "--cases", "2", "--size", "48", "--workers", "1"],
+    "phantom": ["out", "--cases", "2", "--longest-px", "48", "--workers", "1"],
     "prepare": ["good.csv", "out2", "--root", "root", "--workers", "1"],
-    "segment": ["out", "out3", "--model", "models", "--steps", "median"],
-    "evaluate segmentation": ["out", "--model", "models", "--angles", "0"],
-    "evaluate diagnosis": ["out", "--model", "models", "--segmenter", "models"],
+    "segment": ["out", "out3", "--models", "models", "--post-processing", "median"],
+    "evaluate segmentation": ["out", "--models", "models", "--angles", "0"],
+    "evaluate diagnosis": ["out", "--models", "models", "--segmenter", "models"],
     "diagnose": ["root/f0.dcm", "--out", "out4", "--models", "models"],
     "study plan": ["--readers", "4", "--cases", "20", "--simulations", "0"],
     "study analyse": ["readings.csv", "--json", "a.json"],
@@ -330,9 +330,9 @@ VERBS = {
 OPTIONS = {
     "phantom": ["--seed", "--tube-link", "--heart"],
     "prepare": ["--root"],
-    "segment": ["--heart", "--model"],
-    "evaluate segmentation": ["--heart", "--json", "--segmenter"],
-    "evaluate diagnosis": ["--json", "--angles", "--model"],
+    "segment": ["--heart", "--models"],
+    "evaluate segmentation": ["--heart", "--json", "--models"],
+    "evaluate diagnosis": ["--json", "--segmenter", "--models"],
     "diagnose": ["--dicom", "--models"],
     "study plan": [
         "--auroc",

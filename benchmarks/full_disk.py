@@ -28,7 +28,7 @@ import pydicom
 import safetensors.numpy
 
 from rds_readers import answers, design
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf.classification import efficientnet
 from rds_tf.lungs import unet
 from rds_tf.parallel import isolated, local
@@ -57,15 +57,32 @@ def main():
 def list_verbs(out: Path) -> dict[str, list]:
     """Return what to run; OUT is where a verb writes."""
     cohort, prepared, models = out / "cohort", out / "prepared", out / "models"
-    own = "--model", models, "--segmenter", models
-    few = "--start", "scratch", "--steps", 10
+    own = "--models", models, "--segmenter", models
+    few = "--start", "scratch", "--training-steps", 10
     return {
-        "phantom": ["phantom", "OUT", "--cases", 10, "--size", 128, "--workers", 2],
+        "phantom": [
+            "phantom",
+            "OUT",
+            "--cases",
+            10,
+            "--longest-px",
+            128,
+            "--workers",
+            2,
+        ],
         "prepare": ["prepare", cohort / "cohort.csv", "OUT", "--workers", 2],
-        "segmenter": ["train", "segmenter", prepared, "OUT", *few, "--size", 32],
+        "segmenter": ["train", "segmenter", prepared, "OUT", *few, "--image-px", 32],
         "classifier": ["train", "classifier", prepared, "OUT", *few],
         "compare": ["compare", prepared, "OUT", "--inputs", "whole", *few],
-        "segment": ["segment", prepared, "OUT", "--model", models, "--steps", "none"],
+        "segment": [
+            "segment",
+            prepared,
+            "OUT",
+            "--models",
+            models,
+            "--post-processing",
+            "none",
+        ],
         "evaluate": ["evaluate", "diagnosis", prepared, *own, "--json", "OUT/x.json"],
         "audit": ["audit", prepared, "OUT", *own, "--nuisance", "brightness"],
         "diagnose": ["diagnose", cohort / "dicom", "--out", "OUT", "--models", models],
@@ -82,7 +99,7 @@ def list_verbs(out: Path) -> dict[str, list]:
 def make_inputs(out: Path) -> None:
     """Write a cohort, untrained networks and the readings of a study."""
     cohort = str(out / "cohort")
-    command.main(["phantom", cohort, "--cases", "30", "--size", "96"])
+    command.main(["phantom", cohort, "--cases", "30", "--longest-px", "96"])
     command.main(["prepare", f"{cohort}/cohort.csv", str(out / "prepared")])
     record = {"data": "nothing", "start": "scratch", "seen": []}
     small = {"image_size": 16, "filters": 2, "depth": 1}

@@ -63,7 +63,7 @@ def main():
 def run_apart(options, stage: str, count: int) -> dict:
     """Run one stage at one count in a fresh process; its figures."""
     command = [sys.executable, __file__, str(options.out), "--stage", stage]
-    command += ["--cases", str(count), "--size", str(options.size)]
+    command += ["--cases", str(count), "--longest-px", str(options.size)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     print(f"{stage} of {count}: {found}", flush=True)

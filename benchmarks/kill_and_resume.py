@@ -34,7 +34,7 @@ import numpy as np
 import tensorflow as tf
 
 from rds_pages.reports import comparison
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf import config, training
 from rds_tf.classification import cross_validation, efficientnet
 from rds_tf.lungs import segmenter_training
@@ -62,8 +62,17 @@ def main():
     options = parser.parse_args()
     cohort, prepared = options.out / "cohort", options.out / "prepared"
     prepare = "prepare", cohort / "cohort.csv"
-    table = "compare", prepared, "OUT", "--inputs", "whole", "--steps", 20, "--start"
-    small = "--start", "scratch", "--size", 32, "--steps", 100
+    table = (
+        "compare",
+        prepared,
+        "OUT",
+        "--inputs",
+        "whole",
+        "--training-steps",
+        20,
+        "--start",
+    )
+    small = "--start", "scratch", "--image-px", 32, "--training-steps", 100
     runs = {
         "prepare": verb(*prepare, "OUT", "--root", cohort, "--workers", 2),
         "plateau": train_with_plateau,
@@ -74,7 +83,7 @@ def main():
     training.BACKUP_SECONDS = 0  # one an epoch, so that kills fall within backups too
     options.out.mkdir(parents=True, exist_ok=True)
     if not prepared.is_dir():
-        run("", verb("phantom", "OUT", "--cases", 50, "--size", 256), cohort)
+        run("", verb("phantom", "OUT", "--cases", 50, "--longest-px", 256), cohort)
         run("", verb(*prepare, "OUT", "--root", cohort), prepared)
     for what in options.what:
         print(what, judge(what, runs[what], options), flush=True)

@@ -287,9 +287,9 @@ def prepare_or_die(task: prepare.Task) -> None:
 def show_trainings(options, machines) -> None:
     """Compare trained models with those of local processes; run again."""
     site = options.out / "site"
-    short = "--start", "scratch", "--steps", 20
+    short = "--start", "scratch", "--training-steps", 20
     small = "train", "segmenter", site / "prepared"
-    more = *short, "--size", 32, "--fold"
+    more = *short, "--image-px", 32, "--fold"
     for fold in range(5):  # Keras numbers the models of a process, in their files too
         verb(options.out, *small, site / "train_local", *more, fold)
     every = *small, site / "train_afar", *more, "all"

@@ -38,7 +38,7 @@ RUNS = {
 WORK = """
 import sys
 import numpy as np
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf.classification import classifier
 from rds_tf.data import prepare
 from rds_tf.storage import disk
@@ -47,14 +47,15 @@ def run(*words):
     if command.main([str(word) for word in words]):
         sys.exit(1)
 cohort, prepared, models = out + "/cohort", out + "/prepared", out + "/models"
-run("phantom", cohort, "--cases", 30, "--size", 128)
+run("phantom", cohort, "--cases", 30, "--longest-px", 128)
 run("prepare", cohort + "/cohort.csv", prepared)
 if "segmenter" in parts:
-    run("train", "segmenter", prepared, models, "--start", "scratch", "--size", 32,
-        "--steps", steps)
-    run("segment", prepared, out + "/masks", "--model", models + "/segmenter_fold_0")
+    run("train", "segmenter", prepared, models, "--start", "scratch", "--image-px", 32,
+        "--training-steps", steps)
+    run("segment", prepared, out + "/masks", "--models", models + "/segmenter_fold_0")
 if "classifier" in parts:
-    run("train", "classifier", prepared, models, "--start", "phantom", "--steps", steps)
+    run("train", "classifier", prepared, models, "--start", "phantom",
+        "--training-steps", steps)
     one = classifier.load_classifiers(models + "/classifier_B0_whole_fold_0")[0]
     table = prepare.load_manifest(prepared)
     films = classifier.load_crops(prepared, table, "whole", 128)

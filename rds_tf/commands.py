@@ -1,22 +1,29 @@
-"""What each verb of the command line does; TensorFlow is imported only where needed."""
+"""What each verb does, and its `--help`; TensorFlow is imported only where needed."""
 
 import sys
 
 from rds_tf import config, errors
 
+REFUSED = 3  # exit status: done, but for some items
+
 
 def phantom(options) -> None:
-    """Write a phantom cohort."""
+    """Write a cohort of synthetic films whose truth is known.
+
+    It has the layout of the study: DICOM files, LabelMe outlines, a case table; and
+    beside them drawn tubes and the truth. The same seed gives the same pixels.
+    Example: rds-tf phantom cohort --cases 12 --seed 7
+    """
     from rds_phantoms import dataset
     from rds_tf.storage import disk
 
     with disk.claim(options.out):
         truth = dataset.write_cohort(
             options.out,
-            options.cases,
+            num_cases=options.cases,
             seed=options.seed,
             tube_link=options.tube_link,
-            longest_px=options.size,
+            longest_px=options.longest_px,
             num_workers=options.workers,
             heart=options.heart,
         )
@@ -24,13 +31,23 @@ def phantom(options) -> None:
 
 
 def prepare(options) -> int:
-    """Prepare a cohort; 1 if a row was rejected."""
+    """Turn a cohort into PNG images, masks and five folds of patients.
+
+    A run that was interrupted goes on where it stopped. Rows that cannot be used are
+    listed in rejected.csv with the reason; the exit status is then 3.
+    Example: rds-tf prepare cohort/cohort.csv prepared
+    """
     from rds_tf.data import prepare
     from rds_tf.parallel import ray_cluster
 
     executor = ray_cluster.choose_executor(options.engine, options.address)
-    run = options.cohort, options.out, options.root, options.workers, executor
-    done = prepare.prepare(*run)
+    done = prepare.prepare(
+        options.cohort,
+        options.out,
+        root=options.root,
+        num_workers=options.workers,
+        executor=executor,
+    )
     images = f"{done.num_images} images ({done.num_reused} of them done before)"
     print(f"{images}, {done.num_masks} masks, {done.num_rejected} rows rejected.\n")
     print(done.audit.round(3).to_string(index=False))
@@ -43,81 +60,123 @@ def prepare(options) -> int:
     print(f"No patient is in two folds. All in {options.out}")
     if done.num_rejected:
         print(f"Rows were rejected: {options.out / 'rejected.csv'}", file=sys.stderr)
-    return 1 if done.num_rejected else 0
+    return REFUSED if done.num_rejected else 0
 
 
-def train(options) -> None:
-    """Train on one fold or on all."""
-    from rds_tf import training
-    from rds_tf.classification import classifier_training
+def train_segmenter(options) -> None:
+    """Train a U-Net that finds the lungs, on all folds but one.
+
+    It learns from the outlined films of a prepared cohort. A training that was
+    interrupted goes on from its last backup.
+    Example: rds-tf train segmenter prepared models --fold 0
+    """
     from rds_tf.lungs import segmenter_training
+
+    more = options.start, options.heart
+    _train(options, segmenter_training.train_fold, more, options.image_px)
+
+
+def train_classifier(options) -> None:
+    """Train an EfficientNet that finds RDS, or another finding, on all folds but one.
+
+    It sees the whole film; or `combined`, the film turned upright and cropped to its
+    lungs; or `masked`, nothing but the lungs. A training that was interrupted goes on
+    from its last backup.
+    Example: rds-tf train classifier prepared models --fold 0 --input combined
+    """
+    from rds_tf.classification import classifier_training
+
+    arm = classifier_training.Arm(
+        options.backbone, options.input, options.start, options.seed
+    )
+    more = arm, options.segmenter.absolute()
+    _train(options, classifier_training.train_fold, more)
+
+
+def _train(options, train_fold, more: tuple, image_px: int | None = None) -> None:
+    from rds_tf import training
     from rds_tf.parallel import ray_cluster
 
     executor = ray_cluster.choose_executor(options.engine, options.address)
-    profile = config.load_profile(options.profile, options.steps, options.size)
-    if options.what == "segmenter":
-        train, rest = segmenter_training.train_fold, (options.start, options.heart)
-    else:
-        named = options.backbone, options.input, options.start, options.seed
-        rest = classifier_training.Arm(*named), options.segmenter.absolute()
-        train = classifier_training.train_fold
+    profile = config.load_profile(options.profile, options.training_steps, image_px)
     chosen = range(config.NUM_FOLDS) if options.fold == "all" else [int(options.fold)]
-    work = training.Fold(train, options.prepared, options.out, (profile, *rest))
+    work = training.Fold(train_fold, options.prepared, options.out, (profile, *more))
     for fold, name in training.train_folds(work, chosen, executor):
         print(f"fold {fold} held out: {options.out / name}")
 
 
-def segment(options) -> None:
-    """Write a mask for every prepared film."""
+def segment(options) -> int:
+    """Write a lung mask for every film of a prepared cohort, as PNG.
+
+    Of several fold segmenters, each film gets one that never saw it. Films that all
+    of them saw get no mask; the exit status is then 3.
+    Example: rds-tf segment prepared masks --models models
+    """
+    from rds_tf.data import manifest
     from rds_tf.lungs import segmenter
 
-    run = options.model, options.prepared, options.out, options.steps
-    count = segmenter.segment_folder(*run, options.heart)
+    count = segmenter.segment_folder(
+        options.models,
+        options.prepared,
+        options.out,
+        steps=options.post_processing,
+        heart=options.heart,
+    )
     print(f"{count} masks in {options.out}")
+    return REFUSED if count < len(manifest.load(options.prepared)) else 0
 
 
-def evaluate(options) -> None:
-    """Print scores of segmentation or of diagnosis, and write them as JSON."""
+def evaluate_segmentation(options) -> None:
+    """Score the lung masks of films that the segmenter never saw in training.
+
+    Each step of the post-processing is scored by MIoU, lung IoU and Dice against the
+    outlines, with intervals by patient, for films turned by each angle.
+    Example: rds-tf evaluate segmentation prepared --models models --angles 0,45,90
+    """
+    from rds_tf.lungs import evaluation
+
+    result = evaluation.evaluate(
+        options.prepared, options.models, angles=options.angles, heart=options.heart
+    )
+    _show_scores(options, "segmentation", result)
+
+
+def evaluate_diagnosis(options) -> None:
+    """Score classifiers on films that they never saw in training.
+
+    Accuracy, recall, AUROC and others stand beside two baselines, which know the shape
+    or the brightness of the film and nothing else; with intervals by patient.
+    Example: rds-tf evaluate diagnosis prepared --models models --json scores.json
+    """
+    from rds_tf.classification import classifier
+
+    models = classifier.load_classifiers(options.models)
+    result = classifier.evaluate(options.prepared, models, options.segmenter)
+    _show_scores(options, "diagnosis", result)
+
+
+def _show_scores(options, kind: str, result: dict) -> None:
     from rds_pages.reports import score_tables
     from rds_tf.storage import disk
 
-    if options.what == "segmentation":
-        from rds_tf.lungs import evaluation
-
-        angles = _read_angles(options.angles)
-        cases = options.prepared, options.model
-        result = evaluation.evaluate(*cases, angles=angles, heart=options.heart)
-    else:
-        from rds_tf.classification import classifier
-
-        models = classifier.load_classifiers(options.model)
-        result = classifier.evaluate(options.prepared, models, options.segmenter)
-    print(
-        score_tables.format_scores(
-            options.what, result, options.prepared.resolve().name
-        )
-    )
+    print(score_tables.format_scores(kind, result, options.prepared.resolve().name))
     if options.json:
         disk.write_json(options.json, result)
 
 
-def _read_angles(text: str) -> list[float]:
-    try:
-        return [float(angle) for angle in text.split(",")]
-    except ValueError:
-        raise errors.InputError(
-            f"`--angles` must be numbers such as 0,45,90. Received: {text!r}"
-        ) from None
-
-
 def compare(options) -> None:
-    """Train every arm on every fold and print, write and draw their comparison."""
+    """Train every arm on every fold, and compare them on the films held out.
+
+    An arm is a backbone and a view of the film. Writes models, a page, and
+    ensemble.json, by which `diagnose` joins the models. Trainings that are finished
+    are not repeated.
+    Example: rds-tf compare prepared compared --inputs whole combined
+    """
     from rds_pages.reports import comparison
     from rds_tf.classification import classifier_training, cross_validation
     from rds_tf.parallel import ray_cluster
 
     executor = ray_cluster.choose_executor(options.engine, options.address)
-
     arms = [
         classifier_training.Arm(backbone, name, options.start, seed)
         for seed in options.seeds
@@ -125,7 +184,7 @@ def compare(options) -> None:
         for name in options.inputs
     ]
     config.check_finding(options.finding)
-    profile = config.load_profile(options.profile, options.steps)
+    profile = config.load_profile(options.profile, options.training_steps)
     jobs = cross_validation.list_jobs(options.prepared, options.out, arms, profile)
     cross_validation.run(jobs, options.segmenter, executor)
     print(comparison.write(jobs, options.tubes, options.finding))
@@ -133,7 +192,12 @@ def compare(options) -> None:
 
 
 def audit(options) -> None:
-    """Audit classifiers for one nuisance, write the page and print the verdict."""
+    """Test whether a classifier depends on the tube, the film's shape or brightness.
+
+    Every film is varied towards the nuisance and away from it, and nothing else
+    changes; a page shows how far the diagnosis follows.
+    Example: rds-tf audit prepared audited --models compared/seed_0 --nuisance ratio
+    """
     from rds_pages.reports import audit_report
     from rds_tf.audit import audit, nuisances
     from rds_tf.classification import classifier
@@ -141,7 +205,7 @@ def audit(options) -> None:
     from rds_tf.storage import disk
 
     table = prepare.load_manifest(options.prepared)
-    models = classifier.load_classifiers(options.model)
+    models = classifier.load_classifiers(options.models)
     cases = audit.load_cases(options.prepared, table, options.tubes, options.segmenter)
     arms = audit.audit_arms(options.prepared, models, options.nuisance, cases, table)
     judged = {arm: result for arm, (result, _, _) in arms.items()}
@@ -157,7 +221,12 @@ def audit(options) -> None:
 
 
 def diagnose(options) -> int:
-    """Diagnose films; 1 if one was refused, or could not be exported."""
+    """Diagnose a film or a folder of films: lungs, probability, heat map, warnings.
+
+    Writes one JSON record and one overlay PNG a film. Files that are no radiograph
+    are refused with the reason; the exit status is then 3.
+    Example: rds-tf diagnose films --out diagnosed --models compared
+    """
     from rds_tf.diagnosis import batch, diagnose
 
     if not options.path.exists():
@@ -175,7 +244,7 @@ def diagnose(options) -> int:
         count += f", {len(done) - len(not_written)} exported as DICOM"
     print(f"{count}, in {options.out}")
     print(config.NOT_FOR_CLINICAL_USE)
-    return 1 if refused + not_written else 0
+    return REFUSED if refused + not_written else 0
 
 
 def _export_or_note(not_written: list[str]):
@@ -192,7 +261,12 @@ def _export_or_note(not_written: list[str]):
 
 
 def study_plan(options) -> None:
-    """Print the sizes of a reader study, and write its pack."""
+    """Find the size of a reader study, and write its pack of blinded films.
+
+    Without PREPARED and PACK, only the sizes are printed: the power of studies with
+    few or many readers and cases, checked by simulation.
+    Example: rds-tf study plan prepared pack --models compared --readers 6 --cases 100
+    """
     from rds_readers import design, sample_size
 
     if options.prepared and not options.pack:
@@ -233,7 +307,11 @@ def study_plan(options) -> None:
 
 
 def study_analyse(options) -> None:
-    """Analyse readings; print the table, write page and figures."""
+    """Analyse the readings of a reader study by Obuchowski and Rockette.
+
+    Prints the tables; `--out` writes a page with figures.
+    Example: rds-tf study analyse pack --out analysed
+    """
     from rds_pages.reports import reader_study
 
     print(
@@ -247,7 +325,11 @@ def study_analyse(options) -> None:
 
 
 def serve_study(options) -> None:
-    """Serve the reading room of a pack until interrupted."""
+    """Open the reading room of a pack in the browser, until Ctrl+C.
+
+    Readers sign in with their codes and rate each film alone and with the model.
+    Example: rds-tf serve study pack
+    """
     with errors.require_extra("pages", "`rds-tf serve study`", "Gradio"):
         from rds_pages.reading_room import server
 
@@ -255,7 +337,11 @@ def serve_study(options) -> None:
 
 
 def serve_demo(options) -> None:
-    """Serve the exhibition page until interrupted."""
+    """Open the page for an exhibition in the browser, until Ctrl+C.
+
+    Visitors draw a phantom or bring a film, and see the diagnosis. Nothing is kept.
+    Example: rds-tf serve demo --port 8080
+    """
     with errors.require_extra("pages", "`rds-tf serve demo`", "Gradio"):
         from rds_pages.exhibition import server
 
@@ -263,14 +349,23 @@ def serve_demo(options) -> None:
 
 
 def report(options) -> None:
-    """Write the paper kit of a run."""
+    """Write tables, figures, model card and checklists of a run, for a paper.
+
+    RESULTS holds what `compare`, `evaluate`, `audit` and `study analyse` wrote. The
+    report is in English and in Korean.
+    Example: rds-tf report compared kit
+    """
     from rds_pages.paper_kit import kit
 
-    print(kit.write(options.run_folder, options.out))
+    print(kit.write(options.results, options.out))
 
 
 def demo(options) -> None:
-    """Run the main job."""
+    """Run the notebooks 01 to 05 and print one table of results.
+
+    On phantoms, or on your own cohort; results go to artifacts/.
+    Example: rds-tf demo --cohort cohort.csv --root films
+    """
     with errors.require_extra("notebooks", "`rds-tf demo`", "Jupyter"):
         from rds_pages import demo
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import keras
 import pytest
 
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf import config
 
 ROOT = Path(__file__).parents[1]
 write_bytes = Path.write_bytes
-PHANTOM = "--cases", "8", "--size", "64", "--workers", "1"
-TINY = "--start", "scratch", "--size", "16", "--steps", "10"
+PHANTOM = "--cases", "8", "--longest-px", "64", "--workers", "1"
+TINY = "--start", "scratch", "--image-px", "16", "--training-steps", "10"
 
 
 @pytest.fixture
@@ -59,7 +59,15 @@ def list_verb(name, out, cohort, prepared, models):
         "phantom": ["phantom", out, *PHANTOM],
         "prepare": ["prepare", cohort / "cohort.csv", out, "--workers", "1"],
         "train": ["train", "segmenter", prepared, out, *TINY],
-        "segment": ["segment", prepared, out, "--model", models, "--steps", "none"],
+        "segment": [
+            "segment",
+            prepared,
+            out,
+            "--models",
+            models,
+            "--post-processing",
+            "none",
+        ],
     }
     return [str(word) for word in words[name]]
 

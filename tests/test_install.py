@@ -197,7 +197,7 @@ def test_installed_wheel_diagnoses_a_film_from_an_empty_folder(run, tmp_path):
     version = re.search('version__ = "(.+)"', (ROOT / "rds_tf/__init__.py").read_text())
     assert version[1] in run("--version")
     assert "diagnose" in run("--help")
-    run("phantom", "films", "--cases", "1", "--size", "128", "--workers", "1")
+    run("phantom", "films", "--cases", "1", "--longest-px", "128", "--workers", "1")
     assert "1 diagnosed, 0 refused" in run("diagnose", "films/dicom", "--out", "out")
     assert sorted(os.listdir(tmp_path)) == ["films", "out"]
     written = {"case0000.json", "case0000.png"}

@@ -37,7 +37,7 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "rds_pages.exhibition": "uploads exhibit stage layout server",
     "rds_pages (demo)": "demo",
     "rds_tf (door)": "api",
-    "rds_tf (commands)": "commands __main__",
+    "rds_tf (commands)": "commands command_line __main__",
 }
 PACKAGES = ("rds_phantoms", "rds_tf", "rds_readers", "rds_pages")
 ORDER = [

@@ -14,8 +14,7 @@ import pandas as pd
 import pytest
 
 from rds_phantoms import dataset
-from rds_tf import __main__ as command_line
-from rds_tf import config, training
+from rds_tf import command_line, config, training
 from rds_tf.classification import (
     classifier_training,
     cross_validation,

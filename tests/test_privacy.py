@@ -23,7 +23,7 @@ from pydicom import datadict, uid
 
 from rds_pages.exhibition import exhibit, stage, uploads
 from rds_readers import answers
-from rds_tf import __main__ as command_line
+from rds_tf import command_line
 from rds_tf.classification import classifier, ensemble
 from rds_tf.data import prepare
 from rds_tf.diagnosis import diagnose

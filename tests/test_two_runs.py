@@ -2,11 +2,11 @@
 
 import pytest
 
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf.storage import disk
 
-PHANTOM = "--cases", "12", "--size", "64", "--workers", "1"
-SHORT = "--start", "scratch", "--steps", "10"
+PHANTOM = "--cases", "12", "--longest-px", "64", "--workers", "1"
+SHORT = "--start", "scratch", "--training-steps", "10"
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +30,17 @@ def verb(prepared, models, readings, tmp_path):
     verbs = {
         "phantom": ["phantom", "OUT", *PHANTOM],
         "prepare": ["prepare", cohort / "cohort.csv", "OUT", "--workers", "1"],
-        "train": ["train", "segmenter", prepared, "OUT", *SHORT, "--size", "32"],
+        "train": ["train", "segmenter", prepared, "OUT", *SHORT, "--image-px", "32"],
         "compare": ["compare", prepared, "OUT", "--inputs", "whole", *SHORT],
-        "segment": ["segment", prepared, "OUT", "--model", models, "--steps", "none"],
+        "segment": [
+            "segment",
+            prepared,
+            "OUT",
+            "--models",
+            models,
+            "--post-processing",
+            "none",
+        ],
         "diagnose": ["diagnose", cohort / "dicom", "--out", "OUT", "--models", models],
         "plan": ["study", "plan", prepared, "OUT", "--models", models, "--cases", "4"],
         "analyse": ["study", "analyse", readings, "--out", "OUT"],

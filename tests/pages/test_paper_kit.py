@@ -11,7 +11,7 @@ import pytest
 from rds_pages import language
 from rds_pages.paper_kit import artifacts, findings, kit
 from rds_pages.reports import document
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf import config
 from rds_tf.data import prepare
 from rds_tf.storage import disk

@@ -14,7 +14,7 @@ from PIL import Image
 
 from rds_pages.reports import reader_plots, reader_tables
 from rds_readers import decisions, readings
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf import config
 
 ALONE = [[10, 60, 40, 90], [20, 30, 70, 80]]  # 3/4 of pairs right, and all

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf.parallel import local, ray_cluster
 
 

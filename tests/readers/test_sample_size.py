@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rds_readers import roe_metz, sample_size
-from rds_tf import __main__ as command
+from rds_tf import command_line as command
 from rds_tf import config, errors
 
 PLAN = ["study", "plan", "--simulations", "200", "--readers", "5"]
