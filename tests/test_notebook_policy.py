@@ -1,5 +1,6 @@
 """Rules that every committed notebook obeys (static: no kernel is started)."""
 
+import ast
 import re
 import statistics
 import tomllib
@@ -71,6 +72,18 @@ def test_every_source_has_its_notebook_and_there_is_one():
 def test_notebook_matches_its_source(path, cells):
     source = jupytext.read(FOLDER / "src" / f"{path.stem}.py").cells
     assert [view(c) for c in cells] == [view(c) for c in source], "run: make notebooks"
+
+
+def test_notebook_imports_at_most_six_of_our_modules(path):
+    source = (FOLDER / "src" / f"{path.stem}.py").read_text("utf-8")
+    imported = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = sorted(name for name in imported if name.startswith("rds_"))
+    assert len(ours) <= 6, ours
 
 
 def test_notebook_was_executed_in_order_without_error_or_noise(cells):

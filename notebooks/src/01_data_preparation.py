@@ -47,7 +47,7 @@ COHORT = "phantom"
 # PNG, and the cases, sorted by lung area, were dealt into five groups.
 #
 # Every later figure rests on these steps, and their faults are silent: a film with
-# black and white exchanged, a mask drawn for another picture, or one infant in
+# black and white exchanged, a mask drawn for another image, or one infant in
 # training *and* test never raises an error. It only makes a number wrong. So here
 # each step is looked at, and each claim is printed.
 
@@ -56,11 +56,8 @@ import numpy as np
 import pydicom
 from sklearn.metrics import roc_auc_score
 
-from rds_phantoms import dataset
-from rds_tf import config
-from rds_tf.data import annotation, cohort, folds, prepare
-from rds_tf.dicom import radiograph
-from rds_tf.plotting import plots
+import rds_phantoms
+from rds_tf import config, data, dicom, plotting
 
 run = config.load_run(PROFILE, COHORT)
 print("cohort:", run.cohort_name)
@@ -80,13 +77,13 @@ print("cohort:", run.cohort_name)
 # teach segmentation, yet it still serves diagnosis: it stays.
 
 # %% tags=["nbval-check-output"]
-table_path, root = prepare.find_cohort(run)
-cases, rejected = cohort.load_cohort(table_path, root)
+table_path, root = data.prepare.find_cohort(run)
+cases, rejected = data.cohort.load_cohort(table_path, root)
 print(len(cases), "cases,", len(rejected), "rejected")
 print(cases["rds"].sum(), "with RDS,", cases["exist_json"].sum(), "with lung outlines")
 
 # %%
-cases[cohort.STUDY_COLUMNS].head(3)
+cases[data.cohort.STUDY_COLUMNS].head(3)
 
 # %% [markdown]
 # ### Find files that another machine named
@@ -114,7 +111,7 @@ spoiled.loc[2, "filepath"] = "gone.dcm"
 spoiled.loc[3, "filepath"] = spoiled.loc[0, "filepath"]
 spoiled.to_csv(run.folder / "spoiled.csv", index=False)
 
-accepted, refused = cohort.load_cohort(run.folder / "spoiled.csv", root)
+accepted, refused = data.cohort.load_cohort(run.folder / "spoiled.csv", root)
 print(len(accepted), "accepted")
 print(refused[["row", "reason"]].to_string(index=False))
 
@@ -136,7 +133,7 @@ print(refused[["row", "reason"]].to_string(index=False))
 
 # %% tags=["nbval-check-output"]
 lesson = run.folder / "lesson"
-dataset.write_cohort(lesson, num_cases=1, seed=20, longest_px=384)
+rds_phantoms.write_cohort(lesson, num_cases=1, seed=20, longest_px=384)
 header = pydicom.dcmread(lesson / "dicom" / "case0000.dcm")
 for name in ("Modality", "PhotometricInterpretation", "BitsStored", "Rows", "Columns"):
     print(name, "=", header[name].value)
@@ -148,11 +145,11 @@ for name in ("Modality", "PhotometricInterpretation", "BitsStored", "Rows", "Col
 
 # %%
 stored = header.pixel_array / (2**header.BitsStored - 1)
-image = radiograph.read_image(lesson / "dicom" / "case0000.dcm")
-figure = plots.plot_sheet(
+image = dicom.radiograph.read_image(lesson / "dicom" / "case0000.dcm")
+figure = plotting.plots.plot_sheet(
     [stored, image], titles=["stored values", "as it should look"]
 )
-plots.show(
+plotting.plots.show(
     figure,
     alt="One phantom chest radiograph twice: on the left a negative, dark bones and a white "
     "ground, on the right the same film with bright bones and dark lungs and ground.",
@@ -163,12 +160,12 @@ plots.show(
 # header, and read both. The files differ in every pixel; the radiographs must not.
 
 # %% tags=["nbval-check-output"]
-twin = pydicom.dcmread(lesson / "dicom" / "case0000.dcm")
-twin.PixelData = (2**twin.BitsStored - 1 - header.pixel_array).tobytes()
-twin.PhotometricInterpretation = "MONOCHROME2"
-twin.save_as(lesson / "twin.dcm")
-second = radiograph.read_image(lesson / "twin.dcm")
-print("stored values equal:", np.array_equal(twin.pixel_array, header.pixel_array))
+inverted = pydicom.dcmread(lesson / "dicom" / "case0000.dcm")
+inverted.PixelData = (2**inverted.BitsStored - 1 - header.pixel_array).tobytes()
+inverted.PhotometricInterpretation = "MONOCHROME2"
+inverted.save_as(lesson / "inverted.dcm")
+second = dicom.radiograph.read_image(lesson / "inverted.dcm")
+print("stored values equal:", np.array_equal(inverted.pixel_array, header.pixel_array))
 print("radiographs equal:  ", np.allclose(second, image, atol=1e-6))
 
 # %% [markdown]
@@ -176,14 +173,16 @@ print("radiographs equal:  ", np.allclose(second, image, atol=1e-6))
 #
 # Detectors deliver 10 to 16 bits; the usual PNG holds 8, that is 256 levels. Fine
 # ground-glass shading lives in small differences, so films with more than 8 bits are
-# kept as 16-bit PNG.
+# stored as 16-bit PNG.
 
 # %% tags=["nbval-check-output"]
 num_levels = len(np.unique(image))
 for bits in (8, 16):
-    radiograph.write_png(lesson / f"film{bits}.png", image, bits)
-    kept = radiograph.read_image(lesson / f"film{bits}.png")
-    print(f"{bits:2}-bit PNG keeps every level:", len(np.unique(kept)) == num_levels)
+    dicom.radiograph.write_png(lesson / f"film{bits}.png", image, bits)
+    read_back = dicom.radiograph.read_image(lesson / f"film{bits}.png")
+    print(
+        f"{bits:2}-bit PNG keeps every level:", len(np.unique(read_back)) == num_levels
+    )
 
 # %% [markdown]
 # ### Refuse what is no radiograph
@@ -194,14 +193,14 @@ for bits in (8, 16):
 
 # %% tags=["nbval-check-output"]
 (lesson / "letter.dcm").write_text("Dear colleague, enclosed you find the film.")
-twin.NumberOfFrames = 3
-twin.save_as(lesson / "movie.dcm")
-twin.Modality = "CT"
-twin.save_as(lesson / "slice.dcm")
+inverted.NumberOfFrames = 3
+inverted.save_as(lesson / "movie.dcm")
+inverted.Modality = "CT"
+inverted.save_as(lesson / "slice.dcm")
 for name in ("letter.dcm", "movie.dcm", "slice.dcm"):
     try:
-        radiograph.read_image(lesson / name)
-    except radiograph.RadiographError as error:
+        dicom.radiograph.read_image(lesson / name)
+    except dicom.radiograph.RadiographError as error:
         print(error)
 
 # %% [markdown]
@@ -218,9 +217,9 @@ for name in ("letter.dcm", "movie.dcm", "slice.dcm"):
 # the same area, so they check each other.
 
 # %% tags=["nbval-check-output"]
-polygons = annotation.read_polygons(lesson / "json" / "case0000.json")
-mask = annotation.draw_mask(polygons, *image.shape)  # (H, W) uint8 of {0, 1}
-area = annotation.polygon_area(polygons)
+polygons = data.annotation.read_polygons(lesson / "json" / "case0000.json")
+mask = data.annotation.draw_mask(polygons, *image.shape)  # (H, W) uint8 of {0, 1}
+area = data.annotation.polygon_area(polygons)
 print(len(polygons), "polygons, mask", mask.shape, mask.dtype)
 print("areas agree within 1 %:", bool(abs(mask.sum() - area) <= 0.01 * area))
 
@@ -230,8 +229,8 @@ print("areas agree within 1 %:", bool(abs(mask.sum() - area) <= 0.01 * area))
 # on them, and nothing is wrong with it: tell the command line `--heart out`.
 
 # %%
-figure = plots.plot_overlay(image, mask, title="lungs, heart shadow included")
-plots.show(
+figure = plotting.plots.plot_overlay(image, mask, title="lungs, heart shadow included")
+plotting.plots.show(
     figure,
     alt="A phantom chest radiograph of an infant with both lungs outlined in cyan; the "
     "outlines run beside the spine, across the heart shadow, and along the diaphragm.",
@@ -246,8 +245,8 @@ plots.show(
 # height or width) the files win, and the manifest's `notes` say so.
 
 # %% tags=["nbval-check-output"]
-summary = prepare.prepare(table_path, run.prepared, root)
-table = prepare.load_manifest(run.prepared)
+summary = data.prepare.prepare(table_path, run.prepared, root)
+table = data.prepare.load_manifest(run.prepared)
 print(summary.num_images, "images of", table["patient_id"].nunique(), "patients")
 print(summary.num_masks, "masks,", summary.num_rejected, "rejected rows")
 print((table["notes"] != "").sum(), "cases with notes")
@@ -257,7 +256,7 @@ print((table["notes"] != "").sum(), "cases with notes")
 # files it came from, so a second call finds everything done.
 
 # %% tags=["nbval-check-output"]
-again = prepare.prepare(table_path, run.prepared, root)
+again = data.prepare.prepare(table_path, run.prepared, root)
 print("all reused:", again.num_reused == again.num_images == summary.num_images)
 
 # %% [markdown]
@@ -275,11 +274,11 @@ dealt = by_area.assign(fold=np.arange(len(by_area)) % config.NUM_FOLDS)
 several = table["patient_id"].value_counts() > 1
 split = dealt.groupby("patient_id")["fold"].nunique() > 1
 print(several.sum(), "patients have several films")
-print(split.sum(), "of them are in two folds when cases are dealt singly")
+print(split.sum(), "patients are in two folds when cases are dealt singly")
 
 # %% [markdown]
 # Such a network may recognise the *infant* instead of the disease, and the test
-# applauds. `deal_folds` keeps the study's idea but deals whole patients: those with
+# applauds. `assign_folds` keeps the study's idea but deals whole patients: those with
 # several films first, then from the largest lungs down, each to the fold that most lacks
 # what they bring (cases, RDS, outlines, lung area). The audit is written beside the
 # folds, for whoever doubts them.
@@ -291,7 +290,7 @@ summary.audit.round(3)
 audit = summary.audit
 rate, area = audit["rds_rate"], audit["mean_area"]
 print("patients in two folds:", audit["shared_patients"].sum())
-print("twins in other folds: ", audit["duplicates_across"].sum())
+print("duplicates in other folds:", audit["duplicates_across"].sum())
 print("RDS rates within 0.10:", bool(rate.max() - rate.min() <= 0.10))
 print("areas within 20 %:    ", bool(area.max() <= 1.20 * area.min()))
 
@@ -305,11 +304,11 @@ print("areas within 20 %:    ", bool(area.max() <= 1.20 * area.min()))
 
 # %%
 shown = table[table["mask"] != ""].iloc[::10].head(8)
-films = [radiograph.read_image(run.prepared / name) for name in shown["image"]]
-masks = [radiograph.read_image(run.prepared / name) for name in shown["mask"]]
+films = [dicom.radiograph.read_image(run.prepared / name) for name in shown["image"]]
+masks = [dicom.radiograph.read_image(run.prepared / name) for name in shown["mask"]]
 titles = ["RDS" if label else "no RDS" for label in shown["rds"]]
-figure = plots.plot_sheet(films, masks, titles)
-plots.show(
+figure = plotting.plots.plot_sheet(films, masks, titles)
+plotting.plots.show(
     figure,
     alt="Eight prepared films with outlined lungs, titled RDS or no RDS. They differ in "
     "exposure, size and position, and some infants lie turned.",
@@ -318,7 +317,7 @@ plots.show(
 # %% [markdown]
 # ### Ask what could be guessed without looking
 #
-# A classifier takes the easiest road. In one public set of children's films the picture's
+# A classifier takes the easiest road. In one public set of children's films the image's
 # proportions alone separate the classes with an AUROC near 0.9, because the two groups
 # were cropped differently. (AUROC is the chance that a random positive case ranks above
 # a random negative one; 0.5 is guessing.) So ask the table first. Any classifier that
@@ -332,12 +331,13 @@ print("AUROC of width / height alone within 0.35 to 0.65:", 0.35 <= auroc <= 0.6
 # ## Exercises
 #
 # **1. The shoelace by hand.** Compute the area of one lung with NumPy and compare it
-# with `annotation.polygon_area`. *Hint:* `np.roll(x, -1)` holds $x_{i+1}$.
+# with `data.annotation.polygon_area`. *Hint:* `np.roll(x, -1)` holds $x_{i+1}$.
 
 # %% tags=["solution", "nbval-check-output"]
 x, y = polygons[0].T
 by_hand = abs((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) / 2
-print("same area:", bool(np.isclose(by_hand, annotation.polygon_area(polygons[:1]))))
+area = data.annotation.polygon_area(polygons[:1])
+print("same area:", bool(np.isclose(by_hand, area)))
 
 # %% [markdown]
 # **2. Hide a leak and find it.** Give a film of fold 1 the pixels of a film of fold 0,
@@ -348,9 +348,9 @@ print("same area:", bool(np.isclose(by_hand, annotation.polygon_area(polygons[:1
 leaky = table.copy()
 source, copy = (leaky.index[leaky["fold"] == fold][0] for fold in (0, 1))
 leaky.loc[copy, "pixel_sha256"] = leaky.loc[source, "pixel_sha256"]
-found = folds.audit_folds(leaky)
+found = data.folds.audit_folds(leaky)
 print("shared patients:", found["shared_patients"].sum())
-print("films whose twin is in another fold:", found["duplicates_across"].sum())
+print("films with a duplicate in another fold:", found["duplicates_across"].sum())
 
 # %% [markdown]
 # ## Questions
@@ -399,7 +399,8 @@ print("films whose twin is in another fold:", found["duplicates_across"].sum())
 # ## References
 #
 # - DICOM Standard PS3.3, sections C.7.6.3.1.2 (photometric interpretation) and C.11
-#   (Modality LUT, VOI LUT), <https://dicom.nema.org/medical/dicom/current/output/html/part03.html>
+#   (Modality LUT, VOI LUT),
+#   <https://dicom.nema.org/medical/dicom/current/output/html/part03.html>
 # - B. Russell et al., LabelMe: a database and web-based tool for image annotation.
 #   *International Journal of Computer Vision* 77 (2008).
 # - S. Kapoor and A. Narayanan, Leakage and the reproducibility crisis in

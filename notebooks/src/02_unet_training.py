@@ -43,17 +43,11 @@ import shutil
 
 import numpy as np
 
-from rds_tf import config, training
-from rds_tf.data import pipeline, prepare
-from rds_tf.dicom import radiograph
-from rds_tf.lungs import evaluation, segmenter, segmenter_training, test_time, unet
-from rds_tf.plotting import plots
-from rds_tf.stats import metrics
-from rds_tf.storage import model_store
+from rds_tf import config, data, lungs, plotting, stats, training
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
-table = prepare.prepare_run(run)
+table = data.prepare.prepare_run(run)
 print(len(table), "films,", (table["mask"] != "").sum(), "with lung outlines")
 
 # %% [markdown]
@@ -75,7 +69,7 @@ print(len(table), "films,", (table["mask"] != "").sum(), "with lung outlines")
 # %% tags=["nbval-check-output"]
 true = np.array([[1, 1, 0], [0, 0, 0]])
 predicted = np.array([[1, 0, 0], [0, 0, 0]])
-for name, value in metrics.segmentation_scores(true, predicted).items():
+for name, value in stats.metrics.segmentation_scores(true, predicted).items():
     print(f"{name:<9}{value:.2f}")
 
 # %% [markdown]
@@ -103,32 +97,32 @@ print("infants on both sides:", len({*train["patient_id"]} & {*test["patient_id"
 
 # %% tags=["nbval-check-output"]
 size = run.profile.segmenter["image_size"]
-images, masks = pipeline.load_arrays(run.prepared, train, size)
+images, masks = data.pipeline.load_arrays(run.prepared, train, size)
 print("images", images.shape, images.dtype)  # (N, S, S, 1), 0 to 255
 print("masks ", masks.shape, masks.dtype, "holding", np.unique(masks))
 
 # %% [markdown]
 # ## Invent the films that you do not have
 #
-# A hundred films are few. *Augmentation* draws each of them anew in every pass:
+# A hundred films are few. *Augmentation* draws each of them anew in every epoch:
 # turned by up to 180 degrees (neonates lie as they please), scaled, shifted, mirrored;
-# then exposed otherwise, blurred, made noisy, or covered by a blank rectangle that
-# stands for tape and devices.
+# then exposed otherwise, blurred, made noisy, or covered by a blank rectangle, as
+# tape and devices do.
 #
 # One rule decides everything: **what moves the image moves the mask**, by the same draw.
 # What changes only the grey must leave the mask alone.
 
 # %% tags=["nbval-check-output"]
 batch_size = run.profile.batch_size
-batches = pipeline.segmentation_dataset(images, masks, batch_size, training=True)
+batches = data.pipeline.segmentation_dataset(images, masks, batch_size, training=True)
 x, y = (tensor.numpy() for tensor in next(iter(batches)))  # (B, S, S, 1) each
 print("batch", x.shape, "and", y.shape)
 print("images within [0, 1]:", bool(x.min() >= 0 and x.max() <= 1))
 print("masks hold", np.unique(y))
 
 # %%
-figure = plots.plot_sheet(x[:8, ..., 0], y[:8, ..., 0])
-plots.show(
+figure = plotting.plots.plot_sheet(x[:8, ..., 0], y[:8, ..., 0])
+plotting.plots.show(
     figure,
     alt="Eight augmented training films in black squares, turned by different angles, "
     "some mirrored, pale, dark, noisy or partly covered; in each the outline follows the "
@@ -138,14 +132,14 @@ plots.show(
 # %% [markdown]
 # ## Build the U-Net
 #
-# The network sees in two directions. On the way *down*, each level halves the picture
+# The network sees in two directions. On the way *down*, each level halves the image
 # and doubles the number of feature maps: it learns *what* is there and loses *where*.
-# On the way *up*, each level doubles the picture again and receives, over a *skip
+# On the way *up*, each level doubles the image again and receives, over a *skip
 # connection*, the feature maps that the same level had on the way down: sharp borders
 # come back. The last layer gives each pixel a lung probability.
 
 # %% tags=["nbval-check-output"]
-model = unet.build_unet(**run.profile.segmenter)
+model = lungs.unet.build_unet(**run.profile.segmenter)
 for name in ("down0", "down1", "down2", "down3", "bottom", "up3", "up2", "up1", "up0"):
     height, width, channels = model.get_layer(f"{name}_relu2").output.shape[1:]
     print(f"{name:<8}{height:>4} x {width:<4}{channels:>4} feature maps")
@@ -157,7 +151,7 @@ print(f"{model.count_params():,} parameters")
 # starts from random weights, so we stay with the small network of the study.
 
 # %%
-large = unet.build_unet(image_size=size, encoder="resnet18")
+large = lungs.unet.build_unet(image_size=size, encoder="resnet18")
 
 # %% tags=["nbval-check-output"]
 print(f"resnet18 encoder: {large.count_params():,} parameters")
@@ -169,11 +163,11 @@ print("same input and output:", large.output_shape == model.output_shape)
 # Why not simply count wrong pixels? Because an empty mask is already right on most of
 # them. *Binary cross-entropy* (BCE) asks every pixel for its own probability and gives
 # smooth gradients. The *Dice loss*, 1 - Dice per image, cannot be pleased by
-# background. Their sum is the recipe of nnU-Net, and it is computed in 32-bit floats
+# background. Their sum is the loss of nnU-Net, and it is computed in 32-bit floats
 # even where layers use 16. Compare three guesses for one film:
 
 # %% tags=["nbval-check-output"]
-loss = unet.DiceBCE()
+loss = lungs.unet.DiceBCE()
 truth = masks[:1].astype("float32")
 print("an empty mask is right on over 70 % of pixels:", bool(truth.mean() < 0.3))
 for name, guess in {"truth": truth, "empty": 0 * truth, "all": 0 * truth + 1}.items():
@@ -194,11 +188,11 @@ for name, guess in {"truth": truth, "empty": 0 * truth, "all": 0 * truth + 1}.it
 # as much: most of a day on 2 cores. Use a GPU for it.
 
 # %%
-num_steps = run.profile.segmenter_steps
+num_steps, rate = run.profile.segmenter_steps, lungs.segmenter_training.LEARNING_RATE
 model.compile(
-    optimizer=training.build_optimizer(num_steps, segmenter_training.LEARNING_RATE),
-    loss=unet.DiceBCE(),
-    metrics=[unet.LungIoU()],
+    optimizer=training.build_optimizer(num_steps, rate),
+    loss=lungs.unet.DiceBCE(),
+    metrics=[lungs.unet.LungIoU()],
 )
 
 # %%
@@ -211,8 +205,8 @@ history = model.fit(
 )
 
 # %%
-figure = plots.plot_history(history.history)
-plots.show(
+figure = plotting.plots.plot_history(history.history)
+plotting.plots.show(
     figure,
     alt="Training loss falling and lung IoU rising over ten epochs, steeply at first "
     "and then ever more slowly.",
@@ -231,11 +225,12 @@ print("training lung IoU >= 0.60:", ious[-1] >= 0.60)
 # ## Judge it on infants it has not seen
 #
 # Now fold 0, once. The probabilities are brought back to each film's own size, cut at
-# 0.5, and compared with the drawn lungs. No clean-up yet: this is the *baseline* rung
-# of the study's ladder.
+# 0.5, and compared with the drawn lungs. No clean-up yet: this is the *baseline* of
+# the study's ablation, which notebook 03 goes through step by step.
 
 # %% tags=["nbval-check-output"]
-scores = evaluation.score_cases(model, run.prepared, test, steps=("none",))["none"]
+found = lungs.evaluation.score_cases(model, run.prepared, test, steps=("none",))
+scores = found["none"]
 miou, lung_iou, dice = scores.T  # one value a film
 print(len(scores), "held-out films")
 print("mean Dice >= 0.80:", bool(dice.mean() >= 0.80))
@@ -247,8 +242,8 @@ print("mean MIoU >= 0.80:", bool(miou.mean() >= 0.80))
 # draws infants, not films: two films of one child are not independent.
 
 # %%
-for name, values in zip(evaluation.SCORES, scores.T, strict=True):
-    interval = metrics.bootstrap_interval(values, groups=test["patient_id"])
+for name, values in zip(lungs.evaluation.SCORES, scores.T, strict=True):
+    interval = stats.metrics.bootstrap_interval(values, groups=test["patient_id"])
     print(name, "{value:.3f} ({low:.3f} to {high:.3f})".format(**interval))
 
 # %% [markdown]
@@ -257,12 +252,12 @@ for name, values in zip(evaluation.SCORES, scores.T, strict=True):
 
 # %%
 worst = test.iloc[np.argsort(dice)[:4]]
-films = [radiograph.read_image(run.prepared / name) for name in worst["image"]]
-drawn = [radiograph.read_image(run.prepared / name) for name in worst["mask"]]
-found = segmenter.segment(model, films, steps="none")
+cases = [lungs.evaluation.read_case(run.prepared, row) for row in worst.itertuples()]
+films, drawn = map(list, zip(*cases, strict=True))
+found = lungs.segmenter.segment(model, films, steps="none")
 titles = ["drawn"] * 4 + [f"Dice {value:.2f}" for value in np.sort(dice)[:4]]
-plots.show(
-    plots.plot_sheet(films * 2, drawn + found, titles),
+plotting.plots.show(
+    plotting.plots.plot_sheet(films * 2, drawn + found, titles),
     alt="The four held-out films with the lowest Dice, above with the drawn lungs and "
     "below with what the network found: ragged borders, pieces outside, parts missing.",
 )
@@ -274,21 +269,24 @@ plots.show(
 # ### And with more training?
 #
 # The repository ships the quick profile's network (with a second mask: the lungs without
-# the heart), trained far longer on thousands of wild phantoms drawn for it alone. It saw none of these films and is scored on the same
-# ones, so the difference can be taken film by film: a *paired* comparison.
+# the heart), trained far longer on thousands of randomised phantoms drawn for it alone. It
+# saw none of these films and is scored on the same ones, so the difference can be taken
+# film by film: a *paired* comparison.
 
 # %% tags=["nbval-check-output"]
-shipped = segmenter.load_segmenter()
-long_scores = evaluation.score_cases(shipped.model, run.prepared, test, steps=("none",))
+shipped = lungs.segmenter.load_segmenter()
+long_scores = lungs.evaluation.score_cases(
+    shipped.model, run.prepared, test, steps=("none",)
+)
 gain = long_scores["none"][:, 2] - dice
-interval = metrics.bootstrap_interval(gain, groups=test["patient_id"])
+interval = stats.metrics.bootstrap_interval(gain, groups=test["patient_id"])
 print("shipped on the same films, Dice >= 0.90:", bool(np.mean(dice + gain) >= 0.90))
 print("longer training helps, interval above 0:", interval["low"] > 0)
 
 # %% [markdown]
-# Same architecture, same loss: what differs is the number of steps and of pictures. Mind
+# Same architecture, same loss: what differs is the number of steps and of images. Mind
 # how far this claim reaches, though. Those phantoms and this cohort come from one
-# generator, so the shipped network plays at home here. On real films it would not.
+# generator, so the shipped network knows this kind of image. Real films are another kind.
 #
 # ## Save it so that it can be trusted
 #
@@ -306,8 +304,9 @@ record = {
     "seen": [pixels[:16] for pixels in train["pixel_sha256"]],
 }
 folder = run.models / "segmenter_fold_0"
-segmenter_training.save(model, folder, run.profile.segmenter, record)
-print(sorted(model_store.read_manifest(folder)))
+lungs.segmenter_training.save(model, folder, run.profile.segmenter, record)
+loaded = lungs.segmenter.load_segmenter(folder)
+print(sorted(loaded.manifest))
 
 # %% [markdown]
 # Loading checks the SHA-256 of the weights before it opens them. Two tests: the loaded
@@ -315,18 +314,19 @@ print(sorted(model_store.read_manifest(folder)))
 # be refused.
 
 # %% tags=["nbval-check-output"]
-loaded = segmenter.load_segmenter(folder)
-first, second = (test_time.predict(m, films[:1])[0] for m in (model, loaded.model))
+predict = lungs.test_time.predict
+first, second = (predict(one, films[:1])[0] for one in (model, loaded.model))
 print("same probabilities:", np.allclose(first, second, atol=1e-6))
 
 damaged = run.folder / "damaged"
 shutil.copytree(folder, damaged, dirs_exist_ok=True)
-weights = bytearray((damaged / model_store.WEIGHTS).read_bytes())
+path = next(damaged.glob("*.safetensors"))
+weights = bytearray(path.read_bytes())
 weights[len(weights) // 2] ^= 1
-(damaged / model_store.WEIGHTS).write_bytes(weights)
+path.write_bytes(weights)
 try:
-    segmenter.load_segmenter(damaged)
-except model_store.ModelError as error:
+    lungs.segmenter.load_segmenter(damaged)
+except ValueError as error:
     print("refused:", str(error).partition(": ")[2])
 
 # %% [markdown]
@@ -345,8 +345,9 @@ print("for the means:", bool(np.isclose(dice.mean(), of_means, atol=1e-9)))
 # (`angle_degrees=90`). Which line of this notebook decides whether that goes well?
 
 # %% tags=["solution", "nbval-check-output"]
-turned = evaluation.score_cases(model, run.prepared, test, 90, steps=("none",))["none"]
-print("turned by 90 degrees, mean Dice >= 0.70:", bool(turned[:, 2].mean() >= 0.70))
+found = lungs.evaluation.score_cases(model, run.prepared, test, 90, steps=("none",))
+turned = found["none"][:, 2].mean()
+print("turned by 90 degrees, mean Dice >= 0.70:", bool(turned >= 0.70))
 
 # %% [markdown]
 # *The line is `segmentation_dataset`, which turns half of the films by up to 180 degrees.*
@@ -354,7 +355,7 @@ print("turned by 90 degrees, mean Dice >= 0.70:", bool(turned[:, 2].mean() >= 0.
 # ## Questions
 #
 # **1.** A network calls every pixel background. What are its pixel accuracy, lung IoU and
-# MIoU when lungs cover a fifth of the picture?
+# MIoU when lungs cover a fifth of the image?
 #
 # <details><summary>Answer</summary>
 # Pixel accuracy 0.8. Lung IoU 0. The background's IoU is 0.8, so MIoU is 0.4, without
@@ -364,7 +365,7 @@ print("turned by 90 degrees, mean Dice >= 0.70:", bool(turned[:, 2].mean() >= 0.
 # **2.** What would the network lose without its skip connections?
 #
 # <details><summary>Answer</summary>
-# Sharp borders. At the bottom the picture is sixteen times smaller; whatever is finer
+# Sharp borders. At the bottom the image is sixteen times smaller; whatever is finer
 # than sixteen pixels survives there only as a summary. The skips carry it across.
 # </details>
 #
@@ -378,7 +379,7 @@ print("turned by 90 degrees, mean Dice >= 0.70:", bool(turned[:, 2].mean() >= 0.
 #
 # ## Pitfalls
 #
-# - **`keras.losses.Dice()` sums over the whole batch** unless told
+# - **`keras.losses.Dice()` sums over the whole batch** unless it gets
 #   `axis=(1, 2, 3)`: large lungs then drown small ones.
 # - **Interpolated masks.** A turned mask has grey borders; round it, or the network
 #   learns a blur.

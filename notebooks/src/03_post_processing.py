@@ -7,7 +7,7 @@
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 # %% [markdown]
-# # 03 · Clean the lung masks and climb the study's ladder
+# # 03 · Clean the lung masks and measure each step
 #
 # **Aim.** Take the masks of the bare network through a median filter and through
 # rotation, and measure what each step is worth on infants the network has not seen.
@@ -39,9 +39,9 @@ PROFILE = "quick"  # @param ["quick", "full"]
 COHORT = "phantom"
 
 # %% [markdown]
-# ## The ladder
+# ## The study's ablation
 #
-# The study reports three rungs, as MIoU (lung and background averaged):
+# The study reports three steps, as MIoU (lung and background averaged):
 #
 # | step | MIoU |
 # |---|---|
@@ -49,7 +49,7 @@ COHORT = "phantom"
 # | + median filter | 0.847 |
 # | + median filter + "rotate post processing" | 0.913 |
 #
-# The last rung is by far the highest, and the least clear. Neonates lie at any position
+# The last step gains by far the most, and is the least clear. Neonates lie at any position
 # and angle, so *rotate* can mean two different things. One may show the network several
 # turned copies and average what it says. Or one may find out how the infant lies, turn
 # the film upright, and segment again. We build both and measure each alone.
@@ -58,31 +58,21 @@ COHORT = "phantom"
 # tried on fold 0, which neither of them has seen; `assign_unseen` checks that.
 
 # %% tags=["nbval-check-output"]
+import json
+
 import numpy as np
 
-from rds_pages.reports import score_tables
-from rds_phantoms import phantom
-from rds_tf import config
-from rds_tf.data import prepare
-from rds_tf.lungs import (
-    cropping,
-    evaluation,
-    postprocess,
-    quality_control,
-    segmenter,
-    test_time,
-)
-from rds_tf.plotting import plots
-from rds_tf.stats import metrics
-from rds_tf.storage import disk, model_store
+import rds_phantoms
+from rds_tf import config, data, lungs, plotting, stats
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
-table = prepare.prepare_run(run)
+table = data.prepare.prepare_run(run)
 fold_0 = table[(table["fold"] == 0) & (table["mask"] != "")]
 
-models = model_store.choose_models(run.models, "segmenter")
-tool, films = next(segmenter.assign_unseen(fold_0, models))
+trained = any(run.models.glob("segmenter*"))
+models = run.models if trained else config.SAVED_MODELS
+tool, films = next(lungs.segmenter.assign_unseen(fold_0, models))
 print(len(films), "outlined films of fold 0,", len(fold_0) - len(films), "seen before")
 
 # %% [markdown]
@@ -93,12 +83,12 @@ print(len(films), "outlined films of fold 0,", len(fold_0) - len(films), "seen b
 # as lung, and an electrode leaves a hole.
 
 # %% tags=["nbval-check-output"]
-made = phantom.make_phantom(seed=3, shape=(256, 256), angle_degrees=50)
+made = rds_phantoms.make_phantom(seed=3, shape=(256, 256), angle_degrees=50)
 flipped = np.random.default_rng(0).random(made.mask.shape) < 0.02
 spoiled = made.mask ^ flipped
 spoiled[62:73, 115:126] = 0  # the hole
 spoiled[200:218, 190:208] = 1  # the gas
-print("more than 100 pieces:", len(postprocess.lung_areas(spoiled)) > 100)
+print("more than 100 pieces:", len(lungs.postprocess.lung_areas(spoiled)) > 100)
 
 # %% [markdown]
 # A *median filter* replaces each pixel by the median of its square window; in a mask of
@@ -108,25 +98,31 @@ print("more than 100 pieces:", len(postprocess.lung_areas(spoiled)) > 100)
 # is treated alike.
 
 # %% tags=["nbval-check-output"]
-smooth = postprocess.median_filter(spoiled)
-print("pieces left:", len(postprocess.lung_areas(smooth)))
-print("IoU rose:", metrics.iou(made.mask, smooth) > metrics.iou(made.mask, spoiled))
+smooth = lungs.postprocess.median_filter(spoiled)
+print("pieces left:", len(lungs.postprocess.lung_areas(smooth)))
+print(
+    "IoU rose:",
+    stats.metrics.iou(made.mask, smooth) > stats.metrics.iou(made.mask, spoiled),
+)
 
 # %% [markdown]
 # The gas is as large as a lung's corner, so no small window removes it, and none closes
 # the hole. Anatomy does: there are *two* lungs, and they have no holes.
 
 # %% tags=["nbval-check-output"]
-clean = postprocess.keep_two_lungs(smooth)
-print("pieces left:", len(postprocess.lung_areas(clean)))
-print("IoU rose again:", metrics.iou(made.mask, clean) > metrics.iou(made.mask, smooth))
-print("IoU >= 0.95:", metrics.iou(made.mask, clean) >= 0.95)
+clean = lungs.postprocess.keep_two_lungs(smooth)
+print("pieces left:", len(lungs.postprocess.lung_areas(clean)))
+print(
+    "IoU rose again:",
+    stats.metrics.iou(made.mask, clean) > stats.metrics.iou(made.mask, smooth),
+)
+print("IoU >= 0.95:", stats.metrics.iou(made.mask, clean) >= 0.95)
 
 # %%
 stages = {"spoiled": spoiled, "median": smooth, "two lungs": clean, "truth": made.mask}
 pictures = [mask.astype("float32") for mask in stages.values()]
-plots.show(
-    plots.plot_sheet(pictures, titles=list(stages)),
+plotting.plots.show(
+    plotting.plots.plot_sheet(pictures, titles=list(stages)),
     alt="Four masks of the same two turned lungs: with specks, a hole and a loose square; "
     "without the specks; without hole and square; and the truth.",
 )
@@ -142,8 +138,8 @@ plots.show(
 
 # %% tags=["nbval-check-output"]
 for angle in (0, 45, 90, 135, 180, -135, -90, -45):
-    turned = phantom.make_phantom(seed=500 + angle, angle_degrees=angle)
-    error = postprocess.upright_angle(turned.mask) - angle
+    turned = rds_phantoms.make_phantom(seed=500 + angle, angle_degrees=angle)
+    error = lungs.postprocess.upright_angle(turned.mask) - angle
     error = abs((error + 180) % 360 - 180)  # 359 degrees off is 1 degree off
     print(f"{angle:>5} degrees, found within 12: {error <= 12}")
 
@@ -156,7 +152,7 @@ for angle in (0, 45, 90, 135, 180, -135, -90, -45):
 # $$\bar f(x) = \tfrac{1}{4} \sum_{k=0}^{3} R^{-k} f(R^k x)$$
 #
 # Quarter turns move pixels without interpolating them: nothing is lost on the way there
-# and back. Errors that depend on the position in the picture average out.
+# and back. Errors that depend on the position in the image average out.
 #
 # **Turning upright.** Clean the first mask, read the angle from it, turn the film, crop it
 # to the lungs with a margin, segment again, as it stands and mirrored, and lay the answers
@@ -166,69 +162,73 @@ for angle in (0, 45, 90, 135, 180, -135, -90, -45):
 # mask is good; the measurement below is of the network from notebook 02.
 
 # %%
-film, truth = evaluation.read_case(run.prepared, next(films.itertuples()))
-film = postprocess.rotate(film, 110, expand=True)
-truth = (postprocess.rotate(truth, 110, expand=True) > 0.5).astype("uint8")
+film, truth = lungs.evaluation.read_case(run.prepared, next(films.itertuples()))
+film = lungs.postprocess.rotate(film, 110, expand=True)
+truth = (lungs.postprocess.rotate(truth, 110, expand=True) > 0.5).astype("uint8")
 
-shipped = segmenter.load_segmenter().model
-first = test_time.predict(shipped, [film])[0]  # probability (H, W)
-quarters = test_time.predict_turned(shipped, [film])[0]  # (4, H, W), turned back
-lungs = test_time.clean(quarters.mean(0))
-upright = test_time.predict_upright(shipped, [film], [lungs])[0]  # (2, H, W)
+shipped = lungs.segmenter.load_segmenter().model
+first = lungs.test_time.predict(shipped, [film])[0]  # probability (H, W)
+quarters = lungs.test_time.predict_turned(shipped, [film])[0]  # (4, H, W), turned back
+mask = lungs.test_time.clean(quarters.mean(0))
+upright = lungs.test_time.predict_upright(shipped, [film], [mask])[0]  # (2, H, W)
 
 # %% [markdown]
 # To see what `predict_upright` does inside, go through its window by hand: `standing` is
-# what the network is shown in the second pass.
+# what the network sees the second time.
 
 # %%
-angle = postprocess.upright_angle(lungs)
-window = cropping.choose_crop(film, lungs, "combined", test_time.UPRIGHT_MARGIN)
+angle = lungs.postprocess.upright_angle(mask)
+window = lungs.cropping.choose_crop(
+    film, mask, "combined", lungs.test_time.UPRIGHT_MARGIN
+)
 standing = window.cut(film, shipped.input_shape[1])
-(found,) = segmenter.segment(shipped, [standing], steps="median")
+(found,) = lungs.segmenter.segment(shipped, [standing], steps="median")
 
 # %%
 masks = {
     "drawn": truth,
     "bare network": (first > 0.5).astype("uint8"),
-    "quarter turns": lungs,
-    "second pass": found,
-    "turned back": test_time.clean(upright.mean(0)),
+    "quarter turns": mask,
+    "second look": found,
+    "turned back": lungs.test_time.clean(upright.mean(0)),
 }
 pictures = [film] * 3 + [standing, film]
-plots.show(
-    plots.plot_sheet(pictures, list(masks.values()), list(masks), columns=5),
+plotting.plots.show(
+    plotting.plots.plot_sheet(pictures, list(masks.values()), list(masks), columns=5),
     alt="A film turned by 110 degrees, three times, with outlines: drawn lungs, the bare "
     "network's, the mean of four quarter turns. Then the film turned upright and cropped "
-    "with the outlines of the second pass, and these laid back onto the film.",
+    "with the outlines of the second look, and these laid back onto the film.",
 )
 
 # %% tags=["nbval-check-output"]
 print("angle found within 20 of 110 degrees:", abs(angle - 110) <= 20)
 for name in ("quarter turns", "turned back"):
-    print(f"{name}, Dice >= 0.70:", metrics.dice(truth, masks[name]) >= 0.70)
+    print(f"{name}, Dice >= 0.70:", stats.metrics.dice(truth, masks[name]) >= 0.70)
 
 # %% [markdown]
-# ## Measure each rung alone
+# ## Measure each step alone
 #
 # One film proves nothing. Take the held-out films (at most 24, for speed), turn each by
-# an angle of its own, and score every rung on the same pictures. `clean` is median filter
-# and two lungs; `median+rotate` turns upright after the quarter turns. A rung costs forward
+# an angle of its own, and score every step on the same images. `clean` is median filter
+# and two lungs; `median+rotate` turns upright after the quarter turns. A step costs forward
 # passes of the network, and time with them.
 
 # %%
 pictures, truths = [], []
 angles = np.random.default_rng(0).uniform(-180, 180, 24)
 for row, angle in zip(films.head(24).itertuples(), angles, strict=False):
-    image, mask = evaluation.read_case(run.prepared, row)
-    pictures.append(postprocess.rotate(image, angle, expand=True))
-    truths.append((postprocess.rotate(mask, angle, expand=True) > 0.5).astype("uint8"))
+    image, mask = lungs.evaluation.read_case(run.prepared, row)
+    pictures.append(lungs.postprocess.rotate(image, angle, expand=True))
+    truths.append(
+        (lungs.postprocess.rotate(mask, angle, expand=True) > 0.5).astype("uint8")
+    )
 
 # %%
-found = segmenter.segment_steps(tool.model, pictures)
+found = lungs.segmenter.segment_steps(tool.model, pictures)
 arms = {}
-for step, lungs in found.items():
-    pairs = zip(truths, lungs, strict=True)
-    arms[step] = np.array([metrics.miou(truth, one.mask) for truth, one in pairs])
+for step, segmented in found.items():
+    pairs = zip(truths, segmented, strict=True)
+    arms[step] = np.array([stats.metrics.miou(truth, one.mask) for truth, one in pairs])
 
 # %% [markdown]
 # The gains are *paired*: each film's MIoU minus the same film's MIoU with the median
@@ -238,9 +238,9 @@ for step, lungs in found.items():
 # %%
 infants = films.head(24)["patient_id"]
 for name, values in arms.items():
-    gain = metrics.bootstrap_interval(values - arms["median"], groups=infants)
+    gain = stats.metrics.bootstrap_interval(values - arms["median"], groups=infants)
     interval = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**gain)
-    cost = f"{segmenter.STEPS[name]} passes"
+    cost = f"{lungs.segmenter.STEPS[name]} forward passes"
     print(f"{name:<14} {cost}  MIoU {values.mean():.3f}   over median {interval}")
 
 # %% tags=["nbval-check-output"]
@@ -250,65 +250,73 @@ print("every arm, MIoU >= 0.70:", bool(min(means.values()) >= 0.70))
 print("rotation gains on turned films:", bool(means["median+rotate"] > means["median"]))
 
 # %% [markdown]
-# ## The ladder, with intervals
+# ## The ablation, with intervals
 #
-# `evaluate` climbs every rung on *every* outlined film that the segmenter has
-# not seen, as taken and turned by 45 degrees. It is what `python -m rds_tf evaluate
-# segmentation` prints.
+# `evaluate` scores every step on *every* outlined film that the segmenter has not seen, as
+# taken and turned by 45 degrees. `rds-tf evaluate segmentation` prints the same as a table.
 
 # %%
-result = evaluation.evaluate(run.prepared, models, angles=(0, 45))
-print(score_tables.format_scores("segmentation", result, run.cohort_name))
+result = lungs.evaluation.evaluate(run.prepared, models, angles=(0, 45))
+for angle, steps in result["angles"].items():
+    print(f"turned by {angle} degrees, {result['num_cases']} films")
+    for step, scores in steps.items():
+        cells = [
+            "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**one)
+            for one in scores.values()
+        ]
+        print(f"  {step:<15}", *cells)
+print("columns:", *scores)
 
 # %%
-plots.show(
-    plots.plot_ablation(result["angles"]["0"]),
-    alt="Bars with intervals for the five rungs, from none to median+rotate: MIoU, lung IoU "
+plotting.plots.show(
+    plotting.plots.plot_ablation(result["angles"]["0"]),
+    alt="Bars with intervals for the five steps, from none to median+rotate: MIoU, lung IoU "
     "and Dice. The bars of a score differ little where the film lies as it was taken.",
 )
 
 # %% [markdown]
 # Read three things from it. MIoU lies well above the lung IoU, because background is easy.
-# The intervals of two rungs may overlap although the gain is real: overlap is no test,
+# The intervals of two steps may overlap although the gain is real: overlap is no test,
 # the paired gain above is. And as in the study, where rotation brought 0.066, it is
-# rotation that pays here and not the median: the second pass sees the infant upright and
-# at one size. Its column *MIoU gain* says whether the quarter turns or the upright pass
-# earned it. It pays most for a weak network on turned films. For a strong one on films
+# rotation that pays here and not the median: the second look sees the infant upright and
+# at one size. The last column, `miou_gain`, says whether the quarter turns or the upright
+# look earned it. It pays most for a weak network on turned films. For a strong one on films
 # that lie straight it can even cost a little, because it trusts the first mask for angle
 # and window. nnU-Net's rule is a good one: **keep a step only if it pays out of fold**.
 #
-# The last line is of the quality gate below, and for this network it is of no use: it flags
-# nearly every mask, good ones too. Trained for two minutes, a network does not find the same
-# lungs again in a turned film. The shipped one does: of its good masks 6 % are flagged
-# (docs/segmentation.md).
+# `result["quality_control"]` judges the mask quality control below, which is of no use for
+# this network: it flags nearly every mask, good ones too. Trained for two minutes, a
+# network does not find the same lungs again in a turned film. The shipped one does: of its
+# good masks 6 % are flagged (docs/segmentation.md).
 #
 # The figures hold for this network on these films. On phantoms they prove that the steps
 # do what they claim, not that infants' lungs are found this well.
 
 # %% tags=["nbval-check-output"]
-disk.write_json(run.folder / "segmentation.json", {**result, "data": run.cohort_name})
+text = json.dumps({**result, "data": run.cohort_name})
+(run.folder / "segmentation.json").write_text(text)
 for angle, steps in result["angles"].items():
     scores = steps["median+rotate"]
     above = scores["miou"]["value"] > scores["lung_iou"]["value"]
     print(f"turned by {angle}:", list(steps), "| MIoU above lung IoU:", above)
 
 # %% [markdown]
-# ## A quality gate
+# ## Mask quality control
 #
 # A mask goes on to diagnosis, so a bad one must not pass in silence, and in a hospital
-# nobody knows the truth. Three things can be asked all the same. Do the six passes *agree*?
-# A network that knows finds the same lungs again in a turned film; one that guesses does
-# not. Are they *sure*, with probabilities near 0 and 1? And does the mask *look* like two
-# lungs of similar size? `mask_quality` is the product of the three. Below `MIN_QUALITY`,
-# `diagnose` warns. Three masks, two of them broken on purpose:
+# nobody knows the truth. Three things can be asked all the same. Do the six predictions
+# *agree*? A network that knows finds the same lungs again in a turned film; one that
+# guesses does not. Are they *sure*, with probabilities near 0 and 1? And does the mask
+# *look* like two lungs of similar size? `mask_quality` is the product of the three. Below
+# `MIN_QUALITY`, `diagnose` warns. Three masks, two of them broken on purpose:
 
 # %% tags=["nbval-check-output"]
 cut = made.mask.copy()
 cut[130:] = 0  # most of the lower lung is gone
 for name, mask in {"truth": made.mask, "cut": cut, "empty": 0 * cut}.items():
-    quality = quality_control.mask_quality(mask, np.stack([made.mask] * 6))
+    quality = lungs.quality_control.mask_quality(mask, np.stack([made.mask] * 6))
     print(
-        f"{name}, quality {quality:.2f}: {quality_control.mask_warnings(mask, quality)}"
+        f"{name}, quality {quality:.2f}: {lungs.quality_control.mask_warnings(mask, quality)}"
     )
 
 # %% [markdown]
@@ -319,9 +327,9 @@ for name, mask in {"truth": made.mask, "cut": cut, "empty": 0 * cut}.items():
 noise = np.random.default_rng(0).standard_normal(made.image.shape, dtype="float32")
 strengths = (0.0, 0.2, 0.5, 1.0, 2.0)
 noisy = [np.clip(made.image + strength * noise, 0, 1) for strength in strengths]
-found = segmenter.segment_steps(shipped, noisy, ("median+rotate",))
+found = lungs.segmenter.segment_steps(shipped, noisy, ("median+rotate",))
 for strength, one in zip(strengths, found["median+rotate"], strict=True):
-    score = metrics.dice(made.mask, one.mask)
+    score = stats.metrics.dice(made.mask, one.mask)
     print(f"noise {strength:.1f}: Dice {score:.2f}, quality {one.quality:.2f}")
 
 # %% tags=["nbval-check-output"]
@@ -332,10 +340,10 @@ print("quality fell with the noise:", last.quality < first.quality - 0.1)
 # ## Exercises
 #
 # **1. The score for nothing.** What MIoU does an *empty* mask get on the held-out films,
-# and what lung IoU? Compare with the bottom rung of the study.
+# and what lung IoU? Compare with the study's bare U-Net.
 
 # %% tags=["solution", "nbval-check-output"]
-empty = [metrics.segmentation_scores(mask, 0 * mask) for mask in truths]
+empty = [stats.metrics.segmentation_scores(mask, 0 * mask) for mask in truths]
 print("lung IoU is 0:", all(one["lung_iou"] == 0 for one in empty))
 print("MIoU >= 0.40:", bool(np.mean([one["miou"] for one in empty]) >= 0.40))
 
@@ -347,7 +355,7 @@ print("MIoU >= 0.40:", bool(np.mean([one["miou"] for one in empty]) >= 0.40))
 # %% tags=["solution", "nbval-check-output"]
 side = np.ascontiguousarray(np.rot90(made.image))
 for name in ("predict", "predict_turned"):
-    predict = getattr(test_time, name)
+    predict = getattr(lungs.test_time, name)
     before, after = (predict(tool.model, [one])[0] for one in (made.image, side))
     if name == "predict_turned":
         before, after = before.mean(0), after.mean(0)
@@ -368,8 +376,8 @@ for name in ("predict", "predict_turned"):
 #
 # <details><summary>Answer</summary>
 # When the first mask is bad. With one lung missing, the centres mislead, and the second
-# pass sees the infant on its head. That is why the first mask comes from four turns, and
-# why the gate asks for two lungs.
+# look sees the infant on its head. That is why the first mask comes from four turns, and
+# why quality control asks for two lungs.
 # </details>
 #
 # **3.** You try six post-processing steps on fold 0, keep the best three, and report their

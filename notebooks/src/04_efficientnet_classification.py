@@ -41,17 +41,12 @@ PROFILE = "quick"  # @param ["quick", "full"]
 COHORT = "phantom"
 
 # %%
-import numpy as np
-from scipy import stats
+import json
 
-from rds_pages.reports import score_tables
-from rds_tf import config, training
-from rds_tf.classification import classifier, classifier_training, efficientnet
-from rds_tf.data import pipeline, prepare
-from rds_tf.lungs import cropping, postprocess
-from rds_tf.plotting import plots
-from rds_tf.stats import metrics
-from rds_tf.storage import disk, model_store
+import numpy as np
+from scipy.stats import binomtest, norm
+
+from rds_tf import classification, config, data, plotting, stats, training
 
 run = config.load_run(PROFILE, COHORT)
 profile = run.profile
@@ -69,12 +64,12 @@ profile = run.profile
 # | combined | 0.773 | 0.797 | **0.852** |
 #
 # The best figure belongs to the combined B5, and it is tempting to conclude that
-# segmentation helps. Before we train anything, let us turn the shares back into films.
+# segmentation helps. Before we train anything, let us turn the proportions back into films.
 # At 128 test films, one film is worth 0.8 percentage points, and the difference between
 # 0.843 and 0.852 is *one film*.
 #
 # How far would a figure move if another 128 infants had been drawn? Wilson's interval
-# for a share answers that, and a textbook formula tells how many films would be needed
+# for a proportion answers that, and a textbook formula tells how many films would be needed
 # to see a difference as small as this one (two independent groups, 5 % error, 80 %
 # power).
 
@@ -84,18 +79,18 @@ for name, values in accuracy.items():
     print(f"{name:<9}", [round(128 * value) for value in values], "of 128 right")
 
 # %% tags=["nbval-check-output"]
-interval = stats.binomtest(109, 128).proportion_ci(method="wilson")
+interval = binomtest(109, 128).proportion_ci(method="wilson")
 print(f"109 of 128, 95 % interval: {interval.low:.2f} to {interval.high:.2f}")
 
 first, second = 0.843, 0.852
-z = stats.norm.ppf(0.975) + stats.norm.ppf(0.80)
+z = norm.ppf(0.975) + norm.ppf(0.80)
 variance = first * (1 - first) + second * (1 - second)
 print(f"needed: {round(z**2 * variance / (first - second) ** 2, -3):,.0f} films an arm")
 
 # %% [markdown]
 # So the six accuracies do not rank the six networks. Two habits follow, and this
 # notebook keeps both: **every score carries an interval**, and two networks are compared
-# **film by film**, on the same films, because pairs say far more than two shares.
+# **film by film**, on the same films, because pairs say far more than two proportions.
 #
 # ## Hold one fold out
 #
@@ -104,7 +99,7 @@ print(f"needed: {round(z**2 * variance / (first - second) ** 2, -3):,.0f} films 
 
 # %% tags=["nbval-check-output"]
 config.set_seed(0)
-table = prepare.prepare_run(run)
+table = data.prepare.prepare_run(run)
 is_train = (table["fold"] != 0).to_numpy()
 train, test = table[is_train], table[~is_train]
 for name, part in (("train", train), ("test", test)):
@@ -121,30 +116,32 @@ print("infants on both sides:", len({*train["patient_id"]} & {*test["patient_id"
 # `predict_masks` refuses to segment a case that the segmenter was trained on. The
 # shipped segmenter learned from phantoms drawn for it alone: all films here are new to it.
 #
-# A `Frame` is the window through which the network looks. For *whole* it is the film
-# itself. For *combined* it turns the infant upright, by the angle that the lungs
-# betray, and crops to the lungs with a margin of a tenth. Both are then letterboxed into
-# a square: scaled with their proportions kept, the rest black. Below are the most
-# upright infant of the cohort, and the one who lies most nearly across the film.
+# A *crop* is the part of the film that the network sees. For *whole* it is the film itself.
+# For *combined* the infant is turned upright, by the angle of the lungs, and the film cut
+# to the lungs with a margin of a tenth. Both are then letterboxed into a square: scaled
+# with their proportions as they are, the rest black. Below are the infants whose lungs are
+# widest and narrowest on the film: the first lies straight, the second nearly across.
 
 # %% tags=["nbval-check-output"]
-masks = classifier.predict_masks(run.prepared, table)
+masks = classification.classifier.predict_masks(run.prepared, table)
 print(len(masks), "masks,", sum(mask.any() for mask in masks), "of them with lungs")
 
 # %%
 inputs = ("whole", "combined")
-angles = np.array([abs(postprocess.upright_angle(mask)) for mask in masks])
+ratios = [mask.any(0).sum() / max(mask.any(1).sum(), 1) for mask in masks]
+chosen = [int(np.argmax(ratios)), int(np.argmin(ratios))]
 squares, titles = [], []
-for index in (angles.argmin(), abs(angles - 90).argmin()):
-    film = classifier.read_case(run.prepared, table.iloc[index])
-    for name in inputs:
-        _, square = cropping.cut_input(film, masks[index], name, 224)
-        squares.append(square)
-        titles.append(f"{table['case_id'].iloc[index]}, {name}")
-plots.show(
-    plots.plot_sheet(squares, titles=titles),
-    alt="An upright and a turned infant, each as the whole film in a black square and "
-    "as the upright crop of the lungs, which fills the square.",
+for name in inputs:
+    lungs = [masks[index] for index in chosen]
+    crops = classification.classifier.load_crops(
+        run.prepared, table.iloc[chosen], name, 224, lungs
+    )  # (2, 224, 224, 1) uint8
+    squares += [crop[..., 0] / 255 for crop in crops]
+    titles += [f"{case_id}, {name}" for case_id in table["case_id"].iloc[chosen]]
+plotting.plots.show(
+    plotting.plots.plot_sheet(squares, titles=titles),
+    alt="A straight and a turned infant, as the whole film in a black square and as the "
+    "upright crop of the lungs, which fills the square.",
 )
 
 # %% [markdown]
@@ -153,7 +150,7 @@ plots.show(
 # and a tube in it, stay in the picture. Remember this for notebook 05.
 #
 # Every arm of the comparison is one backbone with one kind of input. All films pass
-# through their frame once, into memory, at the size that the backbone wants. From there
+# through their crop once, into memory, at the size that the backbone wants. From there
 # `classification_dataset` streams training batches without end. It draws both classes
 # equally often, so that a cohort with few RDS cases does not teach the network to say
 # "no" to everyone, and it varies every film anew: turned by at most 12 degrees, shifted,
@@ -164,14 +161,14 @@ arms = [(backbone, name) for backbone in profile.backbones for name in inputs]
 windows = {}
 for backbone, name in arms:
     size = profile.classifier_px[backbone]
-    frames = classifier.load_crops(run.prepared, table, name, size, masks)
-    windows[backbone, name] = frames
-    print(f"{backbone} {name}: {frames.shape} {frames.dtype}")
+    crops = classification.classifier.load_crops(run.prepared, table, name, size, masks)
+    windows[backbone, name] = crops
+    print(f"{backbone} {name}: {crops.shape} {crops.dtype}")
 
 # %% tags=["nbval-check-output"]
 labels = table["rds"].to_numpy()
 batches = {
-    arm: pipeline.classification_dataset(
+    arm: data.pipeline.classification_dataset(
         windows[arm][is_train], labels[is_train], profile.batch_size, training=True
     )
     for arm in arms
@@ -188,7 +185,9 @@ print("images", images.shape, images.dtype.name, "labels", targets.shape)
 # `probability`. Keeping the two apart costs nothing and pays in the next notebook.
 
 # %% tags=["nbval-check-output"]
-model = efficientnet.build_classifier("B0", image_size=profile.classifier_px["B0"])
+model = classification.efficientnet.build_classifier(
+    "B0", image_size=profile.classifier_px["B0"]
+)
 print(model.input_shape, "->", model.output_shape)
 print([layer.name for layer in model.layers[-5:]])
 print(f"{model.count_params():,} parameters")
@@ -205,12 +204,12 @@ print(f"{model.count_params():,} parameters")
 models, starts = {}, {}
 for backbone, name in arms:
     config.set_seed(0)
-    architecture = {
-        "backbone": backbone,
-        "image_size": profile.classifier_px[backbone],
-    }
-    models[backbone, name] = efficientnet.build_classifier(**architecture)
-    starts[backbone, name] = classifier_training.load_start(
+    size = profile.classifier_px[backbone]
+    architecture = {"backbone": backbone, "image_size": size}
+    models[backbone, name] = classification.efficientnet.build_classifier(
+        **architecture
+    )
+    starts[backbone, name] = classification.classifier_training.load_start(
         models[backbone, name], architecture
     )
 print(starts)
@@ -221,15 +220,16 @@ print(starts)
 # The loss is binary cross-entropy with a little label smoothing, which keeps the logits
 # from running away on a small cohort. The optimizer is AdamW with a short warm-up and
 # a cosine decay: the first steps are small, because the errors of a layer that has yet
-# to learn its task would tear up the features below it.
+# to learn its task would damage the features below it.
 
 # %%
 import keras
 
 steps = profile.classifier_steps
+rate = classification.classifier_training.LEARNING_RATE
 for model in models.values():
     model.compile(
-        optimizer=training.build_optimizer(steps, classifier_training.LEARNING_RATE),
+        optimizer=training.build_optimizer(steps, rate),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=0.02),
         metrics=[keras.metrics.BinaryAccuracy("accuracy")],
     )
@@ -237,12 +237,12 @@ for model in models.values():
 # %% [markdown]
 # ## Fit
 #
-# An epoch here is a tenth of all steps, a point at which to report, and not one pass
-# over the films. The quick profile takes 60 steps of 16 images, a minute or two for
+# An epoch here is a tenth of all steps, a point at which to report, and not all
+# films once. The quick profile takes 60 steps of 16 images, a minute or two for
 # each network, which is enough to see that everything works. A result worth reporting
 # needs the full profile: 3,000 steps at 224 pixels and more.
 #
-# First the whole films, then the lungs alone. Nothing but the window differs: same start,
+# First the whole films, then the lungs alone. Nothing but the crop differs: same start,
 # same number of steps, same seed. Otherwise the comparison would compare something else.
 
 # %%
@@ -264,8 +264,8 @@ for backbone in profile.backbones:
 
 # %%
 losses = {" ".join(arm): history[arm]["loss"] for arm in arms}
-plots.show(
-    plots.plot_history(losses),
+plotting.plots.show(
+    plotting.plots.plot_history(losses),
     alt="Training loss by epoch, one panel for each network.",
 )
 
@@ -292,7 +292,8 @@ for name, values in losses.items():
 #
 # A saved model is its weights and a manifest: architecture, preprocessing, start, steps,
 # the SHA-256 of the weights, and the fingerprints of all films it was trained on. From
-# these `evaluate` later knows which cases the model must not be judged on.
+# these `evaluate` later knows which cases the model must not be judged on. We judge what
+# was saved: it is loaded again, which checks the hash.
 
 # %% tags=["nbval-check-output"]
 trained = []
@@ -300,10 +301,7 @@ for backbone, name in arms:
     own = windows[backbone, name][is_train]
     training.refresh_batch_norm(models[backbone, name], own)
     folder = run.models / f"classifier_{backbone}_{name}_fold_0"
-    architecture = {
-        "backbone": backbone,
-        "image_size": windows[backbone, name].shape[1],
-    }
+    architecture = {"backbone": backbone, "image_size": own.shape[1]}
     record = {
         "data": f"{len(train)} films of a cohort in five folds",
         "held_out_fold": 0,
@@ -311,9 +309,10 @@ for backbone, name in arms:
         "steps": steps,
         "seen": [pixels[:16] for pixels in train["pixel_sha256"]],
     }
-    classifier_training.save(models[backbone, name], folder, architecture, name, record)
-    manifest = model_store.read_manifest(folder)
-    trained.append(classifier.Classifier(models[backbone, name], manifest, folder))
+    classification.classifier_training.save(
+        models[backbone, name], folder, architecture, name, record
+    )
+    trained += classification.classifier.load_classifiers(folder)
     print(folder.name)
 
 # %% [markdown]
@@ -329,13 +328,14 @@ for backbone, name in arms:
 # Look at the width of the intervals before you look at the values.
 
 # %%
-result = classifier.evaluate(run.prepared, trained)
-disk.write_json(run.folder / "diagnosis.json", {**result, "data": run.cohort_name})
-print(
-    score_tables.format_table(
-        score_tables.make_table("diagnosis", result, run.cohort_name)
-    )
-)
+result = classification.classifier.evaluate(run.prepared, trained)
+text = json.dumps({**result, "data": run.cohort_name})
+(run.folder / "diagnosis.json").write_text(text)
+names = ("accuracy", "recall", "specificity", "auroc")
+print(" " * 26, *(f"{name:<22}" for name in names))
+for arm, scores in result["arms"].items():
+    cells = ["{value:.3f} ({low:.3f} to {high:.3f})".format(**scores[n]) for n in names]
+    print(f"{arm:<26}", *cells)
 
 # %% tags=["nbval-check-output"]
 print(result["num_cases"], "films judged, none of them seen in training")
@@ -349,15 +349,15 @@ print("through the lungs: AUROC >= 0.70:", aurocs["B0 combined"] >= 0.70)
 # ## Read a confusion matrix
 #
 # All scores at one threshold come from four counts. **Recall** (sensitivity) is the
-# share of infants with RDS who are found, **specificity** the share of the others who
-# are left alone, **precision** the share of alarms that are right. The first two belong
+# proportion of infants with RDS who are found, **specificity** that of the others who get
+# no alarm, **precision** the proportion of alarms that are right. The first two belong
 # to the test; precision also depends on how common RDS is in the cohort.
 
 # %%
 last = trained[-1].arm
 scores = result["arms"][last]
-plots.show(
-    plots.plot_confusion(scores["confusion"]),
+plotting.plots.show(
+    plotting.plots.plot_confusion(scores["confusion"]),
     alt=f"Confusion matrix of {last}: truth in rows, decision in columns.",
 )
 
@@ -376,11 +376,17 @@ print("recall by hand:", tp / (tp + fn) == scores["recall"]["value"])
 
 # %%
 test_masks = [mask for mask, chosen in zip(masks, ~is_train, strict=True) if chosen]
-probabilities = classifier.predict_arms(run.prepared, test, trained, test_masks)
-ratio = classifier.predict_baseline(table, table["height"] / table["width"])
+probabilities = classification.classifier.predict_arms(
+    run.prepared, test, trained, test_masks
+)
+ratio = classification.classifier.predict_baseline(
+    table, table["height"] / table["width"]
+)
 curves = {**probabilities, "height to width": ratio[~is_train]}
-plots.show(
-    plots.plot_roc({arm: (test["rds"], values) for arm, values in curves.items()}),
+plotting.plots.show(
+    plotting.plots.plot_roc(
+        {arm: (test["rds"], values) for arm, values in curves.items()}
+    ),
     alt="ROC curves of the networks and of the height-to-width baseline.",
 )
 
@@ -408,7 +414,7 @@ print("AUROC by hand:", np.isclose(by_hand, scores["auroc"]["value"]))
 
 # %% tags=["nbval-check-output"]
 for count in (4, 5, 6):
-    p_value = stats.binomtest(count, count).pvalue
+    p_value = binomtest(count, count).pvalue
     print(f"{count} of {count} on one side: p < 0.05: {p_value < 0.05}")
 
 # %%
@@ -416,8 +422,8 @@ truth = test["rds"].to_numpy() == 1
 whole, combined = ((probabilities[one.arm] >= 0.5) == truth for one in trained[:2])
 gain = combined.astype(int) - whole  # 1: only combined is right, -1: only whole
 disagreements = np.count_nonzero(gain)
-p_value = stats.binomtest(np.sum(gain == 1), max(disagreements, 1)).pvalue
-interval = metrics.bootstrap_interval(gain, groups=test["patient_id"])
+p_value = binomtest(np.sum(gain == 1), max(disagreements, 1)).pvalue
+interval = stats.metrics.bootstrap_interval(gain, groups=test["patient_id"])
 print(f"{disagreements} disagreements, p = {p_value:.2f}")
 print("accuracy gain {value:+.2f} ({low:+.2f} to {high:+.2f})".format(**interval))
 
@@ -425,8 +431,8 @@ print("accuracy gain {value:+.2f} ({low:+.2f} to {high:+.2f})".format(**interval
 # ## Exercise 1: check a published result for consistency
 #
 # The study states accuracy 0.852, precision 0.84 and recall 0.88 for its best network.
-# Three figures fix the remaining two. Derive the prevalence of RDS among the test films
-# and the specificity. (Write the share of each cell of the confusion matrix in terms of
+# Three figures fix the remaining two. Derive the prevalence of RDS among the test films and
+# the specificity. (Write the proportion of each cell of the confusion matrix in terms of
 # the prevalence: TP is recall times prevalence, and so on.) A value outside 0 to 1 would
 # mean that the printed figures cannot all be true, which has happened in this field.
 
@@ -445,7 +451,7 @@ print(f"prevalence {prevalence:.2f}, specificity {specificity:.2f}")
 # does Wilson's interval say?
 
 # %% tags=["solution", "nbval-check-output"]
-interval = stats.binomtest(24, 24).proportion_ci(method="wilson")
+interval = binomtest(24, 24).proportion_ci(method="wilson")
 print(f"24 of 24: {interval.low:.2f} to {interval.high:.2f}")
 
 # %% [markdown]
@@ -457,7 +463,7 @@ print(f"24 of 24: {interval.low:.2f} to {interval.high:.2f}")
 #
 # 0.75. As a test with one threshold its sensitivity and specificity are both 0.75, and
 # its AUROC is their mean. A network with an AUROC of 0.75 may have learned the tube and
-# nothing else, which is why the next notebook looks at where it looks.
+# nothing else, which is why the next notebook asks where it looks.
 #
 # </details>
 #

@@ -9,13 +9,13 @@
 # %% [markdown]
 # # 05 · See where the classifier looks: Grad-CAM
 #
-# **Aim.** Compute Grad-CAM by hand on four pixels, then on the trained EfficientNet,
-# check it against another implementation, lay it onto the film, measure what it hits.
+# **Aim.** Compute Grad-CAM by hand on four pixels, then on the trained EfficientNet, check
+# it against another implementation, lay it onto the film, and measure where it is hot.
 #
 # **한국어 요약.** Grad-CAM을 네 개의 화소로 직접 계산해 본 뒤 학습된 EfficientNet에
-# 적용하여, 모델이 흉부 X선의 어느 부위를 근거로 RDS를 진단하는지 원본 영상 위에
-# 표시합니다. 기관내관의 위치를 정확히 아는 팬텀에서 폐, 기관내관, 그 밖의 영역에 열이
-# 얼마나 놓이는지 측정하고, 이런 그림을 어디까지 믿을 수 있는지 살펴봅니다.
+# 적용하여, 모델이 흉부 X선의 어느 부위를 근거로 RDS를 진단하는지 히트맵으로 원본 영상
+# 위에 표시합니다. 튜브(기관내관)의 위치를 정확히 아는 팬텀에서 히트맵이 폐, 튜브, 그 밖의
+# 영역에 얼마나 놓이는지 측정하고, 어디까지 믿을 수 있는지 점검합니다.
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/rds-tf/rds_tf/blob/main/notebooks/05_grad_cam.ipynb)
 #
@@ -43,18 +43,12 @@ COHORT = "phantom"
 # %%
 import numpy as np
 
-from rds_phantoms import phantom
-from rds_tf import config
-from rds_tf.classification import classifier
-from rds_tf.data import cohort, prepare
-from rds_tf.diagnosis import diagnose
-from rds_tf.explanation import grad_cam
-from rds_tf.lungs import cropping, segmenter
-from rds_tf.plotting import overlay, plots
-from rds_tf.storage import model_store
+import rds_phantoms
+import rds_tf
+from rds_tf import classification, explanation, lungs, plotting
 
-run = config.load_run(PROFILE, COHORT)
-config.set_seed(0)
+run = rds_tf.config.load_run(PROFILE, COHORT)
+rds_tf.config.set_seed(0)
 
 # %% [markdown]
 # ## Why look at all?
@@ -75,9 +69,8 @@ config.set_seed(0)
 # one takes their place: the same network, trained on other phantoms.
 
 # %% tags=["nbval-check-output"]
-models = model_store.choose_models(run.models, "classifier")
-folder = model_store.find_models(models, "classifier")[0]
-(tool,) = classifier.load_classifiers(folder)
+folders = sorted(run.models.glob("classifier_*")) or [rds_tf.config.SAVED_MODELS]
+(tool,) = classification.classifier.load_classifiers(folders[0])
 model, size = tool.model, tool.model.input_shape[1]
 print(tool.arm, "at", size, "px")
 print([layer.name for layer in model.layers[-6:]])
@@ -85,18 +78,20 @@ print([layer.name for layer in model.layers[-6:]])
 # %% [markdown]
 # From fold 0, which neither of them was trained on, we take the first infant without
 # RDS and the first with it. The lungs come from a segmenter that knows neither film.
-# Each film passes through its `Frame`: turned upright and cropped to the lungs.
+# Each film is turned upright and cropped to the lungs; a `Crop` remembers how.
 
 # %% tags=["nbval-check-output"]
-table = prepare.prepare_run(run)
+table = rds_tf.data.prepare.prepare_run(run)
 cases = table[table["fold"] == 0].groupby("rds").head(1).sort_values("rds")
-films = [classifier.read_case(run.prepared, row) for row in cases.itertuples()]
-masks = classifier.predict_masks(run.prepared, cases)
-frames = [
-    cropping.choose_crop(film, mask, tool.manifest["input"])
+films = [
+    classification.classifier.read_case(run.prepared, row) for row in cases.itertuples()
+]
+masks = classification.classifier.predict_masks(run.prepared, cases)
+crops = [
+    lungs.cropping.choose_crop(film, mask, tool.manifest["input"])
     for film, mask in zip(films, masks, strict=True)
 ]
-inputs = np.stack([f.cut(film, size) for f, film in zip(frames, films, strict=True)])
+inputs = np.stack([c.cut(film, size) for c, film in zip(crops, films, strict=True)])
 inputs = inputs[..., None]
 print("inputs", inputs.shape, "RDS", cases["rds"].tolist())
 
@@ -120,11 +115,11 @@ alpha = np.array([2, -1], "float32")
 raw = np.tensordot(alpha, features, axes=1)
 heatmap = np.maximum(raw, 0) / raw.max()
 print("sum ", raw.tolist())
-print("heat", heatmap.tolist())
+print("heat", explanation.heatmap.tolist())
 
 # %% [markdown]
 # The ReLU drops what speaks *against* the class. The division makes the hottest pixel 1,
-# in every picture, however weak its evidence; keep this in mind.
+# in every image, however weak its evidence; keep this in mind.
 #
 # Now the same as a Keras model: an identity convolution makes the features, global
 # average pooling and a linear unit make the score. Pooling divides by the four pixels, so
@@ -139,13 +134,13 @@ x = keras.layers.GlobalAveragePooling2D()(x)
 tiny = keras.Model(image, keras.layers.Dense(1, use_bias=False, name="logit")(x))
 tiny.get_layer("conv").set_weights([np.eye(2)[None, None]])
 tiny.get_layer("logit").set_weights([np.array([[8], [-4]])])
-received = grad_cam.grad_cam(tiny, features.transpose(1, 2, 0)[None])
+received = explanation.grad_cam.grad_cam(tiny, features.transpose(1, 2, 0)[None])
 print("the library agrees:", np.allclose(received[0], heatmap, atol=1e-6))
 
 # %% [markdown]
 # ## Grad-CAM on EfficientNet
 #
-# The recipe needs two things of one forward pass, the features of the last convolution
+# Grad-CAM needs two things of one forward pass, the features of the last convolution
 # and the score. A model with two outputs hands out both, and a gradient tape
 # differentiates one by the other. The score is the **logit**, not the probability: where
 # the sigmoid is saturated, its slope is all but 0, and so would be the map of just those
@@ -164,7 +159,7 @@ print("features", features.shape, "gradient", gradient.shape)
 # %% tags=["nbval-check-output"]
 alpha = tf.reduce_mean(gradient, axis=(1, 2))  # (B, k): one weight a feature map
 raw = tf.einsum("bk,bijk->bij", alpha, features)
-received = grad_cam.class_activation(model, inputs)
+received = explanation.grad_cam.class_activation(model, inputs)
 scale = np.abs(raw).max()
 print("maps", raw.shape)
 print("difference <= 1e-3:", bool(np.abs(received - raw).max() <= 1e-3 * scale))
@@ -174,15 +169,15 @@ print("difference <= 1e-3:", bool(np.abs(received - raw).max() <= 1e-3 * scale))
 # a region, never a structure. The smooth clouds in published figures are these few
 # cells, enlarged.
 #
-# `grad_cam.grad_cam` does all this in one traced pass: forward, gradient, weights, sum,
-# enlargement and scaling are compiled into one graph, so that a map costs hardly more
-# than the prediction itself. How do we know that it is right? By asking another
+# `explanation.grad_cam.grad_cam` does all this in one traced pass: forward, gradient,
+# weights, sum, enlargement and scaling are compiled into one graph, so that a map costs
+# hardly more than the prediction itself. How do we know that it is right? By asking another
 # implementation, `tf-keras-vis`, about the same films.
 
 # %% tags=["nbval-check-output"]
 from tf_keras_vis import gradcam
 
-heatmaps = grad_cam.grad_cam(model, inputs)
+heatmaps = explanation.grad_cam.grad_cam(model, inputs)
 to_logit = keras.Model(model.inputs, model.get_layer("logit").output)
 peer = gradcam.Gradcam(to_logit)(lambda logits: logits[:, 0], inputs)
 print("heat maps", heatmaps.shape, heatmaps.dtype)
@@ -196,13 +191,13 @@ print("max difference <= 1e-3:", bool(np.abs(heatmaps - peer).max() <= 1e-3))
 # its bias. Heat has a unit, and maps of several models can be averaged in it.
 
 # %% tags=["nbval-check-output"]
-raw = grad_cam.class_activation(model, inputs, "top_activation")
+raw = explanation.grad_cam.class_activation(model, inputs, "top_activation")
 bias = model.get_layer("logit").bias.numpy()
 total = raw.sum(axis=(1, 2)) + bias
 print("sum of the map is the logit:", np.allclose(total, logits[:, 0], atol=1e-3))
 
 # %% [markdown]
-# This exposes the trap of the scaled map. Scaling to [0, 1] takes each film's own
+# This shows what is wrong with the scaled map. Scaling to [0, 1] takes each film's own
 # maximum, and a film *without* RDS gets a glowing spot as well: the place that speaks
 # least against it. On the left the scaled maps, on the right the raw ones, both films in
 # one unit: red speaks for RDS, blue against.
@@ -210,19 +205,19 @@ print("sum of the map is the logit:", np.allclose(total, logits[:, 0], atol=1e-3
 # %%
 from matplotlib import figure
 
-canvas = figure.Figure(figsize=(8, 2.3), layout="constrained")
-panels = canvas.subplots(1, 4)
+sheet = figure.Figure(figsize=(8, 2.3), layout="constrained")
+panels = sheet.subplots(1, 4)
 limit = np.abs(raw).max()
 for row, name in enumerate(("no RDS", "RDS")):
-    panels[row].imshow(overlay.blend_heat(inputs[row, ..., 0], heatmaps[row]))
+    panels[row].imshow(plotting.overlay.blend_heat(inputs[row, ..., 0], heatmaps[row]))
     panels[row].set_title(f"{name}, scaled", fontsize=9)
-    picture = panels[row + 2].imshow(raw[row], cmap="RdBu_r", vmin=-limit, vmax=limit)
+    drawn = panels[row + 2].imshow(raw[row], cmap="RdBu_r", vmin=-limit, vmax=limit)
     panels[row + 2].set_title(f"{name}, logit units", fontsize=9)
 for panel in panels:
     panel.set_axis_off()
-canvas.colorbar(picture, ax=panels)
-plots.show(
-    canvas,
+sheet.colorbar(drawn, ax=panels)
+plotting.plots.show(
+    sheet,
     alt="Scaled maps of both films glow alike; the raw maps of 4 by 4 cells differ: "
     "mostly blue without RDS, mostly red with it.",
 )
@@ -240,64 +235,64 @@ plots.show(
 # %% tags=["nbval-check-output"]
 film = inputs[1:]  # the case with RDS
 maps = {"grad_cam": heatmaps[1]}
-for method in grad_cam.OTHER_METHODS:
+for method in explanation.tf_keras_vis_cams.METHODS:
     options = {"max_N": 10} if method == "score_cam" else {}
-    maps[method] = grad_cam.other_cam(method, model, film, **options)[0]
+    draw = explanation.tf_keras_vis_cams.draw
+    maps[method] = draw(method, model, film, **options)[0]
 print(*maps, sep="\n")
 
 # %%
-canvas = figure.Figure(figsize=(10, 2.3), layout="constrained")
-for panel, (name, heat) in zip(
-    canvas.subplots(1, len(maps)), maps.items(), strict=True
-):
-    panel.imshow(overlay.blend_heat(film[0, ..., 0], heat))
+sheet = figure.Figure(figsize=(10, 2.3), layout="constrained")
+for panel, (name, heat) in zip(sheet.subplots(1, len(maps)), maps.items(), strict=True):
+    panel.imshow(plotting.overlay.blend_heat(film[0, ..., 0], heat))
     panel.set_title(name, fontsize=9)
     panel.set_axis_off()
-plots.show(
-    canvas,
+plotting.plots.show(
+    sheet,
     alt="The crop of the RDS case under five methods: four clouds and one scatter of "
     "fine points.",
 )
 
 # %% [markdown]
 # They need not agree, and there is no true map to compare them with. Agreement between
-# methods is a hint that the picture does not hang on a detail of the formula. It is not
+# methods is a hint that the heat map does not depend on a detail of the formula. It is not
 # evidence that the network reasons as a physician does.
 
 # %% [markdown]
 # ## Back to the film
 #
 # The network saw a crop, turned upright. The reader looks at the film. `put_back` undoes
-# the frame: it shrinks the square into its box, turns it by the infant's angle, and
-# leaves 0 where the network could not look.
+# the crop: it shrinks the square into its box, turns it by the infant's angle, and leaves 0
+# where the network could not look.
 
 # %% tags=["nbval-check-output"]
-heat = frames[1].put_back(heatmaps[1])
-seen = frames[1].put_back(np.ones((size, size), "float32"))
+heat = crops[1].put_back(heatmaps[1])
+seen = crops[1].put_back(np.ones((size, size), "float32"))
 print("size of the film:", heat.shape == films[1].shape)
 print("no heat where nothing was seen:", heat[seen == 0].sum() == 0)
 
 # %% [markdown]
 # ## Diagnose one file
 #
-# `diagnose` does all of it for one DICOM or PNG: read, segment, frame, predict, explain,
+# `diagnose` does all of it for one DICOM or PNG: read, segment, crop, predict, explain,
 # put back, and say what looks implausible. We hand it the original file of the RDS case,
 # not the prepared PNG.
 
 # %% tags=["nbval-check-output"]
-shipped = segmenter.load_segmenter(config.SAVED_MODELS)
-both = diagnose.Models(shipped, [tool])
-sources = cohort.load_cohort(*prepare.find_cohort(run))[0].set_index("case_id")
-source = sources.loc[cases["case_id"].iloc[1], "source"]
-found = diagnose.diagnose(source, both)
-record = diagnose.describe(found, source, both)
+shipped = lungs.segmenter.load_segmenter()
+both = rds_tf.diagnosis.diagnose.Models(shipped, [tool])
+cohort, root = rds_tf.data.prepare.find_cohort(run)
+files, _ = rds_tf.data.cohort.load_cohort(cohort, root)
+source = files.set_index("case_id").loc[cases["case_id"].iloc[1], "source"]
+found = rds_tf.diagnose(source, both)
+record = rds_tf.diagnosis.diagnose.describe(found, source, both)
 print(*record, sep=", ")
 print(record["notice"])
 
 # %%
 title = f"{found.decision}, probability {found.probability:.2f}"
-plots.show(
-    plots.plot_overlay(found.image, found.mask, found.heatmap, title),
+plotting.plots.show(
+    plotting.plots.plot_overlay(found.image, found.mask, found.heatmap, title),
     alt="The film with both lungs outlined in cyan and the heat map laid over it.",
 )
 print(*found.warnings, sep="\n")
@@ -305,45 +300,48 @@ print(*found.warnings, sep="\n")
 # %% [markdown]
 # ## Where does the heat lie?
 #
-# One picture is an anecdote. Phantoms know where their tube is, so we can count. We draw
+# One heat map is an anecdote. Phantoms know where their tube is, so we can count. We draw
 # two dozen intubated phantoms with marked RDS, explain them through their true lungs,
-# and share out the heat between the **tube**, the **lungs** and the **rest**.
+# and divide the heat between the **tube**, the **lungs** and the **rest**.
 
 # %%
 made = [
-    phantom.make_phantom(seed, (384, 384), 0.8, device_names=("ett",))
+    rds_phantoms.make_phantom(seed, (384, 384), 0.8, device_names=("ett",))
     for seed in range(24)
 ]
 views = [
-    cropping.choose_crop(one.image, one.mask, tool.manifest["input"]) for one in made
+    lungs.cropping.choose_crop(one.image, one.mask, tool.manifest["input"])
+    for one in made
 ]
-crops = [view.cut(one.image, size) for view, one in zip(views, made, strict=True)]
-crops = np.stack(crops)[..., None]
+squares = [view.cut(one.image, size) for view, one in zip(views, made, strict=True)]
+squares = np.stack(squares)[..., None]
 
 
 # %%
-def share_heat(squares):
-    """Share of all phantoms' heat on tube, lungs and rest, `(3,)`, summing to 1."""
+def divide_heat(heatmaps):
+    """Proportions of all phantoms' heat on tube, lungs and rest, `(3,)`, summing to 1."""
     parts = np.zeros(3)
-    for view, one, square in zip(views, made, squares, strict=True):
-        heat = view.put_back(square)
+    for view, one, heatmap in zip(views, made, heatmaps, strict=True):
+        heat = view.put_back(heatmap)
         tube = one.device_masks["ett"] > 0
-        lungs = (one.mask > 0) & ~tube
-        rest = ~tube & ~lungs
-        parts += [heat[region].sum() for region in (tube, lungs, rest)]
+        lung = (one.mask > 0) & ~tube
+        rest = ~tube & ~lung
+        parts += [heat[region].sum() for region in (tube, lung, rest)]
     return parts / parts.sum()
 
 
 # %% [markdown]
-# A share alone means nothing: a map that glows everywhere alike also puts much of its
+# A proportion alone means nothing: a map that is hot everywhere alike puts much of its
 # heat on the lungs, because the crop is mostly lung. So we measure such a **uniform
 # map** beside ours. It is the chance level, and what counts is the ratio.
 
 # %% tags=["nbval-check-output"]
-ours = share_heat(grad_cam.grad_cam(model, crops))
-uniform = share_heat(np.ones(crops.shape[:3], "float32"))
-print(len(made), "phantoms,", crops.shape[1:], "each")
-print("shares sum to 1:", np.isclose(ours.sum(), 1) and np.isclose(uniform.sum(), 1))
+ours = divide_heat(explanation.grad_cam.grad_cam(model, squares))
+uniform = divide_heat(np.ones(squares.shape[:3], "float32"))
+print(len(made), "phantoms,", squares.shape[1:], "each")
+print(
+    "proportions sum to 1:", np.isclose(ours.sum(), 1) and np.isclose(uniform.sum(), 1)
+)
 print("tube covers less than a twentieth of the view:", uniform[0] < 0.05)
 print("most of the heat lies off the tube:", ours[0] < 0.5)
 
@@ -355,9 +353,11 @@ for name, one, chance in zip(("tube", "lungs", "rest"), ours, uniform, strict=Tr
 
 # %%
 index = int(np.argmax([one.device_masks["ett"].sum() for one in made]))
-heat = views[index].put_back(grad_cam.grad_cam(model, crops[[index]])[0])
-plots.show(
-    plots.plot_overlay(made[index].image, made[index].device_masks["ett"], heat),
+heat = views[index].put_back(explanation.grad_cam.grad_cam(model, squares[[index]])[0])
+plotting.plots.show(
+    plotting.plots.plot_overlay(
+        made[index].image, made[index].device_masks["ett"], heat
+    ),
     alt="A phantom with its endotracheal tube outlined in cyan and the heat map.",
 )
 
@@ -365,7 +365,7 @@ plots.show(
 # Be careful with the reading. The tube is a few pixels wide, a cell of the map spans a
 # quarter of the view: heat *on* the tube may belong to the trachea, to the air
 # bronchogram beside it, or to the spine behind it. The shipped classifier cannot use
-# the tube, because in its training cohort tubes were dealt without regard to RDS; one
+# the tube, because in its training cohort tubes had no link to RDS; one
 # that was trained in notebook 04 can, because there a tube follows RDS. A map shows
 # *where*, not *what*, and not *whether it matters*. For that, one must change the film
 # and ask again: take the tube out, put one in. Notebook 06 does.
@@ -378,7 +378,9 @@ plots.show(
 # keeps, the other cuts: no cell is hot in both.
 
 # %% tags=["solution", "nbval-check-output"]
-against = grad_cam.class_activation(model, inputs, "top_activation", class_index=0)
+against = explanation.grad_cam.class_activation(
+    model, inputs, "top_activation", class_index=0
+)
 print("the same map, sign turned:", np.allclose(against, -raw, atol=1e-5))
 
 # %% [markdown]
@@ -389,11 +391,15 @@ print("the same map, sign turned:", np.allclose(against, -raw, atol=1e-5))
 # fifth of each crop to its mean, then the coldest fifth, and compare the mean logits.
 
 # %% tags=["solution"]
-heat = grad_cam.grad_cam(model, crops)[..., None]
-grey = crops.mean(axis=(1, 2, 3), keepdims=True)
+heat = explanation.grad_cam.grad_cam(model, squares)[..., None]
+grey = squares.mean(axis=(1, 2, 3), keepdims=True)
 low, high = np.quantile(heat, (0.2, 0.8), axis=(1, 2, 3), keepdims=True)
-hot_erased = classifier.predict_logits(model, np.where(heat >= high, grey, crops))
-cold_erased = classifier.predict_logits(model, np.where(heat <= low, grey, crops))
+hot_erased = classification.classifier.predict_logits(
+    model, np.where(heat >= high, grey, squares)
+)
+cold_erased = classification.classifier.predict_logits(
+    model, np.where(heat <= low, grey, squares)
+)
 for name, logits in {"hot": hot_erased, "cold": cold_erased}.items():
     print(f"{name} fifth greyed: mean logit {logits.mean():+.2f}")
 
@@ -440,8 +446,8 @@ for name, logits in {"hot": hot_erased, "cold": cold_erased}.items():
 # %% [markdown]
 # ## Pitfalls
 #
-# - **Nested models.** `tf-keras-vis` and most recipes fail when the EfficientNet is one
-#   layer of another model. Ours is flat, so every layer can be named.
+# - **Nested models.** `tf-keras-vis` and most code examples fail when the EfficientNet is
+#   one layer of another model. Ours is flat, so every layer can be named.
 # - **The wrong layer.** An early layer gives a sharp map of edges that hardly depends on
 #   the class. A map that stays the same when the weights above are randomised explains
 #   nothing (Adebayo et al., 2018).

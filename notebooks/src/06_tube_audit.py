@@ -9,12 +9,12 @@
 # %% [markdown]
 # # 06 · Audit the tube: cut it out, draw it in, ask again
 #
-# **Aim.** Plant a tube shortcut in a small network, let the audit find it without being
-# told, audit the shipped classifier, and cure the planted one.
+# **Aim.** Plant a tube shortcut in a small network, let the audit find it without knowing
+# of it, audit the shipped classifier, and cure the planted one.
 #
-# **한국어 요약.** 작은 신경망에 기관내관 지름길을 일부러 심은 뒤, 기관내관만 지우거나
-# 그려 넣고 같은 모양의 대조 영역과 비교하는 감사로 이를 찾아냅니다. 배포된 분류기도 같은
-# 방법으로 점검하고, 기관내관을 무작위로 넣고 지우는 학습으로 지름길을 없애 봅니다.
+# **한국어 요약.** 작은 신경망에 튜브(기관내관) 지름길을 일부러 심은 뒤, 튜브만 지우거나 그려
+# 넣고 같은 모양의 대조 영역과 비교하는 점검으로 이를 찾아냅니다. 배포된 분류기도 같은
+# 방법으로 점검하고, 튜브를 무작위로 넣고 지우는 학습으로 지름길을 없애 봅니다.
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/rds-tf/rds_tf/blob/main/notebooks/06_tube_audit.ipynb)
 #
@@ -45,15 +45,12 @@ import functools
 import keras
 import numpy as np
 
-from rds_phantoms import phantom
-from rds_tf import config, training
-from rds_tf.audit import audit, nuisances, tubes
-from rds_tf.classification import classifier
-from rds_tf.lungs import cropping
-from rds_tf.plotting import plots
+import rds_phantoms
+import rds_tf
+from rds_tf import audit, classification, lungs, plotting
 
-run = config.load_run(PROFILE, COHORT)
-config.set_seed(0)
+run = rds_tf.config.load_run(PROFILE, COHORT)
+rds_tf.config.set_seed(0)
 
 # %% [markdown]
 # ## From a suspicion to an experiment
@@ -69,26 +66,26 @@ config.set_seed(0)
 # shape cut out elsewhere, the same tube drawn where no airway is.
 
 # %% tags=["nbval-check-output"]
-film = phantom.make_phantom(11, (300, 280), 0.5, 8.0, ("ett", "leads"))
+film = rds_phantoms.make_phantom(11, (300, 280), 0.5, 8.0, ("ett", "leads"))
 region = film.device_masks["ett"]
-controls = tubes.move_aside(region, film.mask)
+controls = audit.audit.tubes.move_aside(region, film.mask)
 print("tube:", region.any(), " controls:", len(controls))
 print("controls touch the tube:", any((region * c).any() for c in controls))
 
 # %%
-bare = phantom.make_phantom(11, (300, 280), 0.5, 8.0, ("leads",))
-drawn, _ = tubes.insert(bare.image, bare.mask, seed=1)
-aside, _ = tubes.insert(bare.image, bare.mask, seed=1, aside=True)
-pictures = {
+bare = rds_phantoms.make_phantom(11, (300, 280), 0.5, 8.0, ("leads",))
+drawn, _ = audit.audit.tubes.insert(bare.image, bare.mask, seed=1)
+aside, _ = audit.audit.tubes.insert(bare.image, bare.mask, seed=1, aside=True)
+images = {
     "rendered with": film.image,
     "rendered without": bare.image,
-    "cut out": tubes.remove(film.image, region),
-    "control cut out": tubes.remove(film.image, controls[0]),
+    "cut out": audit.audit.tubes.remove(film.image, region),
+    "control cut out": audit.audit.tubes.remove(film.image, controls[0]),
     "drawn in": drawn,
     "drawn aside": aside,
 }
-plots.show(
-    plots.plot_sheet(list(pictures.values()), titles=list(pictures), columns=3),
+plotting.plots.show(
+    plotting.plots.plot_sheet(list(images.values()), titles=list(images), columns=3),
     alt="One phantom six times: rendered with a tube and without it; the tube cut out; a "
     "control region cut out; a tube drawn in; a tube drawn over a lung.",
 )
@@ -101,14 +98,14 @@ plots.show(
 # %% tags=["nbval-check-output"]
 inside = region > 0
 before = np.abs(film.image - bare.image)[inside].mean()
-after = np.abs(pictures["cut out"] - bare.image)[inside].mean()
+after = np.abs(images["cut out"] - bare.image)[inside].mean()
 print("nearer to the film without a tube:", after < 0.8 * before)
 
 # %% [markdown]
 # ## A cohort in which the tube gives everything away
 #
 # We make infants whose disease is subtle and give every one two films, without a tube and
-# with a drawn one. Then we deal the training films in two ways. In the **planted** cohort
+# with a drawn one. Then we choose the training films in two ways. In the **planted** cohort
 # exactly the RDS cases carry a tube, as on a ward where the sick are intubated at once. In
 # the **clean** cohort every second film does, sick or not.
 
@@ -116,26 +113,26 @@ print("nearer to the film without a tube:", after < 0.8 * before)
 SIZE = 64
 
 
-def look(image, mask):
-    window = cropping.choose_crop(image, mask, "combined", margin=0.2)
-    return window.cut(image, SIZE)
+def crop(image, mask):
+    box = lungs.cropping.choose_crop(image, mask, "combined", margin=0.2)
+    return box.cut(image, SIZE)
 
 
 def make_infant(seed):
     rng = np.random.default_rng(seed)
     label = int(rng.random() < 0.5)
     severity = rng.uniform(0.1, 0.5) if label else rng.uniform(0.0, 0.4)
-    made = phantom.make_phantom(
+    made = rds_phantoms.make_phantom(
         seed, (160, 150), severity, rng.normal(0, 8), ("leads",)
     )
-    tubed, tube = tubes.insert(made.image, made.mask, seed)
+    tubed, tube = audit.audit.tubes.insert(made.image, made.mask, seed)
     return made.image, tubed, made.mask, tube, label
 
 
 # %% tags=["nbval-check-output"]
 infants = [make_infant(seed) for seed in range(500, 940)]
 labels = np.array([infant[4] for infant in infants])
-windows = np.array([[look(i[k], i[2]) for k in (0, 1)] for i in infants])[..., None]
+windows = np.array([[crop(i[k], i[2]) for k in (0, 1)] for i in infants])[..., None]
 coin = np.random.default_rng(0).integers(0, 2, len(infants))
 is_train = np.arange(len(infants)) < 360
 print("windows", windows.shape, "infants x (without, with) x film")
@@ -149,7 +146,7 @@ print("windows", windows.shape, "infants x (without, with) x film")
 
 # %%
 def train_network(has_tube, seed=0):
-    config.set_seed(seed)
+    rds_tf.config.set_seed(seed)
     layers = [keras.Input((SIZE, SIZE, 1))]
     for filters in (8, 16, 32):
         layers.append(keras.layers.Conv2D(filters, 3, padding="same", use_bias=False))
@@ -161,9 +158,9 @@ def train_network(has_tube, seed=0):
     network.compile(keras.optimizers.Adam(1e-3), loss)
     rows = np.arange(len(infants))
     for _ in range(25):
-        images = windows[rows, has_tube()][is_train]
-        network.fit(images, labels[is_train], batch_size=32, verbose=0)
-    training.refresh_batch_norm(network, images)
+        batch = windows[rows, has_tube()][is_train]
+        network.fit(batch, labels[is_train], batch_size=32, verbose=0)
+    rds_tf.training.refresh_batch_norm(network, batch)
     network.predict = functools.partial(network.predict, verbose=0)
     return network
 
@@ -181,20 +178,20 @@ clean = train_network(lambda: coin)
 
 # %% tags=["nbval-check-output"]
 cases = [
-    nuisances.Case(i[c], i[2], i[3] * np.uint8(c), i[4], str(number))
+    audit.audit.nuisances.Case(i[c], i[2], i[3] * np.uint8(c), i[4], str(number))
     for number, (i, c, t) in enumerate(zip(infants, coin, is_train, strict=True))
     if not t
 ]
-nuisance = nuisances.list_nuisances(cases)["tube"]
+nuisance = audit.audit.nuisances.list_nuisances(cases)["tube"]
 print(len(cases), "cases,", sum(case.tube.any() for case in cases), "with a tube")
 
 
 # %%
 verdicts = {}
 for name, network in {"planted": planted, "clean": clean}.items():
-    predict = audit.build_predict(cases, look, network.predict)
-    verdicts[name] = audit.judge(audit.probe(predict, cases, nuisance))
-    print(f"{name}: {audit.state_verdict(verdicts[name], nuisance.name)}\n")
+    predict = audit.audit.build_predict(cases, crop, network.predict)
+    verdicts[name] = audit.audit.judge(audit.audit.probe(predict, cases, nuisance))
+    print(f"{name}: {audit.audit.state_verdict(verdicts[name], nuisance.name)}\n")
 
 # %% tags=["nbval-check-output"]
 for name, verdict in verdicts.items():
@@ -210,38 +207,38 @@ for name, verdict in verdicts.items():
 # Compare the AUROC as well. It hardly tells the two networks apart: the disease is drawn
 # plainly enough here to be seen without the tube. The flips tell. Where the disease is
 # subtle, as in that benchmark, the planted networks lose AUROC too as soon as the tube is
-# dealt at random, and nobody would notice in a test set with the same link.
+# there at random, and nobody would notice in a test set with the same link.
 
 # %% [markdown]
 # ## The shipped classifier
 #
-# It was trained on phantoms whose tube has no link to RDS, so there should be no alarm. Its
-# window is the crop of the lungs.
+# It was trained on phantoms whose tube has no link to RDS, so there should be no alarm. It
+# sees the crop of the lungs.
 
 # %% tags=["nbval-check-output"]
-(shipped,) = classifier.load_classifiers()
+(shipped,) = classification.classifier.load_classifiers()
 size = shipped.model.input_shape[1]
-ask = functools.partial(classifier.predict_logits, shipped.model)
-predict = audit.build_predict(
-    cases, lambda *pair: cropping.cut_input(*pair, "combined", size)[1], ask
+ask = functools.partial(classification.classifier.predict_logits, shipped.model)
+predict = audit.audit.build_predict(
+    cases, lambda *pair: lungs.cropping.cut_input(*pair, "combined", size)[1], ask
 )
-verdict = audit.judge(audit.probe(predict, cases, nuisance))
+verdict = audit.audit.judge(audit.audit.probe(predict, cases, nuisance))
 print("alarm:", verdict["alarm"])
 
 # %% [markdown]
 # ## The cure
 #
-# If tubes come and go at random during training, they tell nothing, and gradient descent
-# has no reason to learn them. For the planted cohort that means: in every epoch half of
-# the films get their tube cut out, or one drawn in, whatever the label says.
+# If tubes come and go at random during training, they carry no information, and gradient
+# descent has no reason to learn them. For the planted cohort that means: in every epoch
+# half of the films get their tube cut out, or one drawn in, whatever the label says.
 
 # %%
 draws = np.random.default_rng(1)
 cured = train_network(
     lambda: np.where(draws.random(len(labels)) < 0.5, labels, 1 - labels)
 )
-predict = audit.build_predict(cases, look, cured.predict)
-verdicts["cured"] = audit.judge(audit.probe(predict, cases, nuisance))
+predict = audit.audit.build_predict(cases, crop, cured.predict)
+verdicts["cured"] = audit.audit.judge(audit.audit.probe(predict, cases, nuisance))
 for name, verdict in verdicts.items():
     print(f"{name:8} effect {verdict['effect']['value']:+.2f}", end="  ")
     print(f"flips {verdict['flips']['value']:.0%}  AUROC {verdict['auroc']:.2f}")
@@ -253,10 +250,10 @@ for name, verdict in verdicts.items():
 # the film's brightness: is it in the list, and does it alarm?
 
 # %% tags=["solution"]
-nuisance = nuisances.list_nuisances(cases)["brightness"]
-predict = audit.build_predict(cases, look, planted.predict)
-verdict = audit.judge(audit.probe(predict, cases, nuisance))
-print(audit.state_verdict(verdict, nuisance.name))
+nuisance = audit.audit.nuisances.list_nuisances(cases)["brightness"]
+predict = audit.audit.build_predict(cases, crop, planted.predict)
+verdict = audit.audit.judge(audit.audit.probe(predict, cases, nuisance))
+print(audit.audit.state_verdict(verdict, nuisance.name))
 
 # %% [markdown]
 # ## Questions
@@ -292,9 +289,9 @@ print(audit.state_verdict(verdict, nuisance.name))
 # - **No control.** Inpainting always changes a logit a little.
 # - **A tube that is not marked.** Half a tube left in the film is still a tube.
 # - **Auditing on training films.** A network knows those by heart, tube or no tube.
-# - **AUROC alone.** It can stay high while single decisions hang on the tube.
+# - **AUROC alone.** It can stay high while single decisions depend on the tube.
 #
-# On your own films: `python -m rds_tf audit PREPARED OUT --model MODELS`, with
+# On your own films: `rds-tf audit PREPARED OUT --models MODELS`, with
 # `--tubes` for a folder of drawn tubes, or `--nuisance ratio` for the film's shape.
 #
 # ## Next

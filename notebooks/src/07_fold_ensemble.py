@@ -13,8 +13,8 @@
 # abstain, and draw a single map from all of them.
 #
 # **한국어 요약.** 교차 검증으로 만든 다섯 모델을 하나의 보정된 확률로 합치고, 모델들의
-# 의견이 갈리거나 폐 마스크가 의심스러우면 판단을 보류합니다. 또한 여러 모델의 Grad-CAM을
-# 크기 조정 전에 로짓 단위로 평균하여 하나의 시각화로 그리는 방법을 보여 줍니다.
+# 의견이 갈리거나 폐 마스크가 의심스러우면 판단을 보류합니다. 여러 모델의 Grad-CAM은 0~1로
+# 정규화하기 전에 로짓 단위로 평균하여 하나의 히트맵으로 그립니다.
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/rds-tf/rds_tf/blob/main/notebooks/07_fold_ensemble.ipynb)
 #
@@ -43,12 +43,7 @@ COHORT = "phantom"
 import keras
 import numpy as np
 
-from rds_tf import config
-from rds_tf.classification import classifier, ensemble
-from rds_tf.data import prepare
-from rds_tf.explanation import grad_cam
-from rds_tf.plotting import plots
-from rds_tf.stats import metrics
+from rds_tf import classification, config, data, explanation, plotting, stats
 
 run = config.load_run(PROFILE, COHORT)
 config.set_seed(0)
@@ -58,31 +53,33 @@ config.set_seed(0)
 #
 # Cross-validation leaves five models behind, each ignorant of another fifth of the cases.
 # The study planned to average them and then asked the question of this notebook: a
-# reader wants **one** probability and **one** picture. Which of the five maps do you show?
+# reader wants **one** probability and **one** heat map. Which of the five maps do you show?
 #
 # To keep this lesson short, the five models here share one body: the shipped EfficientNet
 # up to its pooled features, frozen. What each fold trains is a head, one linear unit.
 # Everything below works in the same way for five whole networks; they are trained by
 #
 # ```
-# python -m rds_tf compare PREPARED OUT --backbones B0 --inputs whole combined masked
+# rds-tf compare PREPARED OUT --backbones B0 --inputs whole combined masked
 # ```
 #
-# which runs every fold in a process of its own, goes on where it was killed, and prints
-# the comparison of all arms.
+# which runs every fold in a process of its own, goes on where it was interrupted, and
+# prints the comparison of all arms.
 
 # %% tags=["nbval-check-output"]
-(shipped,) = classifier.load_classifiers()
+(shipped,) = classification.classifier.load_classifiers()
 body = keras.Model(shipped.model.input, shipped.model.get_layer("pool").output)
 print(shipped.arm, "body:", body.input_shape, "->", body.output_shape)
 
 # %% tags=["nbval-check-output"]
-table = prepare.prepare_run(run)
-lungs = classifier.find_lungs(run.prepared, table)
+table = data.prepare.prepare_run(run)
+lungs = classification.classifier.find_lungs(run.prepared, table)
 masks = [one.mask for one in lungs]
 quality = np.array([one.quality for one in lungs])
 size = body.input_shape[1]
-windows = classifier.load_crops(run.prepared, table, "combined", size, masks)
+windows = classification.classifier.load_crops(
+    run.prepared, table, "combined", size, masks
+)
 print(windows.shape, "windows of", table["patient_id"].nunique(), "patients")
 
 # %% [markdown]
@@ -135,7 +132,7 @@ logits = np.zeros(len(table))
 for held_out, head in enumerate(heads):
     test = fold == held_out
     logits[test] = head.predict(features[test], verbose=0)[:, 0]
-pooled = metrics.diagnosis_scores(
+pooled = stats.metrics.diagnosis_scores(
     labels, 1 / (1 + np.exp(-logits)), groups=table["patient_id"]
 )
 print("films judged:", pooled["num_cases"])
@@ -145,9 +142,10 @@ print("AUROC >= 0.70:", pooled["auroc"]["value"] >= 0.70)
 # ## Calibrate
 #
 # When a model says 0.9, is it right in nine of ten? Networks are mostly too sure of
-# themselves, and a short training leaves them leaning to one side. So one offset is taken
-# off all logits, and one temperature T divides them; their order stays. Both are fitted on
-# the out-of-fold logits; to *measure* the result, each fold gets those of the other four.
+# themselves, and a short training leaves them leaning to one side. So one intercept is
+# taken off all logits, and one temperature T divides them; their order stays. Both are
+# fitted on the out-of-fold logits; to *measure* the result, each fold gets those of the
+# other four.
 #
 # The **expected calibration error** sorts the films into 15 groups of equal size and
 # averages the gap between what was promised and what came true. With few films a group it
@@ -156,8 +154,8 @@ print("AUROC >= 0.70:", pooled["auroc"]["value"] >= 0.70)
 # to mend, and two numbers fitted on so few films cost more than they bring.
 
 # %%
-found = ensemble.evaluate(table, logits[:, None], quality)
-print(f"offset {found['offset']:+.2f}, temperature {found['temperature']:.2f}")
+found = classification.ensemble.evaluate(table, logits[:, None], quality)
+print(f"intercept {found['offset']:+.2f}, temperature {found['temperature']:.2f}")
 for name in ("raw", "calibrated"):
     ece, brier = found[name]["ece"]["value"], found[name]["brier"]["value"]
     print(f"{name:10} ECE {ece:.3f}  Brier {brier:.3f}")
@@ -165,9 +163,9 @@ for name in ("raw", "calibrated"):
 # %%
 calibrated = np.array(found["probabilities"])
 curves = {"raw": 1 / (1 + np.exp(-logits)), "calibrated": calibrated}
-plots.show(
-    plots.plot_reliability({n: (labels, p) for n, p in curves.items()}, 5),
-    alt="Reliability of the raw and of the calibrated probabilities: share with RDS over "
+plotting.plots.show(
+    plotting.plots.plot_reliability({n: (labels, p) for n, p in curves.items()}, 5),
+    alt="Reliability of the raw and of the calibrated probabilities: proportion with RDS over "
     "mean probability, with intervals and the number of films in each bin.",
 )
 
@@ -190,18 +188,18 @@ for name in ("accuracy", "sensitivity"):
 #
 # Some films should go to a person. The risk-coverage curve sorts the films by how sure
 # the ensemble is and shows how many errors remain if only the surest are answered. On a
-# new film all five models vote. The ensemble leaves it open if fewer than four of five
-# share its view, or if the quality gate of notebook 03 distrusts the lung mask.
+# new film all five models vote. The ensemble abstains if fewer than four of five
+# share its view, or if the mask quality control of notebook 03 distrusts the lung mask.
 
 # %%
 right = (calibrated >= 0.5) == (labels == 1)
-plots.show(
-    plots.plot_risk_coverage({"ensemble": (right, abs(calibrated - 0.5))}),
-    alt="Share of wrong answers over the share of films answered, the surest first.",
+plotting.plots.show(
+    plotting.plots.plot_risk_coverage({"ensemble": (right, abs(calibrated - 0.5))}),
+    alt="Proportion of wrong answers over the proportion of films answered, the surest first.",
 )
 
 # %% tags=["nbval-check-output"]
-joined = ensemble.fit(labels, logits[:, None])
+joined = classification.ensemble.fit(labels, logits[:, None])
 same = np.full(5, 2.0)
 print("five of one mind:", joined.explain_abstention(same))
 print("two dissent:", joined.explain_abstention(np.array([2.0, 2, 2, -9, -9])))
@@ -210,17 +208,19 @@ print("a bad mask:", joined.explain_abstention(same, quality=0.3))
 # %% [markdown]
 # ## One map from many models
 #
-# Average the five pictures? Each was scaled to its own maximum, so a model without an
-# opinion would shout as loudly as a sure one. Instead, remember what the ensemble
+# Average the five heat maps? Each was scaled to its own maximum, so a model without an
+# opinion would count as much as a sure one. Instead, remember what the ensemble
 # computes: the **mean logit**. Its gradient is the mean of the gradients, so the Grad-CAM
 # *of the ensemble itself* is the mean of the members' signed maps in logit units. It is
-# rectified once, after averaging, and scaled last of all.
+# rectified once, after averaging, and scaled to 0 to 1 last of all.
 
 # %% tags=["nbval-check-output"]
 index = int(np.argmax(np.where(labels == 1, calibrated, 0)))
 square = windows[index] / np.float32(255)
-seen = grad_cam.explain(models, square)
-signed = [grad_cam.class_activation(model, square[None])[0] for model in models]
+seen = explanation.grad_cam.explain(models, square)
+signed = [
+    explanation.grad_cam.class_activation(model, square[None])[0] for model in models
+]
 by_hand = np.maximum(np.mean(signed, axis=0), 0)
 corners = np.ix_([0, -1], [0, -1])
 print("map", seen.mean.shape, "from", len(seen.logits), "models")
@@ -230,17 +230,17 @@ print(
 
 # %% [markdown]
 # Two more maps tell how far to believe it. **Spread** is the standard deviation of the
-# members' maps: high where they differ in how much. **Agreement** is the share of members
-# on the same side as the fused map: low where they differ in the sign. And `counter` is the
-# evidence *against* RDS, the map of the other class.
+# members' maps: high where they differ in how much. **Agreement** is the proportion of
+# members on the same side as the fused map: low where they differ in the sign. And
+# `counter` is the evidence *against* RDS, the map of the other class.
 
 # %%
 scale = max(seen.mean.max(), seen.counter.max(), 1e-6)
 pictures = [square[..., 0], seen.mean / scale, seen.counter / scale]
 pictures += [seen.spread / max(seen.spread.max(), 1e-6), seen.agreement]
 titles = ["film", "for RDS (mean)", "against RDS", "spread", "agreement"]
-plots.show(
-    plots.plot_sheet(pictures, titles=titles, columns=5),
+plotting.plots.show(
+    plotting.plots.plot_sheet(pictures, titles=titles, columns=5),
     alt="An RDS film; the fused map for RDS; the fused map against it; the spread and the "
     "agreement of five models.",
 )
@@ -265,7 +265,9 @@ print(f"{differs.sum()} of {differs.size} cells differ")
 changes = []
 for left_out in range(5):
     four = [m for place, m in enumerate(models) if place != left_out]
-    changes.append(np.abs(grad_cam.explain(four, square).mean - seen.mean).max())
+    changes.append(
+        np.abs(explanation.grad_cam.explain(four, square).mean - seen.mean).max()
+    )
 print("member", int(np.argmax(changes)), "moves it most")
 
 # %% [markdown]
@@ -284,7 +286,7 @@ print("member", int(np.argmax(changes)), "moves it most")
 # <details><summary>Answer</summary>
 #
 # Not the AUROC, if one pair is used for all: the order stays. The temperature alone would
-# leave the accuracy too, as no logit changes its sign; the offset moves the point where
+# leave the accuracy too, as no logit changes its sign; the intercept moves the point where
 # 0.5 lies. Fitted fold by fold, the order between folds can change a little.
 #
 # </details>
@@ -293,7 +295,7 @@ print("member", int(np.argmax(changes)), "moves it most")
 # <details><summary>Answer</summary>
 #
 # Not necessarily. They were trained on four fifths of the same films and here share a
-# body: they share its blind spots too. Agreement protects against the accidents of one
+# body: they have its blind spots too. Agreement protects against the accidents of one
 # training, not against a shortcut in the cohort. For that, notebook 06 audits.
 #
 # </details>
@@ -302,7 +304,7 @@ print("member", int(np.argmax(changes)), "moves it most")
 # ## Pitfalls
 #
 # - **Averaging probabilities of scaled maps.** Only logits of one meaning have a common
-#   unit. Maps of other methods are scaled first, and their mean is a picture, not a sum.
+#   unit. Maps of other methods are scaled first, and their mean is an image, not a sum.
 # - **Calibrating on the test fold.** The error then measures the fit, not the future.
 # - **A threshold from the whole cohort** reported with the accuracy on that cohort.
 # - **Few films, fine bins.** The error of a perfect model is not zero on 100 films.

@@ -10,11 +10,11 @@
 # # 08 · Find out whether the model helps its readers
 #
 # **Aim.** Plan a reader study, let simulated readers read every film alone and then with
-# the model, and analyse what they answered by the book.
+# the model, and analyse their answers by the standard method.
 #
 # **한국어 요약.** 모델이 판독자에게 정말 도움이 되는지 알아보는 판독 연구를 설계합니다.
-# 모의 판독자가 먼저 혼자, 이어서 모델의 확률과 히트맵을 보고 판독하며, 그 결과를
-# Obuchowski-Rockette 방법으로 분석합니다.
+# 모의 판독자가 같은 증례를 먼저 혼자, 이어서 모델의 확률과 히트맵을 보고 판독하며, 그
+# 결과를 Obuchowski-Rockette 방법으로 분석합니다.
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/rds-tf/rds_tf/blob/main/notebooks/08_reader_study.ipynb)
 #
@@ -44,26 +44,15 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit, logit
 
-from rds_readers import (
-    answers,
-    decisions,
-    design,
-    mrmc,
-    pack,
-    power,
-    reader_plots,
-    readings,
-    roe_metz,
-)
-from rds_tf import config
-from rds_tf.data import prepare
-from rds_tf.plotting import plots
-from rds_tf.storage import disk
+import rds_readers
+from rds_pages import reports
+from rds_tf import config, data, plotting, storage
 
 run = config.load_run(PROFILE, COHORT)
-table = prepare.prepare_run(run)
+table = data.prepare.prepare_run(run)
 
 # %% [markdown]
 # ## How many readers, how many films?
@@ -74,56 +63,60 @@ table = prepare.prepare_run(run)
 #
 # Two things vary by chance: the films that happened to be chosen, and the readers. A study
 # of one brilliant reader says little about others, however many films it has. Before
-# anything is shown to anybody, the formula of Hillis, Obuchowski and Berbaum tells the
+# anything is shown to anybody, the formula of Hillis, Obuchowski and Berbaum gives the
 # **power**: the chance to find an effect that is really there. Suppose that readers alone
 # reach an AUROC of 0.75, and 0.87 with the model.
 
 # %%
-variances, aurocs = roe_metz.STRUCTURES["HL"], (0.75, 0.87)
+variances, aurocs = rds_readers.roe_metz.STRUCTURES["HL"], (0.75, 0.87)
+
+
+def find_power(num_readers, half):
+    parameters = rds_readers.power.convert(variances, aurocs, (half, half))
+    return rds_readers.power.power(parameters, num_readers, aurocs[1] - aurocs[0])
+
+
 for num_readers in (2, 4, 8):
-    chances = []
-    for half in (10, 20, 40):
-        sizes = power.convert(variances, aurocs, (half, half))
-        chances.append(power.power(sizes, num_readers, aurocs[1] - aurocs[0]))
+    chances = [find_power(num_readers, half) for half in (10, 20, 40)]
     print(num_readers, "readers; 20, 40, 80 films:", np.round(chances, 2))
 
 # %% [markdown]
 # Doubling the readers and doubling the films are not the same thing. How the ratings
 # vary was taken from a published set of simulations, where it is called HL; a pilot study
-# of your own is better (`study plan --pilot readings.csv`).
+# of your own is better (`rds-tf study plan --pilot readings.csv`).
 #
-# A formula wants to be checked. The model of Roe and Metz draws whole studies, with a
-# readers' skill, a film's difficulty and so on as normal effects. Each is analysed as a
-# real one would be, and we count how often the test speaks up: when there is nothing to
-# find (its error should be 5 %) and when there is.
+# A formula must be checked. The model of Roe and Metz draws whole studies, with the
+# readers' skill, the films' difficulty and so on as normal effects. Each is analysed as a
+# real one would be, and we count how often the test reports a difference: when there is
+# none (5 % should be) and when there is one.
 
 # %% tags=["nbval-check-output"]
 size = {"num_readers": 4, "num_cases": (20, 20), "num_studies": 1000}
-nothing = roe_metz.simulate_rejections(variances, (0.8, 0.8), **size)
-something = roe_metz.simulate_rejections(variances, aurocs, **size)
-formula = power.power(power.convert(variances, aurocs, (20, 20)), 4, 0.12)
+nothing = rds_readers.roe_metz.simulate_rejections(variances, (0.8, 0.8), **size)
+something = rds_readers.roe_metz.simulate_rejections(variances, aurocs, **size)
+formula = find_power(4, 20)
 print("error of the first kind near 5 %:", 0.02 <= nothing <= 0.08)
 print("formula and simulation agree within 0.05:", abs(formula - something) <= 0.05)
 
 # %% [markdown]
 # ## A blinded pack
 #
-# Forty films, half of them with RDS, one of each patient, under new names whose order tells
-# nothing. Each reader gets an order of their own. Films, heat maps and the plan lie in the
-# pack; the truth lies beside it, and so do the readers' codes. In a hospital the same is
-# done by
+# Forty films, half of them with RDS, one of each patient, under new names whose order gives
+# nothing away. Each reader gets an order of their own. Films, heat maps and the plan lie in
+# the pack; the truth lies beside it, and so do the readers' sign-in codes. In a hospital
+# the same is done by
 #
 # ```
-# python -m rds_tf study plan PREPARED PACK --readers 4 --cases 40
-# python -m rds_tf serve study PACK
+# rds-tf study plan PREPARED PACK --readers 4 --cases 40
+# rds-tf serve study PACK
 # ```
 #
 # The second command opens the reading room in a browser, in English and Korean.
 
 # %% tags=["nbval-check-output"]
-plan = design.Design("sequential", num_readers=4, num_cases=40, seed=7)
+plan = rds_readers.design.Design("sequential", num_readers=4, num_cases=40, seed=7)
 folder = Path(tempfile.mkdtemp()) / "pack"
-written = pack.write_pack(run.prepared, folder, config.SAVED_MODELS, plan)
+written = rds_readers.pack.write_pack(run.prepared, folder, config.SAVED_MODELS, plan)
 print(*sorted(path.name for path in folder.glob("[!.]*")))
 print(*sorted(path.name for path in folder.parent.glob("pack_*")))
 print(len(list((folder / "films").iterdir())), "films")
@@ -136,18 +129,19 @@ print(len(list((folder / "films").iterdir())), "films")
 # %% tags=["nbval-check-output"]
 text = (folder / "plan.json").read_text()
 print("truth in the plan:", "truth" in text or '"rds"' in text)
-known = disk.read_json(folder / "plan.json")["readers"]
-cases = sorted(entry["case"] for entry in known[0]["sessions"][0])
-truth = readings.pd.read_csv(folder.parent / "pack_key.csv").set_index("case")["truth"]
-again = design.plan_sessions(cases, truth[cases].to_numpy(), plan)
-print("same seed, same orders:", again == known)
+readers = storage.disk.read_json(folder / "plan.json")["readers"]
+cases = sorted(entry["case"] for entry in readers[0]["sessions"][0])
+key = pd.read_csv(folder.parent / "pack_key.csv", index_col="case")
+truth = key["truth"]
+again = rds_readers.design.plan_sessions(cases, truth[cases].to_numpy(), plan)
+print("same seed, same orders:", again == readers)
 print("half with RDS:", truth.mean() == 0.5)
 
 # %% [markdown]
 # ## Simulated readers
 #
 # A reader without the model sees something of the disease and much noise. In logits: a
-# step of 0.5 up or down by the truth, a bias of the reader's own, and a doubt that differs
+# step of 0.5 up or down by the truth, a bias of the reader's own, and noise that differs
 # from film to film.
 #
 # When the model's view appears, our readers move half of the way towards it. That is an
@@ -156,8 +150,10 @@ print("half with RDS:", truth.mean() == 0.5)
 
 # %%
 rng = np.random.default_rng(0)
-views = {case: disk.read_json(folder / "model" / f"{case}.json") for case in cases}
-model = {case: np.clip(views[case]["probability"], 0.01, 0.99) for case in cases}
+model = {}
+for case in cases:
+    view = storage.disk.read_json(folder / "model" / f"{case}.json")
+    model[case] = np.clip(view["probability"], 0.01, 0.99)
 
 
 def read(truth, bias):
@@ -174,41 +170,46 @@ def consult(first, probability):
 # closes the browser goes on where they were.
 
 # %%
-book = answers.Answers(folder)
-for entry in known:
+store = rds_readers.answers.Answers(folder)
+for entry in readers:
     reader, bias = entry["reader"], rng.normal(0, 0.3)
-    while due := book.find_due(reader):
-        if due.step == design.ALONE:
-            felt = read(truth[due.case], bias)
+    while due := store.find_due(reader):
+        if due.step == rds_readers.design.ALONE:
+            latent = read(truth[due.case], bias)
         else:
-            felt = consult(felt, model[due.case])
-        place = (due.session, due.case, due.step)
-        rating = round(100 * expit(felt))
-        book.add(reader, place, rating, int(felt >= 0), rng.uniform(10, 60))
+            latent = consult(latent, model[due.case])
+        store.add(
+            reader,
+            due.key,
+            rating=round(100 * expit(latent)),
+            decision=int(latent >= 0),
+            seconds=rng.uniform(10, 60),
+        )
 
 # %% [markdown]
-# The first answer must stay locked, or the comparison is worth nothing: who may go back
-# after having seen the model's answer no longer reads alone. A second answer to the same
-# question is turned away.
+# The first answer must stay locked, or the comparison is worth nothing: a reader who may go
+# back after having seen the model's answer no longer reads alone. A second answer to the
+# same question is refused.
 
 # %% tags=["nbval-check-output"]
-first = known[0]["sessions"][0][0]["case"]
-kept = book.find_answer("R1", 1, first, design.ALONE)
-taken = book.add("R1", (1, first, design.ALONE), 99, 1, 5.0)
-print("second answer taken:", taken)
-print("first one kept:", book.find_answer("R1", 1, first, design.ALONE) == kept)
+case = readers[0]["sessions"][0][0]["case"]
+place = rds_readers.design.Place(session=1, case=case, step="alone")
+first = store.find_answer("R1", place)
+print("second answer stored:", store.add("R1", place, rating=99, decision=1))
+print("first one unchanged:", store.find_answer("R1", place) == first)
 
 # %% [markdown]
 # ## Did it help?
 #
 # Answers and key together make the table of readings: who, how, which film, the truth,
 # the rating. It is checked for gaps first, since the method needs every reader to have
-# read every film both ways. `study analyse` does the rest of this notebook in one command.
+# read every film both ways. `rds-tf study analyse` does the rest of this notebook
+# in one command.
 
 # %% tags=["nbval-check-output"]
-table = readings.check_readings(answers.load_answers(folder))
-study = readings.to_arrays(table)
-found = decisions.describe(study)
+table = rds_readers.readings.check_readings(rds_readers.answers.load_answers(folder))
+study = rds_readers.readings.to_arrays(table)
+found = rds_readers.decisions.describe(study)
 print(len(table), "readings:", study.ratings.shape, study.treatments)
 auroc = found["auroc"]
 print("with the model higher on average:", auroc["difference"] < 0)
@@ -218,20 +219,22 @@ print("half of them gain or more:", sum(np.diff(auroc["each"], axis=0)[0] > 0) >
 means = auroc["means"]
 print(f"AUROC alone {means['mean'][0]:.2f}, with the model {means['mean'][1]:.2f}")
 print(f"difference {-auroc['difference']:.2f}, p {auroc['p']:.3f}")
-figure = reader_plots.plot_readers(
+figure = reports.reader_plots.plot_readers(
     auroc["each"],
     means=means["mean"],
     intervals=np.clip(means["ci"], 0, 1),
     treatments=study.treatments,
     readers=study.readers,
 )
-plots.show(figure, alt="One line a reader, from AUROC alone to AUROC with the model.")
+plotting.plots.show(
+    figure, alt="One line a reader, from AUROC alone to AUROC with the model."
+)
 
 # %% [markdown]
-# Each line is a reader. Whether the mean may speak for *other* readers and *other* films is
+# Each line is a reader. Whether the result holds for *other* readers and *other* films is
 # what the test decides. By hand: the difference of the two means, over a standard error
 # that holds both how the readers differ in their gain (the mean square of treatment by
-# reader) and how much of the doubt they share because they saw the same films (Cov2 less
+# reader) and how much of their errors is common because they saw the same films (Cov2 less
 # Cov3). Obuchowski and Rockette's F is the square of that ratio.
 
 # %% tags=["nbval-check-output"]
@@ -248,24 +251,26 @@ print("F by hand is F of the module:", np.isclose(f, auroc["f"]))
 # is too narrow.
 
 # %%
-flat = mrmc.score_auroc(
+flat = rds_readers.mrmc.score_auroc(
     np.tile(study.truth, len(study.readers)), study.ratings.reshape(2, 1, -1)
 )
 naive = np.sqrt(np.trace(flat[1]) - 2 * flat[1][0, 1])
 print(f"standard error: naive {naive:.3f}, readers and cases {auroc['se']:.3f}")
 
 # %% [markdown]
-# ## Where minds changed
+# ## Which decisions changed
 #
-# An average can hide harm. Which decisions did the model turn right, and which did it turn
-# wrong? A wrong answer of a machine that sounds sure is the most dangerous one.
+# An average can hide harm. Which decisions did the model correct, and which did it spoil? A
+# wrong answer with a high probability is the most dangerous one.
 
 # %%
 better, worse = (
     [one[name] for one in found["changes"]] for name in ("better", "worse")
 )
-figure = reader_plots.plot_changes(better, worse, readers=study.readers)
-plots.show(figure, alt="For each reader, decisions turned right, and turned wrong.")
+figure = reports.reader_plots.plot_changes(better, worse, readers=study.readers)
+plotting.plots.show(
+    figure, alt="For each reader, decisions corrected, and decisions spoilt."
+)
 
 # %% [markdown]
 # Readers who follow the same model also agree more with each other. Agreement beyond
@@ -283,9 +288,9 @@ print("kappa rises with the model:", kappas[1] > kappas[0])
 
 # %% tags=["solution"]
 broken = rng.permutation([model[case] for case in study.cases])
-felt = logit(np.clip(study.ratings[0] / 100, 0.01, 0.99))
-ratings = np.stack([study.ratings[0], 100 * expit(consult(felt, broken))])
-harm = mrmc.analyse(*mrmc.score_auroc(study.truth, ratings))
+latent = logit(np.clip(study.ratings[0] / 100, 0.01, 0.99))
+ratings = np.stack([study.ratings[0], 100 * expit(consult(latent, broken))])
+harm = rds_readers.mrmc.analyse(*rds_readers.mrmc.score_auroc(study.truth, ratings))
 print(f"difference {-harm['difference']:+.2f}, p {harm['p']:.3f}")
 
 # %% [markdown]
@@ -304,7 +309,7 @@ print(f"difference {-harm['difference']:+.2f}, p {harm['p']:.3f}")
 # <details><summary>Answer</summary>
 #
 # Because the question is whether *readers* are helped, not these four persons. With the
-# readers fixed the interval gets narrower, and speaks of these four only.
+# readers fixed the interval gets narrower, and holds for these four only.
 #
 # </details>
 #
@@ -320,7 +325,7 @@ print(f"difference {-harm['difference']:+.2f}, p {harm['p']:.3f}")
 # ## Pitfalls
 #
 # - **Cases that the model was trained on.** Each film must be judged by a model that saw no
-#   film of that patient; `study plan` refuses others.
+#   film of that patient; `rds-tf study plan` refuses others.
 # - **Half RDS in the pack, few in the ward.** Sensitivity and specificity may carry over,
 #   predictive values do not.
 # - **Treating readings as independent.** Four readers of forty films are not 160 films.
@@ -328,7 +333,7 @@ print(f"difference {-harm['difference']:+.2f}, p {harm['p']:.3f}")
 #
 # ## Next
 #
-# `python -m rds_tf report RUN OUT` writes the tables and checklists for a paper.
+# `rds-tf report RUN OUT` writes the tables and checklists for a paper.
 #
 # ## References
 #
