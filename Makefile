@@ -1,5 +1,5 @@
 # A thin wrapper: without make, `pip install -r requirements.txt -e .` and
-# `python -m rds_tf demo` do the same.
+# `rds-tf demo` do the same.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed

@@ -40,6 +40,7 @@ from bad_seeds import (
     try_ensemble,
 )
 
+from rds_tf import errors
 from rds_tf.data import annotation, cohort, prepare
 from rds_tf.dicom import radiograph
 from rds_tf.storage import model_store
@@ -346,8 +347,8 @@ class Bench:
                 raise Fault("bad usage is not explained") from None
             found["fault"] = None
             raise cohort.CohortError("The usage was explained.") from None
-        except (ValueError, OSError) as error:
-            if isinstance(error, UnicodeError) or len(str(error).split()) < 3:
+        except (errors.RdsTfError, OSError) as error:
+            if len(str(error).split()) < 3:
                 raise Fault(f"{type(error).__name__}: {error}") from error
             raise cohort.CohortError(" ".join(str(error).split())) from error
 

@@ -2,7 +2,7 @@
 
     python benchmarks/learning_curve.py PREPARED OUT [--films 10 50 all] [--draws 2]
 
-PREPARED is what `python -m rds_tf prepare` wrote. Fold 0 is held out; patients are
+PREPARED is what `rds-tf prepare` wrote. Fold 0 is held out; patients are
 drawn from the other folds. OUT receives each model, `learning_curve.json` (lung IoU of
 `median+rotate` on fold 0, mean over films and draws, 95 % interval by patient) and
 `learning_curve.png`. A killed run goes on with the next model that is not there.

@@ -2,7 +2,7 @@
 
     python benchmarks/phantom_start.py PREPARED OUT [--cases 50 150 all] [--steps 200]
 
-PREPARED is what `python -m rds_tf prepare` wrote. For each number of training cases,
+PREPARED is what `rds-tf prepare` wrote. For each number of training cases,
 B0 is trained on five folds from the shipped classifier and from random weights: the
 same patients (the smaller draw lies in the larger), the same steps, the same seed.
 Each case is judged by the one fold model that did not see it; the two starts are

@@ -2,7 +2,7 @@
 
     python benchmarks/segmentation_peers.py PREPARED [--steps 400] [--json FILE]
 
-PREPARED is what `python -m rds_tf prepare` wrote; fold 0 is held out. Ours goes on from
+PREPARED is what `rds-tf prepare` wrote; fold 0 is held out. Ours goes on from
 the shipped segmenter. The peer is trained as the documentation of segmentation-models
 does it (resnet34 encoder, its own preprocessing, Adam, `bce_jaccard_loss`, batch 16, no
 augmentation), for the same minutes, from random weights where ImageNet's cannot be had.

@@ -80,7 +80,7 @@ def write_pack(
         f"readers, {plan.order}, in {out}.{note if num_seen else ''}\n"
         f"Truth: {beside[0]}, sign-in codes: {beside[1]}. Give each reader one code "
         f"and keep both files where no reader looks.\n"
-        f"Next: python -m rds_tf serve study {out}\n{config.NOT_FOR_CLINICAL_USE}"
+        f"Next: rds-tf serve study {out}\n{config.NOT_FOR_CLINICAL_USE}"
     )
 
 

@@ -136,6 +136,35 @@ def test_wrong_usage_ends_with_status_2_and_says_what_is_wrong(words, hint, caps
     assert hint in " ".join(capsys.readouterr().err.split())
 
 
+def list_documented_commands():
+    """Return every command line of README, docs and lessons, its file first."""
+    files = [*config.CLONE.glob("*.md"), *config.CLONE.glob("docs/*.md")]
+    files += [*config.CLONE.glob("notebooks/src/*.py")]
+    found = []
+    for file in sorted(files):
+        text = file.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in text.splitlines():
+            words = line.removeprefix("# ").removeprefix("srun ")
+            if words.startswith("rds-tf ") and "[" not in words:
+                found.append((file.name, words))
+    return found
+
+
+DOCUMENTED = list_documented_commands()
+
+
+def test_documents_show_the_verbs_of_a_whole_study():
+    shown = {" ".join(words.split()[1:3]) for _, words in DOCUMENTED}
+    for verb in ("train segmenter", "train classifier", "study plan", "serve demo"):
+        assert verb in shown
+
+
+@pytest.mark.parametrize(("file", "words"), DOCUMENTED)
+def test_documented_command_parses(file, words):
+    words = words.replace("$BACKBONE", "B0").replace("$FOLD", "0")
+    command.parse(shlex.split(words, comments=True)[1:])
+
+
 def test_help_lists_the_exit_statuses():
     said = PARSERS[""].format_help()
     for status in (0, 1, 2, 3, 70, 130):

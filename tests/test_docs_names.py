@@ -13,7 +13,7 @@ FOLDERS = "benchmarks|tests|docs|notebooks|saved_models|rds_[a-z]+"
 
 
 def find_files(text: str) -> set[str]:
-    """Return what looks like a file of the repository, such as `tests/test_docs_names.py`."""
+    """Return what looks like a file of ours, such as `tests/test_docs_names.py`."""
     return set(re.findall(rf"(?<![\w/])(?:{FOLDERS})/[\w./-]*\w\.(?:py|toml|md)", text))
 
 

@@ -1,4 +1,4 @@
-"""The exhibition page: `python -m rds_tf serve demo`."""
+"""The exhibition page: `rds-tf serve demo`."""
 
 import os
 import signal

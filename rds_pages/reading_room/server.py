@@ -1,4 +1,4 @@
-"""The reading room as a site: `python -m rds_tf serve study PACK`.
+"""The reading room as a site: `rds-tf serve study PACK`.
 
 Gradio and not Streamlit: a Streamlit script runs again from its top at every touch,
 which leaves no place for a viewer that keeps its window and zoom, nor for a clock.

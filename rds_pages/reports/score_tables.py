@@ -26,7 +26,7 @@ def write_results_table(folder: str | Path) -> pd.DataFrame:
 
     Args:
         folder: holds `segmentation.json`, `diagnosis.json` or both, as
-            `python -m rds_tf evaluate` writes them. An entry `"data"` in a file names
+            `rds-tf evaluate` writes them. An entry `"data"` in a file names
             what was measured; without it the folder's name stands there.
 
     Returns:
