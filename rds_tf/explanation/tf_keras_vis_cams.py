@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import weakref
 
 import keras
 import numpy as np
@@ -16,8 +15,6 @@ METHODS = {  # module and class of tf-keras-vis, loaded when first used
     "score_cam": ("scorecam", "Scorecam"),
     "smooth_grad": ("saliency", "Saliency"),
 }
-
-_FLAT = weakref.WeakKeyDictionary()
 
 
 def draw(method, model, images, layer=None, *, class_index=-1, **options):
@@ -51,7 +48,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
     if not model.built:
         model.build((None, *images.shape[1:]))
     layer = None if method == "smooth_grad" else forward_pass.find_layer(model, layer)
-    flat, marker = _find_flat(model, layer, method == "score_cam")
+    flat, marker = _build_flat(model, layer, method == "score_cam")
     visualize = load_method(method)(flat)
     if method == "smooth_grad":
         options = {"smooth_samples": 20} | options
@@ -83,15 +80,6 @@ def check_images(images):
             f"Expected `images` of shape (B > 0, H, W, C). Received: {images.shape}"
         )
     return images
-
-
-def _find_flat(model, layer, is_softmax):
-    """Return the flat model of logits and its marked layer, built once."""
-    flats = _FLAT.setdefault(model, {})
-    key = layer, is_softmax
-    if key not in flats:
-        flats[key] = _build_flat(model, layer, is_softmax)
-    return flats[key]
 
 
 def _build_flat(model, layer, is_softmax):

@@ -26,7 +26,6 @@ def evaluate(
     models: str | Path = config.SAVED_MODELS,
     *,
     angles=(0,),
-    steps=tuple(segmenter.STEPS),
     heart: str | None = None,
 ) -> dict:
     """Score every step at every angle on annotated cases that no model saw.
@@ -36,7 +35,6 @@ def evaluate(
         models: a segmenter's folder, or a folder of those of several folds; each
             case is scored by one that did not see it in training.
         angles: degrees by which image and truth are turned before segmentation.
-        steps: out of `segmenter.STEPS`.
         heart: one of `segmenter.HEARTS`, how the cohort outlines the lungs.
 
     Returns:
@@ -49,8 +47,8 @@ def evaluate(
         `"miou_gain"` too, paired by case;
         `"worst"`, with several angles: for each step the angle of its lowest lung
         IoU, and the `"loss"` there against 0 degrees, or the first angle;
-        `"quality_control"`, with `"median+rotate"`: what
-        `quality_control.judge_quality` says of all its masks.
+        `"quality_control"`, what `quality_control.judge_quality` says of all masks of
+        `"median+rotate"`.
 
     Raises:
         model_store.ModelError: if the models saw every annotated case, or there is
@@ -62,25 +60,23 @@ def evaluate(
     scores, qualities = {}, []
     for angle in angles:
         scored = [
-            score_cases(tool.model, prepared, rows, angle, steps)
-            for tool, rows in parts
+            score_cases(tool.model, prepared, rows, angle) for tool, rows in parts
         ]
         qualities += [one.pop("quality") for one in scored]
         scores[f"{angle:g}"] = {
-            step: np.concatenate([one[step] for one in scored]) for step in steps
+            step: np.concatenate([one[step] for one in scored])
+            for step in segmenter.STEPS
         }
     result = {
         "num_cases": len(patients),
-        "forward_passes": {step: segmenter.STEPS[step] for step in steps},
+        "forward_passes": segmenter.STEPS,
         "angles": {angle: _summarize(at, patients) for angle, at in scores.items()},
     }
     if len(scores) > 1:
         result["worst"] = _find_worst(scores, patients)
-    if "median+rotate" in steps:
-        dice = np.concatenate([at["median+rotate"][:, 2] for at in scores.values()])
-        result["quality_control"] = quality_control.judge_quality(
-            dice, np.concatenate(qualities)
-        )
+    dice = np.concatenate([at["median+rotate"][:, 2] for at in scores.values()])
+    quality = np.concatenate(qualities)
+    result["quality_control"] = quality_control.judge_quality(dice, quality)
     return result
 
 

@@ -169,7 +169,7 @@ def rotate(
     """
     if expand and angle_degrees % 90 == 0:
         turned = np.rot90(image, round(angle_degrees / 90) % 4)
-        return np.ascontiguousarray(_crop(turned, box) if box else turned)
+        return np.ascontiguousarray(turned[_slices(box)] if box else turned)
     matrix, size = _rotation(image.shape, angle_degrees, expand=expand)
     if box:  # resample no more than that: move its corner to the origin
         top, bottom, left, right = box
@@ -178,16 +178,9 @@ def rotate(
     return _warp(image, matrix, size, cv2.INTER_LINEAR)
 
 
-def _crop(image: np.ndarray, box: Box) -> np.ndarray:
+def _slices(box: Box) -> tuple[slice, slice]:
     top, bottom, left, right = box
-    return image[top:bottom, left:right]
-
-
-def turned_shape(shape: tuple[int, int], angle_degrees: float) -> tuple[int, int]:
-    """Return the shape (H', W') of `rotate(..., expand=True)`."""
-    if angle_degrees % 90 == 0:
-        return shape[::-1] if angle_degrees % 180 else shape
-    return _rotation(shape, angle_degrees, expand=True)[1][::-1]
+    return slice(top, bottom), slice(left, right)
 
 
 def rotate_back(
@@ -209,8 +202,8 @@ def rotate_back(
     """
     top, bottom, left, right = box = box or (0, part.shape[0], 0, part.shape[1])
     if angle_degrees % 90 == 0:
-        canvas = np.zeros(turned_shape(shape, angle_degrees), part.dtype)
-        _crop(canvas, box)[:] = part
+        canvas = np.zeros(shape[:: -1 if angle_degrees % 180 else 1], part.dtype)
+        canvas[_slices(box)] = part
         return np.ascontiguousarray(np.rot90(canvas, round(-angle_degrees / 90) % 4))
     matrix, _ = _rotation(shape, angle_degrees, expand=True)
     # The pixels of the image that `part` reaches: those between its turned corners,

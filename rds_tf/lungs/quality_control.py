@@ -3,6 +3,7 @@
 import numpy as np
 
 from rds_tf.lungs import postprocess
+from rds_tf.stats import metrics
 
 BAD_DICE = 0.8  # with the truth, where it is known
 MIN_QUALITY = (
@@ -29,14 +30,9 @@ def mask_quality(mask: np.ndarray, predictions: np.ndarray) -> float:
     """
     if not mask.any():
         return 0.0
-    agreement = np.mean([_dice(mask, one > 0.5) for one in predictions])
+    agreement = np.mean([metrics.dice(mask, one > 0.5) for one in predictions])
     certainty = np.mean([_certainty(mask, one) for one in predictions])
     return float(agreement * certainty * balance(mask) ** 0.5)
-
-
-def _dice(mask: np.ndarray, other: np.ndarray) -> float:
-    total = mask.sum() + other.sum()
-    return 2 * float((mask * other).sum()) / float(total)
 
 
 def _certainty(mask: np.ndarray, prediction: np.ndarray) -> float:

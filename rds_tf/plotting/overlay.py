@@ -1,4 +1,4 @@
-"""Lungs and heat drawn on a radiograph: the picture that goes with a diagnosis."""
+"""Lungs and heat map drawn over a radiograph: the overlay of a diagnosis."""
 
 import math
 
@@ -17,18 +17,18 @@ def draw_overlay(
     heatmap: np.ndarray | None = None,
     caption: str = "",
 ) -> np.ndarray:
-    """Draw the picture of one diagnosis: film, lungs, heat map, caption below.
+    """Draw the overlay of one diagnosis: image, lungs, heat map, caption below.
 
     The last line of the caption is always `config.NOT_FOR_CLINICAL_USE`.
 
     Args:
         image: array `(H, W)` in `[0, 1]`.
         mask: array `(H, W)` of 0 and 1; default none.
-        heatmap: array `(H, W)` in `[0, 1]`; the film stays grey where it is 0.
+        heatmap: array `(H, W)` in `[0, 1]`; the image stays grey where it is 0.
         caption: text; characters outside ASCII are drawn as `?`.
 
     Returns:
-        uint8 RGB array `(H + caption, W, 3)`; a film narrower than 512 pixels is
+        uint8 RGB array `(H + caption, W, 3)`; an image narrower than 512 pixels is
         enlarged by a whole factor first, so that its caption can be read.
 
     Raises:
@@ -44,14 +44,11 @@ def draw_layers(
     heatmap: np.ndarray | None = None,
     outline_px: int | None = None,
 ) -> np.ndarray:
-    """Draw what `draw_overlay` does, for a page that says the caption itself.
+    """Draw what `draw_overlay` does without the caption, `(H, W, 3)`.
 
     Args:
-        image, mask, heatmap: as there.
-        outline_px: int, width of the outline, default a 400th of the picture's.
-
-    Returns:
-        uint8 RGB array `(H, W, 3)`, enlarged as there.
+        image, mask, heatmap: as in `draw_overlay`.
+        outline_px: int, width of the outline, default a 400th of the width.
     """
     check_layers(image, mask, heatmap)
     factor = math.ceil(512 / image.shape[1])
@@ -95,7 +92,7 @@ def check_layers(
     mask: np.ndarray | None = None,
     heatmap: np.ndarray | None = None,
 ) -> None:
-    """Raise ValueError unless all that is laid over each other has one size."""
+    """Raise ValueError unless all layers have the size of the image."""
     for name, layer in (("image", image), ("mask", mask), ("heatmap", heatmap)):
         if layer is not None and (layer.ndim != 2 or layer.shape != image.shape):
             raise errors.InputError(
@@ -105,7 +102,7 @@ def check_layers(
 
 
 def blend_heat(image: np.ndarray, heatmap: np.ndarray | None) -> np.ndarray:
-    """Lay heat over a grey film, the hotter the denser: `(H, W, 3)` in `[0, 1]`."""
+    """Lay a heat map over an image, the hotter the denser: `(H, W, 3)` in `[0, 1]`."""
     grey, warm, colours = _blend(image, heatmap)
     rgb = grey[..., None].repeat(3, axis=2)
     rgb[warm] = colours
@@ -113,11 +110,14 @@ def blend_heat(image: np.ndarray, heatmap: np.ndarray | None) -> np.ndarray:
 
 
 def _blend(image: np.ndarray, heatmap: np.ndarray | None) -> tuple:
-    """Return the film `(H, W)`, where it is warm, and the `(N, 3)` colours there."""
+    """Return greys `(H, W)`, where there is heat, and the `(N, 3)` colours there.
+
+    Only the pixels with heat are blended: on most images they are few.
+    """
     grey = np.clip(image, 0, 1).astype("float32")
     if heatmap is None:
         return grey, np.zeros(grey.shape, bool), np.zeros((0, 3), "float32")
-    warm = heatmap > 0  # elsewhere the film shows as it is
+    warm = heatmap > 0
     heat = np.clip(heatmap[warm], 0, 1)
     alpha = 0.65 * heat[:, None]
     colours = matplotlib.colormaps["inferno"](heat)[:, :3].astype("float32")

@@ -1,7 +1,8 @@
 """Figures of radiographs, masks, heat maps and scores: arrays in, Figure out.
 
-Colours stay apart for colour-blind readers (Okabe and Ito, 2008); no function here
-opens a window, and only `show` touches the notebook.
+Each `plot_` function returns a `matplotlib.figure.Figure`; no function here opens a
+window, and only `show` touches the notebook. Colours are told apart by colour-blind
+readers (Okabe and Ito, 2008).
 """
 
 import io
@@ -21,6 +22,7 @@ from rds_tf.plotting import overlay
 from rds_tf.stats import calibration, thresholds
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+PALE = "#767676"  # the palest grey that reads well on white (WCAG 2.1, AA)
 METRIC_NAMES = {"miou": "MIoU", "lung_iou": "Lung IoU", "dice": "Dice"}
 
 
@@ -37,9 +39,6 @@ def plot_sheet(
         masks: `N` arrays `(H, W)` of 0 and 1, outlined; default none.
         titles: `N` short texts; default none.
         columns: int, images in a row.
-
-    Returns:
-        `matplotlib.figure.Figure`.
 
     Raises:
         ValueError: if there is no image, not one mask and title for each, or a
@@ -75,13 +74,8 @@ def plot_overlay(
     """Plot one radiograph with its lungs outlined and its heat map laid over it.
 
     Args:
-        image: array `(H, W)` in `[0, 1]`.
-        mask: array `(H, W)` of 0 and 1; default none.
-        heatmap: array `(H, W)` in `[0, 1]`; the film stays grey where it is 0.
-        title: text above the film; default none.
-
-    Returns:
-        `matplotlib.figure.Figure`.
+        image, mask, heatmap: as in `overlay.draw_overlay`.
+        title: text above the image; default none.
 
     Raises:
         ValueError: if mask or heat map are of another size than the image.
@@ -102,9 +96,6 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
 
     Args:
         history: the `history` of a Keras `History`: name -> one value an epoch.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     names = [name for name in history if f"val_{name}" in history] or list(history)
     figure = Figure(figsize=(3.2 * len(names), 2.5), layout="constrained")
@@ -121,24 +112,21 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def plot_ablation(ladder: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
-    """Plot the post-processing steps, one bar with its interval a step.
+def plot_ablation(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
+    """Plot the scores of the post-processing steps, each a bar with its interval.
 
     Args:
-        ladder: step -> score name -> `"value"`, `"low"`, `"high"`, as one angle of
+        scores: step -> score name -> `"value"`, `"low"`, `"high"`, as one angle of
             `evaluate segmentation` gives it.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
-    steps = list(ladder)
-    names = [name for name in METRIC_NAMES if name in ladder[steps[0]]]
+    steps = list(scores)
+    names = [name for name in METRIC_NAMES if name in scores[steps[0]]]
     size = (2.8 * len(names) + 0.6, 0.45 * len(steps) + 0.7)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
     for panel, name in zip(panels, names, strict=True):
         for row, step in enumerate(steps):
-            score = ladder[step][name]
+            score = scores[step][name]
             value, low, high = (score[part] for part in ("value", "low", "high"))
             panel.barh(row, value, height=0.6, color=COLOURS[0], alpha=0.8)
             if low is not None:
@@ -154,24 +142,21 @@ def plot_ablation(ladder: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Fi
 def plot_confusion(
     confusion: Sequence[Sequence[int]], names: tuple[str, str] = ("no RDS", "RDS")
 ) -> Figure:
-    """Plot a confusion matrix with its counts and the share of each row.
+    """Plot a confusion matrix: counts, and the proportion of each row.
 
     Args:
         confusion: `[[TN, FP], [FN, TP]]`.
         names: what 0 and 1 stand for.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     counts = np.asarray(confusion)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    proportions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(2.8, 2.6), layout="constrained")
     panel = figure.subplots()
-    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    panel.imshow(proportions, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
-        share = shares[row, column]
-        text = f"{count}\n{share:.0%}"
-        colour = "white" if share > 0.5 else "black"
+        proportion = proportions[row, column]
+        text = f"{count}\n{proportion:.0%}"
+        colour = "white" if proportion > 0.5 else "black"
         panel.text(column, row, text, ha="center", va="center", color=colour)
     lines = [textwrap.fill(name, 9) for name in names]  # as wide as a cell
     panel.set(xticks=[0, 1], xticklabels=lines, yticks=[0, 1], yticklabels=lines)
@@ -186,9 +171,6 @@ def plot_roc(arms: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 
     Args:
         arms: name -> (`labels`, `probabilities`), both `(N,)`.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     figure = Figure(figsize=(3.6, 3.6), layout="constrained")
     panel = figure.subplots()
@@ -201,6 +183,90 @@ def plot_roc(arms: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     panel.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     _tidy(panel, xlabel="1 - specificity", ylabel="sensitivity")
     panel.legend(frameon=False, loc="lower right", fontsize=8)
+    return figure
+
+
+def plot_reliability(
+    arms: Mapping[str, tuple[np.ndarray, np.ndarray]], num_bins: int = 10
+) -> Figure:
+    """Plot proportions of positives over the probabilities predicted for them.
+
+    A point is one bin of `calibration.reliability`, with its 95 % interval; below are
+    the counts of cases. The legend gives `calibration.expected_calibration_error`
+    at its own number of bins, so that it equals the tables.
+
+    Args:
+        arms: name -> (`labels`, `probabilities`), both `(N,)`.
+        num_bins: int >= 1, points a classifier at most.
+
+    Raises:
+        ValueError: as for `calibration.reliability`.
+    """
+    figure = Figure(figsize=(3.8, 4.9), layout="constrained")
+    panel, counts = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
+    for axes in (panel, counts):
+        axes.set_prop_cycle(color=COLOURS)
+    panel.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, linestyle=":")
+    panel.text(0.02, 0.98, "risk understated", color=PALE, fontsize=8, va="top")
+    panel.text(0.98, 0.02, "risk overstated", color=PALE, fontsize=8, ha="right")
+    for name, (labels, probabilities) in arms.items():
+        error = calibration.expected_calibration_error(labels, probabilities)
+        bins = calibration.reliability(labels, probabilities, num_bins)
+        confidence, proportion, low, high = (
+            [row[part] for row in bins]
+            for part in ("confidence", "proportion", "low", "high")
+        )
+        label = f"{name}: ECE {error:.3f}"
+        (line,) = panel.plot(confidence, proportion, "o-", markersize=4, label=label)
+        style = {"color": line.get_color(), "linewidth": 1, "alpha": 0.5}
+        panel.vlines(confidence, low, high, **style)
+        counts.hist(probabilities, np.linspace(0, 1, 21), histtype="step")
+    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    _tidy(panel, grid=True, ylabel="proportion of positives")
+    _tidy(counts, grid=True, xlabel="probability", ylabel="cases")
+    _draw_legend(figure, panel)
+    return figure
+
+
+def plot_risk_coverage(arms: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Plot how often answers are wrong when only the surest cases are answered.
+
+    A dot marks all cases answered. The legend gives the area of
+    `thresholds.risk_coverage`. The first tenth of cases, where one error weighs most,
+    does not set the scale.
+
+    Args:
+        arms: name -> (`correct`, `confidence`), both `(N,)`.
+
+    Raises:
+        ValueError: as for `thresholds.risk_coverage`.
+    """
+    figure = Figure(figsize=(4.4, 3.6), layout="constrained")
+    panel = figure.subplots()
+    panel.set_prop_cycle(color=COLOURS)
+    top = 0.05
+    for name, (correct, confidence) in arms.items():
+        curve = thresholds.risk_coverage(correct, confidence)
+        coverage, risk = np.array(curve["coverage"]), np.array(curve["risk"])
+        (line,) = panel.plot(
+            np.r_[0, coverage],
+            np.r_[risk[0], risk],
+            drawstyle="steps-pre",
+            linewidth=1.3,
+            label=f"{name}: {risk[-1]:.1%} wrong of all, area {curve['area']:.3f}",
+        )
+        panel.plot(1, risk[-1], "o", markersize=5, color=line.get_color())
+        top = max(top, risk[coverage >= 0.1].max())
+    panel.set(xlim=(0, 1.02), ylim=(0, 1.1 * top))
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+    _tidy(
+        panel,
+        grid=True,
+        xlabel="cases answered, surest first",
+        ylabel="wrong of those answered",
+    )
+    _draw_legend(figure, panel)
     return figure
 
 
@@ -231,112 +297,18 @@ def _draw_image(panel, image, mask, heatmap, title) -> None:
     panel.set_title(title or "", fontsize=9)
 
 
-def _tidy(panel: Axes, title: str = "", **labels: str) -> None:
-    """Title and labels in small type, no box around the panel."""
+def _tidy(panel: Axes, title: str = "", *, grid: bool = False, **labels: str) -> None:
+    """Title and labels in small type, no box around the panel, faint lines or none."""
     panel.set_title(title, fontsize=10)
     panel.set(**labels)
     panel.tick_params(labelsize=8)
     panel.spines[["top", "right"]].set_visible(False)
-
-
-PALE = "#767676"  # the palest grey which still reads well on white (WCAG 2.1, AA)
-
-
-def plot_reliability(
-    arms: Mapping[str, tuple[np.ndarray, np.ndarray]], num_bins: int = 10
-) -> Figure:
-    """Plot what probabilities say against what came true, and how many say it.
-
-    A point is one bin of `calibration.reliability`, with its 95 % interval; below are
-    the counts of cases. The legend gives `calibration.expected_calibration_error`
-    at its own number of bins, so that it equals the tables.
-
-    Args:
-        arms: name -> (`labels`, `probabilities`), both `(N,)`.
-        num_bins: int >= 1, points a classifier at most.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-
-    Raises:
-        ValueError: as for `calibration.reliability`.
-    """
-    figure = Figure(figsize=(3.8, 4.9), layout="constrained")
-    panel, counts = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
-    for axes in (panel, counts):
-        axes.set_prop_cycle(color=COLOURS)
-    panel.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, linestyle=":")
-    panel.text(0.02, 0.98, "risk understated", color=PALE, fontsize=8, va="top")
-    panel.text(0.98, 0.02, "risk overstated", color=PALE, fontsize=8, ha="right")
-    for name, (labels, probabilities) in arms.items():
-        error = calibration.expected_calibration_error(labels, probabilities)
-        bins = calibration.reliability(labels, probabilities, num_bins)
-        said, share, low, high = (
-            [row[part] for row in bins]
-            for part in ("confidence", "proportion", "low", "high")
-        )
-        (line,) = panel.plot(
-            said, share, "o-", markersize=4, label=f"{name}: ECE {error:.3f}"
-        )
-        panel.vlines(said, low, high, color=line.get_color(), linewidth=1, alpha=0.5)
-        counts.hist(probabilities, np.linspace(0, 1, 21), histtype="step")
-    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    _tidy_grid(panel, ylabel="share of positives")
-    _tidy_grid(counts, xlabel="probability", ylabel="cases")
-    _draw_legend(figure, panel)
-    return figure
-
-
-def plot_risk_coverage(arms: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Plot how often answers are wrong when only the surest cases are answered.
-
-    A dot marks all cases answered. The legend gives the area of
-    `thresholds.risk_coverage`. The first tenth of cases, where one error weighs most,
-    does not set the scale.
-
-    Args:
-        arms: name -> (`correct`, `confidence`), both `(N,)`.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-
-    Raises:
-        ValueError: as for `thresholds.risk_coverage`.
-    """
-    figure = Figure(figsize=(4.4, 3.6), layout="constrained")
-    panel = figure.subplots()
-    panel.set_prop_cycle(color=COLOURS)
-    top = 0.05
-    for name, (correct, confidence) in arms.items():
-        curve = thresholds.risk_coverage(correct, confidence)
-        coverage, risk = np.array(curve["coverage"]), np.array(curve["risk"])
-        (line,) = panel.plot(
-            np.r_[0, coverage],
-            np.r_[risk[0], risk],
-            drawstyle="steps-pre",
-            linewidth=1.3,
-            label=f"{name}: {risk[-1]:.1%} wrong of all, area {curve['area']:.3f}",
-        )
-        panel.plot(1, risk[-1], "o", markersize=5, color=line.get_color())
-        top = max(top, risk[coverage >= 0.1].max())
-    panel.set(xlim=(0, 1.02), ylim=(0, 1.1 * top))
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
-    _tidy_grid(
-        panel, xlabel="cases answered, surest first", ylabel="wrong of those answered"
-    )
-    _draw_legend(figure, panel)
-    return figure
+    if grid:
+        panel.grid(axis="y", color="0.92", linewidth=0.8)
+        panel.set_axisbelow(True)
 
 
 def _draw_legend(figure: Figure, panel: Axes) -> None:
     """Name the arms above the panels, where they hide nothing."""
     handles, names = panel.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", frameon=False, fontsize=8)
-
-
-def _tidy_grid(panel: Axes, **labels: str) -> None:
-    """Tidy a panel and lay faint lines behind it, to read values off."""
-    _tidy(panel, **labels)
-    panel.grid(axis="y", color="0.92", linewidth=0.8)
-    panel.set_axisbelow(True)

@@ -163,7 +163,9 @@ def test_a_large_mask_lies_as_its_small_copy_does(angle):
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, -90, 33.3, 200])
-def test_the_shape_of_a_turned_film_is_known_before(angle):
-    film = np.zeros((30, 50), "float32")
-    expected = postprocess.rotate(film, angle, expand=True).shape
-    assert postprocess.turned_shape(film.shape, angle) == expected
+def test_a_turned_image_comes_back_in_its_own_shape(angle):
+    image = np.ones((30, 50), "float32")
+    turned = postprocess.rotate(image, angle, expand=True)
+    back = postprocess.rotate_back(turned, angle, image.shape)
+    assert back.shape == image.shape
+    assert back[2:-2, 2:-2] == pytest.approx(1)
