@@ -4,6 +4,7 @@ import argparse
 import difflib
 import inspect
 import math
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -61,7 +62,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the words of one verb; an option that it does not know is an error."""
     options, unknown = build_parser().parse_known_args(arguments)
     if unknown:
-        known = options.parser._option_string_actions
+        known = re.findall("--[a-z-]+", options.parser.format_usage())
         close = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
@@ -123,39 +124,46 @@ ARGUMENTS = {
     "results": _path("folder of results, up to three folders deep"),
     "--address": {"help": "HOST:PORT of the Ray cluster (default: one found here)"},
     "--again": _flag("repeat trainings that are finished"),
-    "--angles": {"type": _angles, "default": "0", "help": "in degrees, as in 0,45,90"},
-    "--auroc": _fraction("of readers alone (default: that of --pilot, or 0.8)"),
+    "--angles": {
+        "type": _angles,
+        "default": "0",
+        "help": "angles in degrees by which the films are turned, such as 0,45,90",
+    },
+    "--auroc": _fraction("AUROC without the model (default: that of --pilot, or 0.8)"),
     "--backbone": _choice("EfficientNet of the classifier", "B0 B3 B5", "B0"),
     "--backbones": _choice("EfficientNets to compare", "B0 B3 B5", ["B0"]),
     "--cases": _count("number of cases"),
     "--cohort": _path("case table, a CSV file (default: a phantom cohort)"),
     "--correlations": _fraction(
-        "of two ratings of a case: by one reader, in one arm, by neither (default: "
-        "those of --structure)"
+        "correlation of two ratings of a case: same reader, same arm, neither (default: "
+        "that of --structure)"
     ),
-    "--dicom": _flag("also write DICOM objects, for films that are DICOM"),
+    "--dicom": _flag("also write masks and overlays as DICOM objects"),
     "--effect": _fraction("gain in AUROC that the study should find", 0.05, low=-1),
     "--engine": _choice("processes here, or a Ray cluster", "local ray", "local"),
     "--finding": {
         "default": config.FINDING,
         "help": "what label 1 of the cohort means",
     },
-    "--fold": _choice("fold to hold out; all: each in turn", "0 1 2 3 4 all", "0"),
-    "--heart": _choice("is the lung behind it in or out of the mask?", "in out", "in"),
+    "--fold": _choice("fold to hold out, or all in turn", "0 1 2 3 4 all", "0"),
+    "--heart": _choice("lung behind the heart: in the mask or out", "in out", "in"),
     "--heart/models": _choice(
-        "as for `train` (default: the first that the models know)", "in out"
+        "lung behind the heart: in the mask or out (default: the models' first)",
+        "in out",
     ),
     "--host": {"default": "127.0.0.1", "help": "address to listen on"},
     "--image-px": _count(
         "side of the network's input in pixels (default: the profile's)", None, 16, 4096
     ),
-    "--input": _choice("view of the film", _INPUTS, "whole"),
-    "--inputs": _choice("views of the film", _INPUTS, _INPUTS.split()),
+    "--input": _choice("what the classifier sees", _INPUTS, "whole"),
+    "--inputs": _choice("what the classifiers see", _INPUTS, _INPUTS.split()),
     "--json": _path("file for the figures"),
     "--key": _path("truth of a pack (default: PACK_key.csv beside it)"),
     "--longest-px": _count("longest side of a film in pixels", 512, 32, 4096),
     "--models": _path("folder of trained models to use", config.SAVED_MODELS),
-    "--nuisance": _choice("what must not matter", "tube ratio brightness", "tube"),
+    "--nuisance": _choice(
+        "what must not change the diagnosis", "tube ratio brightness", "tube"
+    ),
     "--operating-point": _choice(
         "threshold of best accuracy, or of 95 percent sensitivity",
         *("accurate sensitive", "accurate"),
@@ -170,11 +178,11 @@ ARGUMENTS = {
     "--post-processing": _choice("steps after the network", _STEPS, "median+rotate"),
     "--power": _fraction("power that the study should reach", 0.8),
     "--profile": _choice(
-        "minutes on 2 cores, or hours on a GPU", "quick full", "quick"
+        "sizes: for minutes on two cores, or for hours on a GPU", "quick full", "quick"
     ),
     "--reader-sd": _fraction(
-        "SD of readers' AUROCs: in both arms alike, and changed by the arm (default: "
-        "those of --structure)"
+        "SD of readers' AUROCs: common to both arms, and added by each arm (default: "
+        "that of --structure)"
     ),
     "--readers": _count("number of readers", 6),
     "--root": _path("folder of the cohort's films (default: that of the table)"),
@@ -185,9 +193,9 @@ ARGUMENTS = {
         config.SAVED_MODELS,
     ),
     "--segmenter/own": _path(
-        "segmenter that finds the lungs (default: that in --models, or the shipped one)"
+        "segmenter that finds the lungs (default: the one that the models learnt with)"
     ),
-    "--simulations": _count("simulated studies as a check, or 0", 1000, 0),
+    "--simulations": _count("simulated studies that check the formula", 1000, 0),
     "--start": _choice(
         "weights to start from; auto: the first of the others that is there",
         *("auto imagenet phantom scratch", "auto"),
@@ -200,11 +208,15 @@ ARGUMENTS = {
         "high or low correlation of ratings, then spread of readers (Roe and Metz)",
         *("HL LL HH LH", "HL"),
     ),
-    "--threshold": _fraction("probability from which a film is positive"),
-    "--training-steps": _count("a multiple of 10 (default: the profile's)"),
-    "--tube-link": _fraction("how far a tube follows RDS: 0 not at all, 1 always", 0.5),
+    "--threshold": _fraction("lowest probability that is called positive"),
+    "--training-steps": _count(
+        "training steps, a multiple of 10 (default: the profile's)"
+    ),
+    "--tube-link": _fraction(
+        "how often a tube goes with RDS: 0 by chance, 1 always", 0.5
+    ),
     "--tubes": _path("folder of drawn tubes, CASE.png"),
-    "--washout-days": _count("between the sessions of a crossover", 28, 0, 3650),
+    "--washout-days": _count("days between the sessions of a crossover", 28, 0, 3650),
     "--workers": _count("number of processes (default: one a core)"),
 }
 SEVERAL = {"--backbones": "+", "--inputs": "+", "--seeds": "+"}
