@@ -135,8 +135,8 @@ ARGUMENTS = {
     "--cases": _count("number of cases"),
     "--cohort": _path("case table, a CSV file (default: a phantom cohort)"),
     "--correlations": _fraction(
-        "correlation of two ratings of a case: same reader, same arm, neither (default: "
-        "that of --structure)"
+        "correlation of two ratings of a case: same reader, same arm, neither "
+        "(default: that of --structure)"
     ),
     "--dicom": _flag("also write masks and overlays as DICOM objects"),
     "--effect": _fraction("gain in AUROC that the study should find", 0.05, low=-1),

@@ -199,25 +199,15 @@ def audit(options) -> None:
     Example: rds-tf audit prepared audited --models compared/seed_0 --nuisance ratio
     """
     from rds_pages.reports import audit_report
-    from rds_tf.audit import audit, nuisances
+    from rds_tf.audit import audit
     from rds_tf.classification import classifier
     from rds_tf.data import prepare
-    from rds_tf.storage import disk
 
     table = prepare.load_manifest(options.prepared)
     models = classifier.load_classifiers(options.models)
     cases = audit.load_cases(options.prepared, table, options.tubes, options.segmenter)
     arms = audit.audit_arms(options.prepared, models, options.nuisance, cases, table)
-    judged = {arm: result for arm, (result, _, _) in arms.items()}
-    nuisance = nuisances.list_nuisances(cases)[options.nuisance]
-    _, probes, kept = next(iter(arms.values()))
-    pictures = audit_report.draw_most_moved([cases[i] for i in kept], probes, nuisance)
-    page = audit_report.format_page(judged, nuisance.name, pictures)
-    stem = options.out / f"audit_{options.nuisance}"
-    print(audit_report.format_text(judged, nuisance.name))
-    with disk.claim(options.out):
-        disk.write_whole(stem.with_suffix(".html"), page.encode())
-        disk.write_json(stem.with_suffix(".json"), judged)
+    print(audit_report.write(arms, cases, options.nuisance, options.out))
 
 
 def diagnose(options) -> int:

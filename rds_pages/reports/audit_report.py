@@ -1,5 +1,7 @@
 """One page for an audit: a verdict in plain words, its numbers, films to look at."""
 
+from pathlib import Path
+
 import numpy as np
 
 from rds_pages import templates
@@ -7,6 +9,7 @@ from rds_pages.reports import document, score_tables
 from rds_tf import config
 from rds_tf.audit import audit, nuisances
 from rds_tf.data import preprocessing
+from rds_tf.storage import disk
 
 NUM_SHOWN = 4
 SHOWN_PX = 220
@@ -58,6 +61,26 @@ def format_text(arms: dict[str, dict], name: str) -> str:
     """Write the verdict and the numbers of every arm as text."""
     text = document.to_text(list_blocks(arms, name))
     return f"{text}\n\n{config.NOT_FOR_CLINICAL_USE}"
+
+
+def write(arms: dict, cases: list, nuisance_name: str, out: Path) -> str:
+    """Write `audit_<nuisance>.html` and `.json`, and return the audit as text.
+
+    Args:
+        arms: name of each arm to what `audit.audit_arms` found.
+        cases: of the audit.
+        nuisance_name: key of `nuisances.list_nuisances`.
+        out: folder to write.
+    """
+    judged = {arm: result for arm, (result, _, _) in arms.items()}
+    nuisance = nuisances.list_nuisances(cases)[nuisance_name]
+    _, probes, kept = next(iter(arms.values()))
+    pictures = draw_most_moved([cases[index] for index in kept], probes, nuisance)
+    page = format_page(judged, nuisance.name, pictures)
+    with disk.claim(out):
+        disk.write_whole(out / f"audit_{nuisance_name}.html", page.encode())
+        disk.write_json(out / f"audit_{nuisance_name}.json", judged)
+    return format_text(judged, nuisance.name)
 
 
 def format_page(arms: dict[str, dict], name: str, pictures: list) -> str:

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -61,3 +63,17 @@ def test_the_films_shown_are_those_that_the_nuisance_moved_most():
     assert len(texts) == audit_report.NUM_SHOWN
     figures = [block for block in blocks if isinstance(block, document.Figure)]
     assert [one.caption for one in figures[:3]] == ["as taken", "with", "without"]
+
+
+def test_an_audit_is_written_as_page_and_json_and_returned_as_text(tmp_path):
+    image = np.full((40, 40), 0.5, "float32")
+    cases = [nuisances.Case(image, None, None, 0, str(i)) for i in range(6)]
+    probes = pd.DataFrame({"present": [0.0, 5.0], "absent": 0.0})
+    arms = {"B0 whole": (RESULT, probes, [2, 4])}
+    text = audit_report.write(arms, cases, "brightness", tmp_path)
+    assert text == audit_report.format_text(
+        {"B0 whole": RESULT}, "brightness of the film"
+    )
+    written = json.loads((tmp_path / "audit_brightness.json").read_text())
+    assert written == {"B0 whole": RESULT}
+    assert "+5.00 with" in (tmp_path / "audit_brightness.html").read_text()
