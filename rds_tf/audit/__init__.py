@@ -1,4 +1,4 @@
-"""Audit: does a classifier lean on the tube, the film's shape or its brightness?"""
+"""Audit: does a classifier lean on the tube, the image's shape or its brightness?"""
 
 from rds_tf import lazy
 

@@ -156,6 +156,7 @@ def _measure_heat(members, unseen: np.ndarray, cases) -> dict[str, float]:
             continue
         crop = cropping.choose_crop(case.image, case.mask, member.manifest["input"])
         tube = crop.cut_mask(tubes.widen(case.tube, 2), len(heat))
+        # A pixel counts once: where the tube lies over a lung it is tube.
         lungs = crop.cut_mask(case.mask, len(heat)) * (1 - tube)
         on = [(heat * region).sum() / heat.sum() for region in (lungs, tube)]
         proportions.append([*on, 1 - sum(on), tube.mean()])
@@ -209,6 +210,7 @@ def probe(
             images += made
             owners += [index] * len(made)
             versions += [version] * len(made)
+    # All at once, so that `predict` can batch across cases.
     logits = pd.Series(predict(images, np.array(owners)))
     means = logits.groupby([owners, versions]).mean().unstack()
     means.columns = ["as_taken", "present", "absent"]

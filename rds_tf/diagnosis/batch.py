@@ -1,4 +1,4 @@
-"""Diagnose all films of a folder: one JSON and one overlay PNG each."""
+"""Diagnose a batch: every radiograph of a folder gets one JSON and one overlay PNG."""
 
 from collections import Counter, deque
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from rds_tf.plotting import overlay
 from rds_tf.storage import disk
 
 SKIPPED = {".json", ".csv", ".txt", ".md", ".xlsx", ".xml", ".html", ".ini", ".db"}
-NUM_AT_ONCE = 2  # films in the networks at once: one leaves half of two cores idle
+NUM_AT_ONCE = 2  # images in the networks at once: one leaves half of two cores idle
 LONGEST_PX = 1024
 # A third smaller than by OpenCV's defaults, and sooner.
 PNG_SETTINGS = (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB)
@@ -28,20 +28,20 @@ def diagnose_files(
     models: diagnose.Models,
     export: Callable | None = None,
 ) -> tuple[list[dict], list[str]]:
-    """Diagnose a file or a folder; write one JSON and one overlay PNG a film.
+    """Diagnose a file or a folder; write one JSON and one overlay PNG for each.
 
     Args:
-        path: a film, or a folder that is searched with its subfolders.
+        path: a DICOM, PNG or JPEG file, or a folder, searched with its subfolders.
         out: folder for `<name>.json` and `<name>.png`.
         models: from `diagnose.load_models`.
-        export: called for each film, in their order, as `dicom_export.export`.
+        export: called for each file, in their order, as `dicom_export.export`.
 
     Returns:
         The records that were written, and one sentence for each file that was refused.
     """
     path, out = Path(path), Path(out)
     with disk.claim(out):
-        paths = find_films(path, out)
+        paths = find_files(path, out)
         names = name_outputs(paths, path)
         check_outputs(paths, names, out)
         stems = [out / name for name in names]
@@ -52,12 +52,12 @@ def diagnose_files(
 
 
 def _diagnose_all(stems: dict[Path, Path], models: diagnose.Models, export, bar: tqdm):
-    """Diagnose each film of `stems`: while some are judged, one is read, one written.
+    """Diagnose each file of `stems`: while some are judged, one is read, one written.
 
     The first is alone with the networks, which are compiled then.
     """
     records, refused = [], []
-    running, writing = deque(), deque()  # in the order of the films
+    running, writing = deque(), deque()  # in the order of the files
     with (
         futures.ThreadPoolExecutor(1) as writer,
         futures.ThreadPoolExecutor(NUM_AT_ONCE) as judges,
@@ -67,7 +67,7 @@ def _diagnose_all(stems: dict[Path, Path], models: diagnose.Models, export, bar:
             path, future = running.popleft()
             found = future.result()
             records.append(diagnose.describe(found, path, models))
-            if len(writing) > 1:  # films that wait to be written would fill the memory
+            if len(writing) > 1:  # images that wait to be written would fill the memory
                 writing.popleft().result()
             task = _write_results, path, found, records[-1], stems[path], export
             writing.append(writer.submit(*task))
@@ -76,14 +76,14 @@ def _diagnose_all(stems: dict[Path, Path], models: diagnose.Models, export, bar:
         try:
             for path in stems:
                 try:
-                    film = radiograph.read_radiograph(path)
+                    read = radiograph.read_radiograph(path)
                 except radiograph.RadiographError as error:
                     refused.append(str(error))
                     bar.update()
                     continue
                 while len(running) >= (NUM_AT_ONCE if records else 1):
                     collect()
-                future = judges.submit(diagnose.diagnose_radiograph, film, models)
+                future = judges.submit(diagnose.diagnose_radiograph, read, models)
                 running.append((path, future))
         finally:  # a run that is interrupted writes what is diagnosed
             while running:
@@ -101,7 +101,7 @@ def _write_results(path: Path, found, record: dict, stem: Path, export) -> None:
         export(path, found, record=record, overlay=drawn, stem=stem)
 
 
-def find_films(path: str | Path, out: str | Path) -> list[Path]:
+def find_files(path: str | Path, out: str | Path) -> list[Path]:
     """Return the files to diagnose: `path` itself, or what lies below it.
 
     Results of an earlier run in `out`, a folder below `path`, are passed over.
@@ -114,7 +114,7 @@ def find_films(path: str | Path, out: str | Path) -> list[Path]:
         return [path]
     here, results = path.resolve(), Path(out).resolve()
     below = results != here and results.is_relative_to(here)
-    films = [
+    found = [
         file
         for file in sorted(path.rglob("*"))
         if file.is_file()
@@ -122,47 +122,47 @@ def find_films(path: str | Path, out: str | Path) -> list[Path]:
         and not file.name.startswith((".", "DICOMDIR"))
         and not (below and file.resolve().is_relative_to(results))
     ]
-    if not films:
-        raise FileNotFoundError(f"{path}: there is no film to diagnose.")
-    return films
+    if not found:
+        raise FileNotFoundError(f"{path}: there is no file to diagnose.")
+    return found
 
 
-def name_outputs(films: list[Path], root: Path) -> list[str]:
-    """Name outputs by the stem of the film, or by its path where two have one stem."""
-    counts = Counter(film.stem.casefold() for film in films)
+def name_outputs(paths: list[Path], root: Path) -> list[str]:
+    """Name outputs by the stem of the file, or by its path where two share it."""
+    counts = Counter(path.stem.casefold() for path in paths)
     unique: dict[str, str] = {}
-    for film in films:
-        name = film.stem
+    for path in paths:
+        name = path.stem
         if counts[name.casefold()] > 1:
-            name = "__".join(film.relative_to(root).parts).replace(".", "_")
-        while name.casefold() in unique:  # a path can spell another film's stem
+            name = "__".join(path.relative_to(root).parts).replace(".", "_")
+        while name.casefold() in unique:  # a path can spell another file's stem
             name += "_"
         unique[name.casefold()] = name
     return list(unique.values())
 
 
-def check_outputs(films: list[Path], names: list[str], out: Path) -> None:
-    """Refuse to write results over the films themselves.
+def check_outputs(paths: list[Path], names: list[str], out: Path) -> None:
+    """Refuse to write results over the input files.
 
     Raises:
-        FileExistsError: if one of `<name>.png` in `out` is a film.
+        FileExistsError: if one of `<name>.png` in `out` is one of them.
     """
-    sources = {film.resolve() for film in films}
+    sources = {path.resolve() for path in paths}
     for name in names:
         if (target := out / f"{name}.png").resolve() in sources:
             raise FileExistsError(
-                f"{target}: is a film, and its results would take its place; name "
+                f"{target}: is an input, and its results would take its place; name "
                 "another folder."
             )
 
 
 def draw_diagnosis(found: diagnose.Diagnosis) -> np.ndarray:
-    """Draw a film with its lungs, its heat map and a caption below.
+    """Draw an image with its lungs, its heat map and a caption below.
 
-    The caption gives decision and probability, and why a film is not decided.
+    The caption gives decision and probability, and why the models abstain.
 
     Returns:
-        uint8 RGB `(H', W', 3)`, the film's longer side at most `LONGEST_PX`.
+        uint8 RGB `(H', W', 3)`, the image's longer side at most `LONGEST_PX`.
     """
     scale = min(1.0, LONGEST_PX / max(found.image.shape))
     size = tuple(max(1, round(side * scale)) for side in found.image.shape[::-1])

@@ -144,27 +144,7 @@ def _build_segmentation(
     source: pydicom.Dataset, mask: np.ndarray, record: dict
 ) -> highdicom.seg.Segmentation:
     """Build the Segmentation of the lungs; arguments as for `export`."""
-    model = record["models"][0]
-    name = f"rds_tf {model['name']}"
-    name = name.encode("ascii", "replace").decode().replace("\\", "/")[:64]  # VR LO
-    hashes = {"weights_sha256": model["sha256"]}
-    lungs = highdicom.seg.SegmentDescription(
-        segment_number=1,
-        segment_label="Lungs",
-        segmented_property_category=codes.SCT.AnatomicalStructure,
-        segmented_property_type=codes.SCT.Lung,
-        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            name=name,
-            family=codes.DCM.ArtificialIntelligence,
-            version=rds_tf.__version__,
-            source="rds_tf",
-            parameters=hashes | {"mask_convention": record["mask_convention"]},
-        ),
-        display_color=highdicom.color.CIELabColor.from_rgb(*LUNG_RGB),
-    )
-    both = highdicom.sr.CodedConcept(*codes.SCT.RightAndLeft)
-    lungs.segmented_property_type.SegmentedPropertyTypeModifierCodeSequence = [both]
+    lungs, model = _describe_lungs(record), record["models"][0]
     segmentation = highdicom.seg.Segmentation(
         source_images=[_hide_identifiers(source)],
         pixel_array=mask.astype(np.uint8),
@@ -173,7 +153,7 @@ def _build_segmentation(
         content_label="LUNGS",
         content_description=RESEARCH_ONLY,
         transfer_syntax_uid=uid.ExplicitVRLittleEndian,
-        manufacturer_model_name=name,
+        manufacturer_model_name=_name_algorithm(record),
         device_serial_number=model["sha256"],
         **_describe_series("lungs", source, mask, record),
     )
@@ -186,6 +166,34 @@ def _build_segmentation(
         if source.get(keyword):
             setattr(segmentation, keyword, source[keyword].value)
     return segmentation
+
+
+def _describe_lungs(record: dict) -> highdicom.seg.SegmentDescription:
+    """Describe the one segment: what it shows, and which model drew it."""
+    hashes = {"weights_sha256": record["models"][0]["sha256"]}
+    lungs = highdicom.seg.SegmentDescription(
+        segment_number=1,
+        segment_label="Lungs",
+        segmented_property_category=codes.SCT.AnatomicalStructure,
+        segmented_property_type=codes.SCT.Lung,
+        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+            name=_name_algorithm(record),
+            family=codes.DCM.ArtificialIntelligence,
+            version=rds_tf.__version__,
+            source="rds_tf",
+            parameters=hashes | {"mask_convention": record["mask_convention"]},
+        ),
+        display_color=highdicom.color.CIELabColor.from_rgb(*LUNG_RGB),
+    )
+    both = highdicom.sr.CodedConcept(*codes.SCT.RightAndLeft)
+    lungs.segmented_property_type.SegmentedPropertyTypeModifierCodeSequence = [both]
+    return lungs
+
+
+def _name_algorithm(record: dict) -> str:
+    name = f"rds_tf {record['models'][0]['name']}"
+    return name.encode("ascii", "replace").decode().replace("\\", "/")[:64]  # VR LO
 
 
 def _build_capture(

@@ -41,6 +41,7 @@ class Crop:
         part = postprocess.rotate(
             mask.astype("float32"), -self.angle_degrees, expand=True, box=self.box
         )
+        # Turned and scaled as a float, then cut at 0.5: it stays a mask.
         square = preprocessing.letterbox(part, size)
         return (square > 0.5).astype("uint8")
 
@@ -70,6 +71,7 @@ def choose_crop(
         return Crop(image.shape, 0.0, (0, image.shape[0], 0, image.shape[1]))
     if name in INPUTS:
         angle = postprocess.upright_angle(mask)
+        # Only the mask is turned whole, to find the box; `cut` turns the box alone.
         upright = postprocess.rotate(mask, -angle, expand=True)
         return Crop(image.shape, angle, crop_box(upright, margin))
     raise errors.InputError(f"`name` must be one of {INPUTS}. Received: {name!r}")

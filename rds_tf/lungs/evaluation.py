@@ -90,6 +90,7 @@ def _summarize(scores: dict[str, np.ndarray], patients: np.ndarray) -> dict:
         }
         simpler = COMPARED_WITH.get(step)
         if simpler in scores:
+            # Paired, so that differences between cases do not widen the interval.
             gain = values[:, 0] - scores[simpler][:, 0]
             summary[step]["miou_gain"] = metrics.bootstrap_interval(
                 gain, groups=patients
@@ -142,6 +143,7 @@ def score_cases(
             for row in table.iloc[start : start + BATCH_SIZE].itertuples():
                 image, truth = read_case(prepared, row)
                 images.append(postprocess.rotate(image, angle_degrees, expand=True))
+                # Turned as a float and cut again: the truth stays a mask.
                 turned = postprocess.rotate(truth, angle_degrees, expand=True)
                 truths.append((turned > 0.5).astype("uint8"))
             found = segmenter.segment_steps(model, images, steps)

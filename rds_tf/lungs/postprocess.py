@@ -225,7 +225,7 @@ def rotate_back(
 def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], flags: int):
     """Warp as `cv2.warpAffine` of OpenCV 5 does, by SciPy under OpenCV 4.
 
-    So that a film has the same lungs under both: see `IS_WARP_EXACT`.
+    So that an image has the same lungs under both: see `IS_WARP_EXACT`.
     """
     if IS_WARP_EXACT:
         return cv2.warpAffine(image, matrix, size, flags=flags)

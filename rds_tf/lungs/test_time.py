@@ -53,6 +53,7 @@ def predict_turned(model, images: list[np.ndarray]) -> list[np.ndarray]:
         for quarter in range(4)
     ]
     found = predict(model, turned)
+    # Image after image, quarter after quarter, as they were stacked above.
     restored = [np.rot90(one, -(index % 4)) for index, one in enumerate(found)]
     return [np.stack(restored[start : start + 4]) for start in range(0, len(found), 4)]
 
@@ -82,6 +83,7 @@ def predict_upright(
     both = _predict_squares(model, squares + [square[:, ::-1] for square in squares])
     plain, mirrored = both[: len(squares)], both[len(squares) :]
     return [
+        # The copy: OpenCV takes no array with negative strides.
         np.stack([crop.put_back(one), crop.put_back(other[:, ::-1].copy())])
         for crop, one, other in zip(crops, plain, mirrored, strict=True)
     ]

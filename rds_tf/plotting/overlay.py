@@ -55,7 +55,7 @@ def draw_layers(
     grey, warm, colours = _blend(image, heatmap)
     rgb = cv2.cvtColor(_to_levels(grey), cv2.COLOR_GRAY2RGB)
     rgb[warm] = _to_levels(colours)
-    if factor > 1:
+    if factor > 1:  # whole pixels, so that none of the image's greys is invented
         rgb = np.repeat(np.repeat(rgb, factor, axis=0), factor, axis=1)
     if mask is not None:
         width = outline_px or max(1, rgb.shape[1] // 400)
@@ -70,6 +70,7 @@ def _draw_caption(caption: str, width: int) -> np.ndarray:
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, width / 1000
     thickness, step, margin = max(1, width // 700), width // 26, width // 50
     lines = []
+    # Words go onto the last line while it has room for them.
     for paragraph in [*caption.splitlines(), config.NOT_FOR_CLINICAL_USE]:
         lines.append("")
         for word in paragraph.encode("ascii", "replace").decode().split():

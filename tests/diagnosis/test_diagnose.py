@@ -26,26 +26,26 @@ def names(found):
 
 
 def test_results_of_an_earlier_run_below_the_films_are_passed_over(films):
-    assert names(batch.find_films(films, films / "out")) == ["a.dcm", "b.png"]
+    assert names(batch.find_files(films, films / "out")) == ["a.dcm", "b.png"]
 
 
 @pytest.mark.parametrize("out", [".", ".."])
 def test_results_beside_or_above_the_films_hide_none_of_them(films, out):
-    found = batch.find_films(films, films / out)
+    found = batch.find_files(films, films / out)
     assert names(found) == ["a.dcm", "b.png", "a.png"]
 
 
 def test_one_film_is_taken_whatever_its_name(films):
-    assert names(batch.find_films(films / "notes.txt", films)) == ["notes.txt"]
+    assert names(batch.find_files(films / "notes.txt", films)) == ["notes.txt"]
 
 
 def test_a_folder_without_films_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no film to diagnose"):
-        batch.find_films(tmp_path, tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no file to diagnose"):
+        batch.find_files(tmp_path, tmp_path)
 
 
 def test_films_of_the_same_name_get_results_of_their_own(films):
-    found = batch.find_films(films, films)
+    found = batch.find_files(films, films)
     assert batch.name_outputs(found, films) == ["a_dcm", "b", "out__a_png"]
 
 
@@ -78,7 +78,7 @@ def test_a_path_that_spells_another_films_name_gets_results_of_its_own(tmp_path)
 
 
 def test_results_are_not_written_over_the_films(films):
-    with pytest.raises(FileExistsError, match=r"b\.png: is a film"):
+    with pytest.raises(FileExistsError, match=r"b\.png: is an input"):
         batch.diagnose_files(films / "b.png", films, None)
     assert (films / "b.png").read_bytes() == b"x"
 
