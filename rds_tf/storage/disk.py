@@ -1,4 +1,4 @@
-"""Files that strangers wrote, read whole or not at all."""
+"""Files: read within a bound, written whole or not at all, one run a folder."""
 
 import errno
 import json
@@ -13,37 +13,36 @@ import filelock
 
 from rds_tf import errors
 
+PART = re.compile(r"\..+\.[0-9]+\.part")  # what `write_whole` leaves when killed
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # disk or quota
 
-def read_whole(path: str | Path, most_bytes: int) -> bytes:
+
+class DiskFullError(OSError):
+    """No space is left for a file, so the next file will fail too."""
+
+
+def read_whole(path: str | Path, max_bytes: int) -> bytes:
     """Read a file, unless it has no end or is too large for its kind.
 
     Args:
         path: the file.
-        most_bytes: the largest size that is read.
+        max_bytes: the largest size that is read.
 
     Raises:
         OSError: it cannot be read, is a pipe or a device, or is too large; its
             `strerror` says which.
     """
+    # A pipe may never end, and /dev/zero never does.
     status = os.stat(path)
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise OSError(errno.EINVAL, "It is a pipe or a device, not a file", str(path))
-    if status.st_size > most_bytes:
-        raise OSError(errno.EFBIG, f"It is larger than {most_bytes} bytes", str(path))
+    if status.st_size > max_bytes:
+        raise OSError(errno.EFBIG, f"It is larger than {max_bytes} bytes", str(path))
     return Path(path).read_bytes()
 
 
-PART = re.compile(r"\..+\.[0-9]+\.part")  # what `write_whole` leaves when killed
-
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-
-
-class DiskFullError(OSError):
-    """A file for which no space is left: other items will not fare better."""
-
-
 def write_whole(path: str | Path, data: bytes | memoryview) -> None:
-    """Write a file that is never seen half written, whatever happens meanwhile.
+    """Write a file under a temporary name, then rename it: never half written.
 
     Args:
         path: the file; its folder must exist.
@@ -51,11 +50,11 @@ def write_whole(path: str | Path, data: bytes | memoryview) -> None:
 
     Raises:
         DiskFullError: no space is left for it.
-        OSError: the file cannot be written, named in the message; a device or a
-            pipe of that name is left alone.
+        OSError: the file cannot be written; the message names it. A device or a pipe
+            of that name is left alone.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # replacing it would take it away
+    if path.exists() and not path.is_file():  # a rename would replace the device
         raise OSError(f"Cannot write {path}: something that is no file has the name.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -70,13 +69,13 @@ def write_whole(path: str | Path, data: bytes | memoryview) -> None:
 
 @contextmanager
 def claim(folder: str | Path) -> Iterator[None]:
-    """Keep every other run out of a folder while this one writes there.
+    """Lock a folder while this run writes there.
 
-    The lock is the operating system's own: it ends with its process, however that
-    dies, and the next run takes over. Half-written files of a dead one are deleted.
+    The operating system holds the lock and drops it when the process ends, even by a
+    kill, so the next run takes over. It deletes half-written files of a killed run.
 
     Args:
-        folder: made if need be; a small file `.lock` stays in it.
+        folder: made if it does not exist; a small file `.lock` stays in it.
 
     Raises:
         BlockingIOError: another run holds the folder.
@@ -93,7 +92,8 @@ def claim(folder: str | Path) -> Iterator[None]:
         ) from None
     try:
         for part in folder.rglob(".*.part"):
-            *between, _ = part.relative_to(folder).parents  # may be another run's
+            # A folder below may have a lock of its own, held by another run.
+            *between, _ = part.relative_to(folder).parents
             claimed = any((folder / one / ".lock").exists() for one in between)
             if PART.fullmatch(part.name) and not claimed:
                 part.unlink(missing_ok=True)

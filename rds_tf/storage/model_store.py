@@ -1,8 +1,8 @@
-"""Model folders: weights, and a manifest with their hash; the code is this package.
+"""Model folders: weights and a manifest; the architecture is code of this package.
 
-A whole `.keras` file can carry code of whoever wrote it. A model folder holds numbers
-and words only: `model.safetensors` and `manifest.json`, whose SHA-256 is checked
-before the weights are opened.
+A whole `.keras` file can carry code of the person who wrote it. A model folder holds
+numbers and words only: `model.safetensors` and `manifest.json`, which gives the
+SHA-256 of the weights. It is checked before they are parsed.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
 
     Args:
         model: Keras model built by a builder of this package.
-        folder: path of the model's folder, made if need be.
-        manifest: what another person must know: `kind` (`"segmenter"` or
+        folder: path of the model's folder, made if it does not exist.
+        manifest: what another user must know: `kind` (`"segmenter"` or
             `"classifier"`), `architecture` (the builder's arguments),
             `preprocessing`, `training`.
 
@@ -39,8 +39,8 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
         The folder.
 
     Raises:
-        OSError: a file cannot be written; what stood there before then stands, or is
-            refused by its hash.
+        OSError: a file cannot be written. An older model in the folder is then
+            unchanged, or `load_model` refuses it by its hash.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,12 +84,12 @@ def read_manifest(folder: str | Path) -> dict:
         raise ModelError(f"{path}: its {' and '.join(flawed)} cannot be right.")
     for name, value in manifest["architecture"].items():
         if isinstance(value, int) and not 0 <= value <= MAX_ARCHITECTURE:
-            raise ModelError(f"{path}: no network of ours has {name} {value}.")
+            raise ModelError(f"{path}: no network of this package has {name} {value}.")
     return manifest
 
 
 def _list_flawed(manifest: dict) -> list[str]:
-    """List the entries of a manifest that hold something else than they should."""
+    """List the entries of a manifest whose values are of a wrong type."""
     known, training = manifest["weights"], manifest["training"]
     hearts = manifest.get("hearts", ["in"])
     right = {
@@ -112,7 +112,7 @@ def _is_texts(value) -> bool:
 def find_models(path: str | Path, kind: str) -> list[Path]:
     """Return the model folders of one kind: `path` itself, or folders in it.
 
-    A folder of folders of models, such as the seeds of a comparison, is looked into.
+    It looks two folders deep, for a comparison keeps its seeds in folders.
 
     Args:
         path: a model folder, or a folder of model folders.

@@ -114,7 +114,7 @@ def test_weights_in_a_shared_network_answer_as_models_of_their_own():
 
 
 @pytest.mark.parametrize("backbone", ["B0", "B3"])
-def test_stateless_weights_are_those_given_and_leave_the_network_alone_alone(
+def test_stateless_weights_are_those_given_and_leave_the_network_alone(
     backbone,
 ):
     source, model = (
