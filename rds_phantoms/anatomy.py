@@ -73,14 +73,9 @@ def make_anatomy(
 
 
 def _make_lung(rng, side: int, age: float, height: float, gap: float) -> curves.Curve:
-    """Return one lung's closed outline.
+    """Return one lung's closed outline, the right one's if `side` is -1.
 
-    Args:
-        rng: random generator.
-        side: -1 for the right lung, 1 for the left one.
-        age: float in `[0, 1]`; an adult's apex is broader.
-        height: of the lungs.
-        gap: from the midline to the medial border.
+    `gap` reaches from the midline to the medial border.
     """
     top = -0.52 * height + rng.normal(0, 0.02)
     bottom = 0.48 * height + rng.normal(0, 0.04)

@@ -10,15 +10,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from rds_phantoms import (
-    anatomy,
-    devices,
-    drawing,
-    exposure,
-    outline,
-    tissue,
-    workers,
-)
+from rds_phantoms import anatomy, devices, drawing, exposure, outline, tissue, workers
 
 RDS_SEVERITY = 0.35  # at or above it a phantom counts as RDS
 GROUP = 50  # phantoms that a worker draws at a time
@@ -55,15 +47,9 @@ class Phantom:
     def outline_without_heart(self) -> list[np.ndarray]:
         """Return closed outlines of `mask_without_heart`, along pixel edges."""
         scale = 4  # OpenCV's contour runs through pixel centres: fine pixels, fine edge
-        height, width = self.mask.shape
-        large = cv2.resize(
-            self.mask_without_heart,
-            (scale * width, scale * height),
-            interpolation=cv2.INTER_NEAREST,
-        )
-        contours, _ = cv2.findContours(
-            large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-        )
+        large = np.kron(self.mask_without_heart, np.ones((scale, scale), np.uint8))
+        method = cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        contours, _ = cv2.findContours(large, *method)
         polygons = [(contour[:, 0] + 0.5) / scale for contour in contours]
         return [one for one in polygons if outline.polygon_area([one]) >= 4]
 
@@ -202,7 +188,7 @@ def make_training_arrays(
 
     Raises:
         ValueError: `num_phantoms` is less than 1.
-        RuntimeError: a worker process died.
+        ChildProcessError: a worker process died.
     """
     if num_phantoms < 1:
         raise ValueError(f"`num_phantoms` must be at least 1. Received: {num_phantoms}")

@@ -1,7 +1,7 @@
 """Spine, ribs, clavicles, limbs and the soft tissue around them.
 
-All coordinates are thorax units about the middle of the chest (see `drawing.View`),
-and all functions take `height`, that of the lungs.
+Coordinates are thorax units about the middle of the chest (see `drawing.View`). All
+functions take `height`, that of the lungs, and some `age`, 0 newborn to 1 adult.
 """
 
 import numpy as np
@@ -19,16 +19,7 @@ VERTEBRA = np.array(
 def make_spine(
     rng: np.random.Generator, height: float, half_width: float
 ) -> list[tuple[np.ndarray, float]]:
-    """Return vertebral bodies and pedicles, neck to lumbar spine, with densities.
-
-    Args:
-        rng: random generator.
-        height: of the lungs.
-        half_width: half of a vertebral body's width.
-
-    Returns:
-        Two stacks of closed curves, `(K, 8, 2)`, each with its density.
-    """
+    """Return vertebral bodies and pedicles, stacks `(K, 8, 2)` with their density."""
     pitch = height / rng.uniform(9.0, 10.5)
     bend = rng.normal(0, 0.025)
     y = np.arange(-1.1 * height, 2.4 * height, pitch)
@@ -43,13 +34,7 @@ def make_spine(
 
 
 def make_ribs(rng: np.random.Generator, age: float, height: float) -> list[Bones]:
-    """Return eleven pairs of ribs: the posterior arcs, then the anterior ones.
-
-    Args:
-        rng: random generator.
-        age: float in `[0, 1]`; ribs lie flat in a newborn and slope in an adult.
-        height: of the lungs.
-    """
+    """Return eleven pairs of ribs, posterior and anterior arcs; age slopes them."""
     slope = np.interp(age, [0, 1], [0.10, 0.34]) + rng.normal(0, 0.05)
     density = rng.uniform(0.08, 0.24)
     width = rng.uniform(0.05, 0.085)
@@ -112,15 +97,9 @@ def make_clavicles(rng: np.random.Generator, height: float) -> list[Bones]:
 def make_soft_tissue(
     rng: np.random.Generator, age: float, height: float
 ) -> tuple[list[tuple[curves.Curve, float]], list[Bones]]:
-    """Return torso, neck, head and arms.
+    """Return torso, neck, head and arms with their thickness, and the humeri.
 
-    Args:
-        rng: random generator.
-        age: float in `[0, 1]`; a newborn's head is large and close to the chest.
-        height: of the lungs.
-
-    Returns:
-        Closed curves, each with its thickness (1 is the torso's), and the humeri.
+    A newborn's head is large and close to the chest.
     """
     wall = np.interp(age, [0, 1], [0.16, 0.24]) * rng.uniform(0.7, 1.7)
     top = -0.60 * height
@@ -156,14 +135,7 @@ def make_soft_tissue(
 def _make_arm(
     rng, side: int, top: float, wall: float
 ) -> tuple[curves.Curve, curves.Curve]:
-    """Return flesh outline and humerus of one arm, raised or lowered.
-
-    Args:
-        rng: random generator.
-        side: -1 for the right arm, on the left of the image, 1 for the left one.
-        top: height of the shoulders, y in thorax units.
-        wall: thickness of the chest wall.
-    """
+    """Return flesh outline and humerus of one arm, raised or lowered."""
     shoulder = np.array([1.02 + 0.4 * wall, top + 0.12])
     raised = rng.random() < 0.5
     angle = np.deg2rad(rng.uniform(-80, -25) if raised else rng.uniform(40, 84))

@@ -25,7 +25,7 @@ def map_on_cores(
         num_workers: int, processes; 1 works in this one, None takes one a core.
 
     Raises:
-        RuntimeError: a worker process died.
+        ChildProcessError: a worker process died.
     """
     items = list(items)
     num_workers = min(num_workers or _count_cores(), len(items), MAX_WORKERS)
@@ -37,7 +37,7 @@ def map_on_cores(
         with futures.ProcessPoolExecutor(num_workers, spawn, _begin_worker) as pool:
             return list(tqdm(pool.map(function, items), **bar))
     except BrokenProcessPool as error:
-        raise RuntimeError(
+        raise ChildProcessError(
             "A worker process died: out of memory, or started by a script without "
             '`if __name__ == "__main__":`.'
         ) from error

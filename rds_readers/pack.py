@@ -4,6 +4,7 @@ All but the sign-in codes follows from the seed: `plan.json` and the key are the
 the byte. The codes must not, see `sign_in`; their hashes have a file of their own.
 """
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -181,16 +182,10 @@ def draw_heatmap(heatmap: np.ndarray) -> np.ndarray:
 
 def describe_plan(plan: design.Design, readers: list[dict]) -> dict:
     """Return `plan.json`: size and orders, no truth, no names, no code."""
-    return {
-        "rds_tf": rds_tf.__version__,
-        "notice": config.NOT_FOR_CLINICAL_USE,
-        "finding": plan.finding,
-        "order": plan.order,
-        "washout_days": plan.washout_days if plan.order == "crossover" else 0,
-        "num_cases": plan.num_cases,
-        "seed": plan.seed,
-        "readers": readers,
-    }
+    days = plan.washout_days if plan.order == "crossover" else 0
+    about = {"rds_tf": rds_tf.__version__, "notice": config.NOT_FOR_CLINICAL_USE}
+    size = dataclasses.asdict(plan) | {"washout_days": days}
+    return {**about, **size, "readers": readers}
 
 
 def _write_secrets(beside: list[Path], cases, drawn: dict[str, str]) -> None:

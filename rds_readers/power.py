@@ -5,6 +5,7 @@ needs to know of readers and cases follows from a Roe-Metz model by the exact re
 of Hillis (2018), so that formula and simulation share the model but no arithmetic.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -54,22 +55,17 @@ def convert(
     reader, treatment_reader, case, treatment_case, reader_case, _ = variances
     both, total = reader + treatment_reader, variances.total
     own = total / 2 - both  # of one case, all its effects
-    # What two AUROCs share: same treatment or not, their readers', a case's effects.
-    shared = {
-        "error": (True, both, own),
-        "cov1": (False, reader, case + reader_case),
-        "cov2": (True, 0, case + treatment_case),
-        "cov3": (False, 0, case),
-    }
-    covariances = {
-        name: _error_covariance(
-            points, num_cases, same_treatment, of_readers / total, of_case / total
-        )
-        for name, (same_treatment, of_readers, of_case) in shared.items()
-    }
     common = quadrant_gain(*points, 0, 2 * reader / total)
     each = np.mean([quadrant_gain(one, one, 0, 2 * both / total) for one in points])
-    return Parameters(common, float(each - common), **covariances)
+    covary = partial(_error_covariance, points, num_cases)
+    return Parameters(
+        reader=common,
+        treatment_reader=float(each - common),
+        error=covary(True, both / total, own / total),
+        cov1=covary(False, reader / total, (case + reader_case) / total),
+        cov2=covary(True, 0, (case + treatment_case) / total),
+        cov3=covary(False, 0, case / total),
+    )
 
 
 def quadrant_gain(first: float, second: float, low: float, high: float) -> float:
@@ -169,15 +165,14 @@ def fit_pilot(
     start = spread_readers(start, float(np.mean(aurocs)), common, changed)
     points, total = stats.norm.ppf(aurocs), start.total
     both = start.reader + start.treatment_reader
-    error = _error_covariance(points, num_cases, True, both / total, 1 / total)
+    covary = partial(_error_covariance, points, num_cases)
+    error = covary(True, both / total, 1 / total)
 
     def solve(same_treatment: bool, of_readers: float, wanted: float) -> float:
         """Return the variance of one case at which errors correlate as wanted."""
 
         def miss(of_case):
-            found = _error_covariance(
-                points, num_cases, same_treatment, of_readers / total, of_case / total
-            )
+            found = covary(same_treatment, of_readers / total, of_case / total)
             return found / error - wanted
 
         if wanted <= 0:

@@ -2,6 +2,7 @@
 
 import bisect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,9 +95,7 @@ def describe_plan(
         errors.InputError: an argument is out of its range.
     """
     if not effect:
-        raise errors.InputError(
-            "`effect` must not be 0: it is the difference that the study looks for."
-        )
+        raise errors.InputError("`effect` must not be 0: the study looks for it.")
     if not mrmc.ALPHA < target_power < 1:
         raise errors.InputError(
             f"`power` must lie between {mrmc.ALPHA} and 1. Received: {target_power:g}."
@@ -127,7 +126,6 @@ def describe_plan(
     blocks = [
         _describe_model(variances, aurocs, num_cases),
         _format_table(find_power, reader_counts, case_counts, target_power),
-        _list_smallest(find_power, reader_counts, target_power),
         check,
         config.NOT_FOR_CLINICAL_USE,
     ]
@@ -151,6 +149,7 @@ def _describe_model(variances, aurocs, num_cases: int) -> str:
 
 
 def _format_table(find_power, reader_counts, case_counts, target_power: float) -> str:
+    """Return power by readers and cases, then the smallest cases by readers."""
     lines = ["power  " + "".join(f"{count:>8}" for count in case_counts) + "  cases"]
     for num_readers in reader_counts:
         cells = ""
@@ -158,11 +157,8 @@ def _format_table(find_power, reader_counts, case_counts, target_power: float) -
             value = find_power(num_readers, num_cases)
             cells += f"{value:7.0%}{'*' if value >= target_power else ' '}"
         lines.append(f"{num_readers:>2} readers{cells[1:]}")
-    return "\n".join([*lines, f"* reaches {target_power:.0%}"])
-
-
-def _list_smallest(find_power, reader_counts, target_power: float) -> str:
-    lines = [f"Smallest designs with a power of {target_power:.0%}:"]
+    lines += [f"* reaches {target_power:.0%}", ""]
+    lines.append(f"Smallest designs with a power of {target_power:.0%}:")
     for num_readers in reader_counts:
         num_cases = find_cases(find_power, num_readers, target_power)
         smallest = f"over {MAX_CASES}" if num_cases is None else num_cases
@@ -208,7 +204,6 @@ def find_cases(
         target_power: in `(0, 1)`.
     """
     choices = range(4, MAX_CASES + 1, 2)
-    first = bisect.bisect_left(
-        choices, target_power, key=lambda num_cases: find_power(num_readers, num_cases)
-    )
+    reach = partial(find_power, num_readers)
+    first = bisect.bisect_left(choices, target_power, key=reach)
     return choices[first] if first < len(choices) else None

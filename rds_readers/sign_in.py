@@ -112,11 +112,8 @@ class Throttle:
 
     def count_wrong(self, address: str, now: float) -> None:
         """Count a wrong attempt; what is an hour old is forgotten."""
-        recent = {
-            one: (count, last)
-            for one, (count, last) in self.attempts.items()
-            if now - last < FORGOTTEN_SECONDS
-        }
+        oldest = now - FORGOTTEN_SECONDS
+        recent = {a: one for a, one in self.attempts.items() if one[1] > oldest}
         recent[address] = (recent.get(address, (0, now))[0] + 1, now)
         self.attempts = recent
 

@@ -115,7 +115,7 @@ alpha = np.array([2, -1], "float32")
 raw = np.tensordot(alpha, features, axes=1)
 heatmap = np.maximum(raw, 0) / raw.max()
 print("sum ", raw.tolist())
-print("heat", explanation.heatmap.tolist())
+print("heat", heatmap.tolist())
 
 # %% [markdown]
 # The ReLU drops what speaks *against* the class. The division makes the hottest pixel 1,
