@@ -68,19 +68,19 @@ rds_tf.config.set_seed(0)
 # %% tags=["nbval-check-output"]
 film = rds_phantoms.make_phantom(11, (300, 280), 0.5, 8.0, ("ett", "leads"))
 region = film.device_masks["ett"]
-controls = audit.audit.tubes.move_aside(region, film.mask)
+controls = audit.tubes.move_aside(region, film.mask)
 print("tube:", region.any(), " controls:", len(controls))
 print("controls touch the tube:", any((region * c).any() for c in controls))
 
 # %%
 bare = rds_phantoms.make_phantom(11, (300, 280), 0.5, 8.0, ("leads",))
-drawn, _ = audit.audit.tubes.insert(bare.image, bare.mask, seed=1)
-aside, _ = audit.audit.tubes.insert(bare.image, bare.mask, seed=1, aside=True)
+drawn, _ = audit.tubes.insert(bare.image, bare.mask, seed=1)
+aside, _ = audit.tubes.insert(bare.image, bare.mask, seed=1, aside=True)
 images = {
     "rendered with": film.image,
     "rendered without": bare.image,
-    "cut out": audit.audit.tubes.remove(film.image, region),
-    "control cut out": audit.audit.tubes.remove(film.image, controls[0]),
+    "cut out": audit.tubes.remove(film.image, region),
+    "control cut out": audit.tubes.remove(film.image, controls[0]),
     "drawn in": drawn,
     "drawn aside": aside,
 }
@@ -125,7 +125,7 @@ def make_infant(seed):
     made = rds_phantoms.make_phantom(
         seed, (160, 150), severity, rng.normal(0, 8), ("leads",)
     )
-    tubed, tube = audit.audit.tubes.insert(made.image, made.mask, seed)
+    tubed, tube = audit.tubes.insert(made.image, made.mask, seed)
     return made.image, tubed, made.mask, tube, label
 
 
@@ -178,11 +178,11 @@ clean = train_network(lambda: coin)
 
 # %% tags=["nbval-check-output"]
 cases = [
-    audit.audit.nuisances.Case(i[c], i[2], i[3] * np.uint8(c), i[4], str(number))
+    audit.nuisances.Case(i[c], i[2], i[3] * np.uint8(c), i[4], str(number))
     for number, (i, c, t) in enumerate(zip(infants, coin, is_train, strict=True))
     if not t
 ]
-nuisance = audit.audit.nuisances.list_nuisances(cases)["tube"]
+nuisance = audit.nuisances.list_nuisances(cases)["tube"]
 print(len(cases), "cases,", sum(case.tube.any() for case in cases), "with a tube")
 
 
@@ -250,7 +250,7 @@ for name, verdict in verdicts.items():
 # the film's brightness: is it in the list, and does it alarm?
 
 # %% tags=["solution"]
-nuisance = audit.audit.nuisances.list_nuisances(cases)["brightness"]
+nuisance = audit.nuisances.list_nuisances(cases)["brightness"]
 predict = audit.audit.build_predict(cases, crop, planted.predict)
 verdict = audit.audit.judge(audit.audit.probe(predict, cases, nuisance))
 print(audit.audit.state_verdict(verdict, nuisance.name))
