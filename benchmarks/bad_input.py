@@ -31,7 +31,7 @@ MOST_WAITING = 300  # a busy machine is no hang, a child that waits for ever is
 START_SECONDS = 600  # of a child: TensorFlow is slow to import on a busy machine
 MOST_BYTES = 2 * 2**30
 MOST_ADDRESSES = {"model": 16 * 2**30, "command": 16 * 2**30}  # TensorFlow maps much
-SHARES = {
+PROPORTIONS = {
     **{"dicom": 0.35, "outline": 0.15, "table": 0.1, "picture": 0.12},
     **{"model": 0.08, "prepared": 0.08, "command": 0.12},
 }
@@ -151,7 +151,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", choices=SHARES, default=list(SHARES))
+    parser.add_argument(
+        "--only", nargs="+", choices=PROPORTIONS, default=list(PROPORTIONS)
+    )
     parser.add_argument("--keep", type=Path, help="folder to keep the mutants in")
     options = parser.parse_args()
     if "command" in options.only and os.geteuid() == 0:
@@ -160,7 +162,7 @@ def main() -> int:
     print("kind       mutants  accepted  refused  faults  slowest  most memory")
     with tempfile.TemporaryDirectory() as temporary:
         for kind in options.only:
-            count = round(options.count * SHARES[kind])
+            count = round(options.count * PROPORTIONS[kind])
             folder = (options.keep or Path(temporary)) / kind
             results = run(kind, count, options.seed, folder)
             verdicts = Counter(one.get("verdict", "fault") for one in results)

@@ -10,22 +10,22 @@ import keras
 import numpy as np
 from scipy import ndimage, stats
 
-CONTROLS = ("blurred", "random", "centre")
+BASELINES = ("blurred", "random", "centre")
 OUTSIDE = "outside"
 
 
-def draw_controls(images: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
-    """Draw every one of `CONTROLS` for images `(B, H, W)`: name to `(B, H, W)`."""
+def draw_baselines(images: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """Draw every one of `BASELINES` for images `(B, H, W)`: name to `(B, H, W)`."""
     shape = images.shape[1:]
     seeds = [[seed, index] for index in range(len(images))]
     return {
-        "blurred": np.stack([blurred_control(image) for image in images]),
-        "random": np.stack([random_control(shape, each) for each in seeds]),
-        "centre": np.stack([centre_control(shape)] * len(images)),
+        "blurred": np.stack([blurred_baseline(image) for image in images]),
+        "random": np.stack([random_baseline(shape, each) for each in seeds]),
+        "centre": np.stack([centre_baseline(shape)] * len(images)),
     }
 
 
-def blurred_control(image: np.ndarray) -> np.ndarray:
+def blurred_baseline(image: np.ndarray) -> np.ndarray:
     """Draw where the film has edges, blurred: a map made of the image alone.
 
     Args:
@@ -40,7 +40,7 @@ def blurred_control(image: np.ndarray) -> np.ndarray:
     return _scale(cv2.GaussianBlur(edges, (0, 0), max(image.shape) / 16))
 
 
-def random_control(shape: tuple[int, int], seed=0, num_cells: int = 4) -> np.ndarray:
+def random_baseline(shape: tuple[int, int], seed=0, num_cells: int = 4) -> np.ndarray:
     """Draw a smooth random map with the grain of a class activation map.
 
     Args:
@@ -57,7 +57,7 @@ def random_control(shape: tuple[int, int], seed=0, num_cells: int = 4) -> np.nda
     return _scale(ndimage.zoom(noise, zoom, order=1).astype("float32"))
 
 
-def centre_control(shape: tuple[int, int]) -> np.ndarray:
+def centre_baseline(shape: tuple[int, int]) -> np.ndarray:
     """Draw a bell over the centre, a quarter of either side wide (its sigma).
 
     Returns:
@@ -69,7 +69,7 @@ def centre_control(shape: tuple[int, int]) -> np.ndarray:
     return np.outer(rows, columns).astype("float32")
 
 
-def randomise_weights(model, seed: int = 0, share: float = 1.0):
+def randomise_weights(model, seed: int = 0, proportion: float = 1.0):
     """Copy a model and shuffle the weights of its top layers.
 
     One step of the cascading randomisation of Adebayo et al. 2018, arXiv:1810.03292,
@@ -80,21 +80,21 @@ def randomise_weights(model, seed: int = 0, share: float = 1.0):
     Args:
         model: a Keras model; a nested model counts as one layer.
         seed: int, of the shuffling.
-        share: float in `(0, 1]`, share of the layers with weights, at least one.
+        proportion: float in `(0, 1]`, of the layers with weights; at least one.
 
     Returns:
         A new model; `model` is left as it was.
 
     Raises:
-        ValueError: if `share` lies outside `(0, 1]`.
+        ValueError: if `proportion` lies outside `(0, 1]`.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"`share` must lie in (0, 1]. Received: {share}")
+    if not 0 < proportion <= 1:
+        raise ValueError(f"`proportion` must lie in (0, 1]. Received: {proportion}")
     random = np.random.default_rng(seed)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     layers = [layer for layer in copy.layers if layer.weights]
-    for layer in layers[-max(1, round(share * len(layers))) :]:
+    for layer in layers[-max(1, round(proportion * len(layers))) :]:
         shuffled = [
             random.permutation(weight.ravel()).reshape(weight.shape)
             for weight in layer.get_weights()
@@ -123,13 +123,15 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def heat_share(heatmap: np.ndarray, regions: dict[str, np.ndarray]) -> dict[str, float]:
-    """Return the share of the heat in each region, and outside of all.
+def heat_proportions(
+    heatmap: np.ndarray, regions: dict[str, np.ndarray]
+) -> dict[str, float]:
+    """Return the proportion of the heat in each region, and outside of all.
 
     Args:
         heatmap: `(H, W)`, at least 0.
         regions: name to mask `(H, W)` of {0, 1}. They may overlap: heat in two of
-            them is counted in both, so that the shares can add up to more than 1.
+            them is counted in both, so that the proportions can add up to more than 1.
 
     Returns:
         Name to float in `[0, 1]`, `"outside"` what no region covers; NaN for a map

@@ -62,7 +62,7 @@ def draw_plain(index: int) -> np.ndarray:
 
 
 def report(name: str, films: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Print shares; return pictures flagged as they are or missed, by name."""
+    """Print proportions; return pictures flagged as they are or missed, by name."""
     fonts = [p for folder in FOLDERS for p in sorted(Path(folder).glob("*.tt?"))]
     seen, flagged, odd = [], [], {}
     for index, film in enumerate(tqdm(films, name, disable=None)):
@@ -77,11 +77,11 @@ def report(name: str, films: list[np.ndarray]) -> dict[str, np.ndarray]:
             odd[f"{index} missed {'Korean' if korean else 'Latin'}"] = burned
     visible, korean, found = np.array(seen).T
     print(f"{name}: {len(films)}")
-    print("  flagged as they are:", ood_images.share(flagged))
-    print("  found, visible lines:", ood_images.share(found[visible]))
-    print("    Latin:", ood_images.share(found[visible & ~korean]))
-    print("    Korean:", ood_images.share(found[visible & korean]))
-    print("  found, of all lines:", ood_images.share(found))
+    print("  flagged as they are:", ood_images.format_proportion(flagged))
+    print("  found, visible lines:", ood_images.format_proportion(found[visible]))
+    print("    Latin:", ood_images.format_proportion(found[visible & ~korean]))
+    print("    Korean:", ood_images.format_proportion(found[visible & korean]))
+    print("  found, of all lines:", ood_images.format_proportion(found))
     return odd
 
 

@@ -4,7 +4,7 @@
 
 Every figure is a process of its own, the arms run in turns, files are in the system's
 cache. `diagnose` reads one phantom, loads the shipped models, writes its answer and
-picture, and ends; what importing TensorFlow and Keras takes of it is told apart.
+picture, and ends; what importing TensorFlow and Keras takes of it is given apart.
 """
 
 import argparse

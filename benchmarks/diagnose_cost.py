@@ -1,4 +1,4 @@
-"""Time the whole of `diagnose` beside the sum of its bare network passes.
+"""Time the whole of `diagnose` beside the sum of its bare forward passes.
 
     python benchmarks/diagnose_cost.py [--films 12] [--rounds 5] [--json FILE]
 

@@ -22,7 +22,7 @@ the arm that begins moves on. What each arm does:
 - `limit`: file read, pixels decoded by the quickest decoder, PNG encoded and written.
 
 Workers of Python are those of `prepare`, for all arms of ours and the limit; they are
-started before the clock, and how long that takes is told apart.
+started before the clock, and how long that takes is given apart.
 """
 
 import argparse
@@ -83,12 +83,12 @@ class Film:
 def main():
     """Make the films, let all arms convert them in turns, print and judge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    told = "of every syntax, or one number a syntax"
-    parser.add_argument("--files", type=int, nargs="+", default=[500], help=told)
+    text = "of every syntax, or one number a syntax"
+    parser.add_argument("--files", type=int, nargs="+", default=[500], help=text)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--side", type=int, default=2000)
-    told = "of each round's films, default all: the peers are slow"
-    parser.add_argument("--peers", type=int, help=told)
+    text = "of each round's films, default all: the peers are slow"
+    parser.add_argument("--peers", type=int, help=text)
     parser.add_argument("--syntaxes", nargs="+", choices=SYNTAXES, default=[*SYNTAXES])
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()

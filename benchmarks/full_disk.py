@@ -34,7 +34,7 @@ from rds_tf.lungs import unet
 from rds_tf.parallel import isolated, local
 from rds_tf.storage import disk, model_store
 
-MOST = 0.05, 0.9  # shares of what the results take
+MOST = 0.05, 0.9  # proportions of what the results take
 NO_STATE = ".lock", "backup.npz"
 
 
@@ -134,8 +134,8 @@ def judge(what: str, out: Path) -> str:
     )
     try:
         (mount / "ballast").write_bytes(4096 * b"\n")  # one page: no disk has none
-        for share in MOST:
-            give_room(mount, 1 + int(share * pages))
+        for proportion in MOST:
+            give_room(mount, 1 + int(proportion * pages))
             status = run(out, verb, mount / "to")
             faults += find_faults(status, log.read_text(), mount)
         give_room(mount, 16 * pages + 4000)  # backups hold a model several times
@@ -149,10 +149,12 @@ def judge(what: str, out: Path) -> str:
         odd = sorted(found.keys() ^ expected.keys())
     finally:
         subprocess.run(["umount", mount], check=True)
-    told = f"; after a rerun {same} of {len(expected)} files equal byte for byte"
+    message = f"; after a rerun {same} of {len(expected)} files equal byte for byte"
     if odd:
-        told += f", not in both: {odd[:5]}"
-    return ("; ".join(faults) or f"told {len(MOST)} times, nothing half written") + told
+        message += f", not in both: {odd[:5]}"
+    return (
+        "; ".join(faults) or f"stopped {len(MOST)} times, nothing half written"
+    ) + message
 
 
 def give_room(mount: Path, pages: int) -> None:
@@ -161,14 +163,16 @@ def give_room(mount: Path, pages: int) -> None:
     subprocess.run(["mount", "-o", size, mount], check=True)
 
 
-def find_faults(status: int, told: str, mount: Path) -> list[str]:
+def find_faults(status: int, message: str, mount: Path) -> list[str]:
     """List what is wrong with how a verb ended on a full disk."""
     faults = []
-    errors = [line for line in told.splitlines() if "No space left on device" in line]
+    errors = [
+        line for line in message.splitlines() if "No space left on device" in line
+    ]
     if status != 1:
-        faults.append(f"status {status}: {told[-200:]}")
-    if len(errors) != 1 or str(mount) not in errors[0] or "Traceback" in told:
-        faults.append(f"told {told[-500:]!r}")
+        faults.append(f"status {status}: {message[-200:]}")
+    if len(errors) != 1 or str(mount) not in errors[0] or "Traceback" in message:
+        faults.append(f"said {message[-500:]!r}")
     faults += [f"left {path.name}" for path in mount.rglob("*.part")]
     files = list_files(mount).values()
     return faults + [f"half written: {path}" for path in files if not is_whole(path)]
@@ -213,7 +217,7 @@ def judge_answers(out: Path) -> str:
     cases = [{"case": f"C{i:04d}", "steps": ["alone"]} for i in range(2000)]
     readers = [{"reader": "R", "sessions": [cases]}]
     plan = {"order": "sequential", "washout_days": 0, "readers": readers}
-    stored, told = 0, []
+    stored, messages = 0, []
     try:
         disk.write_json(small / "pack/plan.json", plan)
         room = answers.Answers(small / "pack")
@@ -224,14 +228,14 @@ def judge_answers(out: Path) -> str:
                     stored += room.add("R", place, rating=50, decision=1, seconds=1.0)
                     break
                 except OSError as error:
-                    told.append(str(error))
+                    messages.append(str(error))
                     give_room(small, 2000)
         address = sqlite3.connect(small / "pack" / answers.FILE)
         kept = address.execute("SELECT count(*) FROM answers").fetchone()[0]
         address.close()
     finally:
         subprocess.run(["umount", small], check=True)
-    return f"told {told}; {stored} answers confirmed, {kept} in the file"
+    return f"messages {messages}; {stored} answers confirmed, {kept} in the file"
 
 
 def run(out: Path, verb: list, to: Path) -> int:

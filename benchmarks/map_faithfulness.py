@@ -17,7 +17,7 @@ from rds_tf.stats import metrics
 
 METRICS = ("insertion", "deletion", "road")
 PERCENTAGES = tuple(range(10, 100, 10))
-BLUR = 1 / 10  # sigma of the blurred film, as a share of its longer side
+BLUR = 1 / 10  # sigma of the blurred film, as a proportion of its longer side
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Curve:
     """Probability while the pixels change, the hottest first.
 
     Attributes:
-        shares: float `(num_steps + 1,)` from 0 to 1, of the pixels changed.
+        proportions: float `(num_steps + 1,)` from 0 to 1, of the pixels changed.
         probabilities: float `(num_steps + 1,)`.
         area: float in `[0, 1]`, under the curve (trapezoids).
     """
 
-    shares: np.ndarray
+    proportions: np.ndarray
     probabilities: np.ndarray
     area: float
 
@@ -40,14 +40,14 @@ class Road:
     """Probability after the hottest and after the coldest pixels are imputed.
 
     Attributes:
-        shares: float `(P,)`, of the pixels removed.
+        proportions: float `(P,)`, of the pixels removed.
         most_first: float `(P,)`, probabilities without the hottest.
         least_first: float `(P,)`, probabilities without the coldest.
         score: float in `[-1, 1]`, mean of `least_first - most_first`; above 0 the
             hot pixels matter more.
     """
 
-    shares: np.ndarray
+    proportions: np.ndarray
     most_first: np.ndarray
     least_first: np.ndarray
     score: float
@@ -104,8 +104,8 @@ def road(
         ValueError: if image, heatmap or percentages are others.
     """
     image, heatmap = _check_pair(image, heatmap)
-    shares = np.asarray(percentages, float) / 100
-    counts = np.round(shares * heatmap.size)
+    proportions = np.asarray(percentages, float) / 100
+    counts = np.round(proportions * heatmap.size)
     if not counts.size or counts.min() < 1 or counts.max() >= heatmap.size:
         raise ValueError(
             f"`percentages` must remove some pixels and not all. Received: "
@@ -118,11 +118,11 @@ def road(
         [imputation.impute(image, each, noise, seed) for each in removed]
     )
     most, least = _probabilities(predict, imputed).reshape(2, -1)
-    return Road(shares, most, least, float(np.mean(least - most)))
+    return Road(proportions, most, least, float(np.mean(least - most)))
 
 
 def judge_maps(predict, images, maps, groups=None, fill="blur", seed: int = 0) -> dict:
-    """Score kinds of maps on the same images, beside the controls.
+    """Score kinds of maps on the same images, beside the baselines.
 
     Args:
         predict: as in `deletion`; called three times for every image and map.
@@ -130,31 +130,31 @@ def judge_maps(predict, images, maps, groups=None, fill="blur", seed: int = 0) -
         maps: name of a kind of map to its `(B, H, W)`.
         groups: `(B,)`, the patient of each image; default: each its own.
         fill: as in `deletion`; an array is `(B, H, W)`, one film for each image.
-        seed: int, of the random control and of the noise of `road`.
+        seed: int, of the random baseline and of the noise of `road`.
 
     Returns:
-        dict, fit for JSON: for each map and each of `baseline_maps.CONTROLS` its
+        dict, fit for JSON: for each map and each of `baseline_maps.BASELINES` its
         `"insertion"` and `"deletion"` areas and its `"road"` score, means over the
         images with `"value"`, `"low"`, `"high"` of `metrics.bootstrap_interval`. A map
-        has `"against"` too: control -> metric -> the mean of map less control, with
+        has `"against"` too: baseline -> metric -> the mean of map less baseline, with
         its interval. Better is more for insertion and ROAD, less for deletion.
 
     Raises:
-        ValueError: if a map bears a control's name, or shapes differ.
+        ValueError: if a map bears a baseline's name, or shapes differ.
     """
     images = np.asarray(images, "float32")
-    if taken := sorted(maps.keys() & set(baseline_maps.CONTROLS)):
-        raise ValueError(f"Expected no map of a control's name. Received: {taken}")
-    controls = baseline_maps.draw_controls(images[..., 0], seed)
+    if taken := sorted(maps.keys() & set(baseline_maps.BASELINES)):
+        raise ValueError(f"Expected no map of a baseline's name. Received: {taken}")
+    baselines = baseline_maps.draw_baselines(images[..., 0], seed)
     scores = {
         name: _score(predict, images, heatmaps, fill, seed)
-        for name, heatmaps in (maps | controls).items()
+        for name, heatmaps in (maps | baselines).items()
     }
     judged = {name: _intervals(found, groups) for name, found in scores.items()}
     for name in maps:
         judged[name]["against"] = {
-            control: _intervals(scores[name] - scores[control], groups)
-            for control in controls
+            baseline: _intervals(scores[name] - scores[baseline], groups)
+            for baseline in baselines
         }
     return judged
 
@@ -196,10 +196,12 @@ def _intervals(scores: np.ndarray, groups) -> dict[str, dict]:
 
 def _replace(predict, before, after, heatmap, num_steps) -> Curve:
     """Turn one film into another, hottest pixels first, and follow the model."""
-    shares = np.linspace(0, 1, num_steps + 1)
-    changed = _rank(heatmap) < np.round(shares * heatmap.size)[:, None, None]
+    proportions = np.linspace(0, 1, num_steps + 1)
+    changed = _rank(heatmap) < np.round(proportions * heatmap.size)[:, None, None]
     probabilities = _probabilities(predict, np.where(changed, after, before))
-    return Curve(shares, probabilities, float(np.trapezoid(probabilities, shares)))
+    return Curve(
+        proportions, probabilities, float(np.trapezoid(probabilities, proportions))
+    )
 
 
 def _probabilities(predict, images: np.ndarray) -> np.ndarray:

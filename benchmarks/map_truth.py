@@ -6,13 +6,13 @@ On phantoms that no model saw, Grad-CAM is judged beside maps drawn without the 
 (`baseline_maps`) by insertion, deletion and ROAD, over patients with 95 % intervals:
 
 - films with RDS that are called so, against the blurred film as in RISE;
-- the same films against their healthy twins, the same phantom without the disease:
+- the same films against the same phantoms without the disease:
   a blurred film looks like ground glass, so blur takes no evidence of RDS away;
 - films without RDS that are called so, map and logit of the class "no RDS".
 
 Then: how alike a map stays when the weights are shuffled from the logit down, which
-share of its heat lies where, and how often it points into the lungs (where a phantom's
-RDS is). Results on phantoms prove code, not medicine.
+proportion of its heat lies where, and how often it points into the lungs (where the
+RDS of a phantom is). Results on phantoms prove code, not medicine.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from rds_tf.explanation import grad_cam
 from rds_tf.lungs import cropping  # noqa: E402
 
 MIDDLE = "block5c_add"  # B0's last layer of 8 x 8 cells at 128 px; the last has 4 x 4
-SHARES = {"logit": 0.001, "a quarter": 0.25, "half": 0.5, "all": 1.0}
+PROPORTIONS = {"logit": 0.001, "a quarter": 0.25, "half": 0.5, "all": 1.0}
 SEEDS = (0, 1)
 TOLERANCE_PX = 5
 
@@ -47,14 +47,14 @@ class Films:
 
     Attributes:
         images: float32 `(N, S, S, 1)`.
-        twins: float32 `(N, S, S)`, the same phantoms without RDS, cut out alike.
+        healthy: float32 `(N, S, S)`, the same phantoms without RDS, cut out alike.
         labels: `(N,)` of 0 and 1.
         patients: `(N,)`.
         regions: for each film its `"lungs"` and `"tube"`, masks `(S, S)`.
     """
 
     images: np.ndarray
-    twins: np.ndarray
+    healthy: np.ndarray
     labels: np.ndarray
     patients: np.ndarray
     regions: list[dict[str, np.ndarray]]
@@ -62,7 +62,7 @@ class Films:
     def pick(self, chosen: np.ndarray) -> "Films":
         """Return the films that are chosen, bool `(N,)`."""
         regions = [self.regions[index] for index in np.flatnonzero(chosen)]
-        parts = (self.images, self.twins, self.labels, self.patients)
+        parts = (self.images, self.healthy, self.labels, self.patients)
         return Films(*(part[chosen] for part in parts), regions)
 
 
@@ -80,14 +80,14 @@ def main():
     well = films.pick((films.labels == 0) & (logits < 0))
     print(f"{len(logits)} films, {len(ill.labels)} called RDS and {len(well.labels)}")
     print("called healthy rightly. Better: insertion +, deletion -, ROAD +")
-    for name, ground in {"film": ill.images, "healthy twin": ill.twins}.items():
+    for name, ground in {"film": ill.images, "healthy phantom": ill.healthy}.items():
         print_ground(shipped.model, name, ground.reshape(ill.images.shape))
     print_ground(shipped.model, "blurred film", blur(ill.images))
     print_places(shipped.model, ill)
     print_shuffled(shipped.model, ill.images)
     arms = {
         "RDS, blurred film": (ill, 1, "blur"),
-        "RDS, healthy twin": (ill, 1, ill.twins),
+        "RDS, healthy phantom": (ill, 1, ill.healthy),
         "no RDS, blurred film": (well, 0, "blur"),
     }
     judged = {}
@@ -109,22 +109,22 @@ def make_films(shipped, num_cases: int, seed: int) -> Films:
         prepare.prepare(cohort / "cohort.csv", prepared, cohort)
         table = prepare.load_manifest(prepared)
         masks = classifier.predict_masks(prepared, table)
-        windows = classifier.load_crops(prepared, table, name, size, masks)
+        crops = classifier.load_crops(prepared, table, name, size, masks)
         cases = dataset.draw_cases(num_cases, seed, 0.0, 256)
     cases = {f"case{case.index:04d}": case for case in cases}
-    twins, regions = [], []
+    healthy, regions = [], []
     for case_id, mask in zip(table["case_id"], masks, strict=True):
         case = cases[case_id]
         made = dataset.render_case(case)
-        twin = dataset.render_case(replace(case, severity=0.0))
-        window = cropping.choose_crop(made.image, mask, name)
+        well = dataset.render_case(replace(case, severity=0.0))
+        crop = cropping.choose_crop(made.image, mask, name)
         tube = made.device_masks.get("ett", np.zeros_like(made.mask))
-        twins.append(window.cut(twin.image, size))
+        healthy.append(crop.cut(well.image, size))
         masks_of = {"lungs": made.mask, "tube": tube}
-        regions.append({key: window.cut_mask(m, size) for key, m in masks_of.items()})
-    images = windows.astype("float32") / 255
+        regions.append({key: crop.cut_mask(m, size) for key, m in masks_of.items()})
+    images = crops.astype("float32") / 255
     labels, patients = table["rds"].to_numpy(), table["patient_id"].to_numpy()
-    return Films(images, np.stack(twins), labels, patients, regions)
+    return Films(images, np.stack(healthy), labels, patients, regions)
 
 
 def draw_maps(model, images, class_index: int = 1) -> dict[str, np.ndarray]:
@@ -168,17 +168,17 @@ def print_ground(model, name: str, images) -> None:
     """Print what the classifier makes of what stands for missing pixels."""
     logits = classifier.predict_logits(model, images)
     quartiles = ", ".join(f"{q:+.1f}" for q in np.percentile(logits, (25, 50, 75)))
-    share = (logits > 0).mean()
-    print(f"{name:13} of RDS: logit quartiles {quartiles}, called RDS {share:.0%}")
+    proportion = (logits > 0).mean()
+    print(f"{name:13} of RDS: logit quartiles {quartiles}, called RDS {proportion:.0%}")
 
 
 def print_judged(name: str, judged: dict) -> None:
-    """Print the scores of every map, and those of the maps less the controls'."""
+    """Print the scores of every map, and those of the maps less the baselines'."""
     print(f"\n| {name} | insertion | deletion | ROAD |\n|---|---|---|---|")
     rows = dict(judged)
     for kind, found in judged.items():
-        for control, gap in found.get("against", {}).items():
-            rows[f"{kind} less {control}"] = gap
+        for baseline, gap in found.get("against", {}).items():
+            rows[f"{kind} less {baseline}"] = gap
     for kind, found in rows.items():
         cells = " | ".join(text(found[metric]) for metric in map_faithfulness.METRICS)
         print(f"| {kind} | {cells} |", flush=True)
@@ -188,7 +188,7 @@ def print_places(model, films: Films) -> None:
     """Print where the heat lies, and how often the hottest pixel is in the lungs."""
     maps = draw_maps(model, films.images)
     maps.pop("signed")
-    maps |= baseline_maps.draw_controls(films.images[..., 0])
+    maps |= baseline_maps.draw_baselines(films.images[..., 0])
     maps["uniform"] = np.ones_like(maps["centre"])
     print("\n| map | lungs | tube | outside | points into the lungs | within 5 px |")
     print("|---|---|---|---|---|---|")
@@ -196,14 +196,14 @@ def print_places(model, films: Films) -> None:
         pairs = [
             pair for pair in zip(heatmaps, films.regions, strict=True) if pair[0].any()
         ]
-        shares = [baseline_maps.heat_share(*pair) for pair in pairs]
+        proportions = [baseline_maps.heat_proportions(*pair) for pair in pairs]
         tubed = [
             s["tube"]
-            for s, (_, r) in zip(shares, pairs, strict=True)
+            for s, (_, r) in zip(proportions, pairs, strict=True)
             if r["tube"].any()
         ]
-        cells = [np.mean([s["lungs"] for s in shares]), np.mean(tubed)]
-        cells.append(np.mean([s["outside"] for s in shares]))
+        cells = [np.mean([s["lungs"] for s in proportions]), np.mean(tubed)]
+        cells.append(np.mean([s["outside"] for s in proportions]))
         for tolerance in (0, TOLERANCE_PX):
             hits = [baseline_maps.points_at(h, r["lungs"], tolerance) for h, r in pairs]
             cells.append(np.mean(hits))
@@ -213,32 +213,32 @@ def print_places(model, films: Films) -> None:
 
 
 def print_shuffled(model, images) -> None:
-    """Print the likeness of maps before and after shuffling, and of the controls.
+    """Print the similarity of maps before and after shuffling, and of the baselines.
 
     The maps keep their negative part: rectified, many would be empty.
     """
     print("\nrank correlation with the map of the true weights")
-    controls = baseline_maps.draw_controls(images[..., 0])
+    baselines = baseline_maps.draw_baselines(images[..., 0])
     for layer in ("top_activation", MIDDLE):
         heatmaps = draw_signed(model, images, layer)
-        for control, others in controls.items():
-            found = likeness(heatmaps, others)
-            print(f"{layer:14} {control:9} control  {describe(found)}")
-        for part, share in SHARES.items():
+        for baseline, others in baselines.items():
+            found = compare_maps(heatmaps, others)
+            print(f"{layer:14} {baseline:9} baseline  {describe(found)}")
+        for part, proportion in PROPORTIONS.items():
             found = []
             for seed in SEEDS:
-                shuffled = baseline_maps.randomise_weights(model, seed, share)
-                found += likeness(heatmaps, draw_signed(shuffled, images, layer))
+                shuffled = baseline_maps.randomise_weights(model, seed, proportion)
+                found += compare_maps(heatmaps, draw_signed(shuffled, images, layer))
             print(f"{layer:14} {part:9} shuffled {describe(found)}", flush=True)
 
 
-def likeness(first, second) -> list[float]:
-    """Return the likeness of each pair of maps `(B, H, W)`."""
+def compare_maps(first, second) -> list[float]:
+    """Return the similarity of each pair of maps `(B, H, W)`."""
     return [baseline_maps.similarity(*pair) for pair in zip(first, second, strict=True)]
 
 
 def describe(found: list[float]) -> str:
-    """Describe the mean likeness, and that of the maps whichever way they turn."""
+    """Describe the mean similarity, and that of the maps whichever way they turn."""
     sizes = np.abs(found)
     return f"{np.mean(found):+.2f}, without sign {sizes.mean():.2f}"
 

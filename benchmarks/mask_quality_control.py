@@ -75,8 +75,8 @@ def spoil(rng, image: np.ndarray, kind: str) -> np.ndarray:
     if kind == "noise":
         image += rng.uniform(0.1, 0.4) * rng.standard_normal(image.shape)
     if kind == "blank":
-        share = rng.uniform(0.25, 0.6)
-        size = [int(side * share) for side in image.shape]
+        proportion = rng.uniform(0.25, 0.6)
+        size = [int(side * proportion) for side in image.shape]
         top, left = (
             rng.integers(0, side - part + 1)
             for side, part in zip(image.shape, size, strict=True)

@@ -56,8 +56,8 @@ def main():
         for name in SYNTAXES:
             seconds, read, written = measure_films(options, name)
             sizes = f"{read / 1e6:.1f} | {written / 1e6:.1f}"
-            told = tell(seconds * MILLION, MILLION, options)
-            print(f"| {name} | {1 / seconds:.1f} | {sizes} | {told} |", flush=True)
+            summary = tell(seconds * MILLION, MILLION, options)
+            print(f"| {name} | {1 / seconds:.1f} | {sizes} | {summary} |", flush=True)
     if "models" in options.parts:
         profile = config.load_profile(options.profile)
         for backbone in options.backbones:

@@ -568,8 +568,8 @@ def list_films(prepared: Path, half: str = "all") -> list[Path]:
     return [prepared / image for image in table.loc[kept, "image"]]
 
 
-def share(hits) -> str:
-    """Say a share with its counts and Wilson's 95 % interval."""
+def format_proportion(hits) -> str:
+    """Format a proportion with its counts and Wilson's 95 % interval."""
     hits = np.asarray(hits, bool)
     if not len(hits):
         return "none"

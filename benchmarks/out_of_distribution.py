@@ -56,8 +56,8 @@ def main():
 def is_flagged(model, image: np.ndarray) -> tuple[bool, float]:
     """Say whether a picture is flagged, and how good its lung mask seems."""
     (found,) = segmenter.segment_steps(model, [image], (STEP,))[STEP]
-    doubts = input_checks.list_warnings(image, found.mask, found.quality)
-    return bool(doubts), found.quality
+    warnings = input_checks.list_warnings(image, found.mask, found.quality)
+    return bool(warnings), found.quality
 
 
 def show_kinds(model, each: int) -> dict[str, np.ndarray]:
@@ -72,7 +72,10 @@ def show_kinds(model, each: int) -> dict[str, np.ndarray]:
             if not flagged:
                 odd[f"{kind} {index} missed {quality:.2f}"] = image
         print(f"  {kind}: {sum(caught[kind])} of {each}", flush=True)
-    print("generated, caught:", ood_images.share(np.concatenate([*caught.values()])))
+    print(
+        "generated, caught:",
+        ood_images.format_proportion(np.concatenate([*caught.values()])),
+    )
     return odd
 
 
@@ -92,7 +95,8 @@ def show_folder(model, folder: Path) -> dict[str, np.ndarray]:
         caught.append(flagged or bool(said))
         if not caught[-1]:
             odd[f"{path.stem} {quality:.2f}"] = film.image
-    print(f"{folder.name}, caught: {ood_images.share(caught)}, {refused} refused")
+    found = ood_images.format_proportion(caught)
+    print(f"{folder.name}, caught: {found}, {refused} refused")
     return odd
 
 
@@ -115,7 +119,7 @@ def show_chests(model, name: str, images) -> dict[str, np.ndarray]:
         flags.append(flagged)
         if flagged:
             odd[f"{name[:8]} {len(flags)} flagged {quality:.2f}"] = image
-    print(f"{name}, flagged falsely: {ood_images.share(flags)}", flush=True)
+    print(f"{name}, flagged falsely: {ood_images.format_proportion(flags)}", flush=True)
     return odd
 
 

@@ -3,9 +3,9 @@
     python benchmarks/reader_study.py [--studies 10000] [--seed 7]
 
 Studies are simulated by the model of Roe and Metz and analysed by `mrmc`. Printed for
-each design: share of significant studies without any difference (5 % should be), and
+each design: proportion of significant studies without any difference (5 % should be),
 power by formula beside power by simulation, with the standard errors of the simulated
-shares and the seconds that simulating and analysing 2,000 studies took.
+proportions and the seconds that simulating and analysing 2,000 studies took.
 """
 
 import argparse

@@ -86,35 +86,35 @@ def run(options, name: str, environment: dict, python=sys.executable) -> Path:
     out = options.out.resolve() / name
     if not (out / "done").exists():
         words = [python, "-c", WORK, out, str(options.steps), *options.parts]
-        told = subprocess.run(
+        finished = subprocess.run(
             words, env=os.environ | environment, capture_output=True, text=True
         )
-        if told.returncode:
-            raise RuntimeError(f"{name}: {told.stderr[-1000:]}")
+        if finished.returncode:
+            raise RuntimeError(f"{name}: {finished.stderr[-1000:]}")
         (out / "done").touch()
     return out
 
 
 def compare(first: Path, second: Path) -> str:
     """Say how far the results of two runs are apart."""
-    told = []
+    lines = []
     for folder in ("cohort", "prepared"):
         files = [path for path in (first / folder).rglob("*.*") if path.is_file()]
         files = [path for path in files if path.parent.name != "records"]  # times
         same = [is_same(path, second / path.relative_to(first)) for path in files]
-        told.append(f"{folder}: {sum(same)} of {len(files)} files equal")
+        lines.append(f"{folder}: {sum(same)} of {len(files)} files equal")
     for path in sorted(first.glob("models/*/model.safetensors")):
         other = second / path.relative_to(first)
         size, apart = compare_weights(path, other)
         equal = "bit for bit" if is_same(path, other) else f"apart by {apart:.1e}"
-        told.append(f"{path.parent.name}: weights {equal} of {size:.1e}")
-    told += compare_masks(first / "masks", second / "masks")
+        lines.append(f"{path.parent.name}: weights {equal} of {size:.1e}")
+    lines += compare_masks(first / "masks", second / "masks")
     if (first / "logits.npy").is_file():
         logits = [np.load(folder / "logits.npy") for folder in (first, second)]
         probabilities = [1 / (1 + np.exp(-values)) for values in logits]
         apart = np.abs(probabilities[0] - probabilities[1]).max()
-        told.append(f"probabilities apart by {apart:.1e} at most")
-    return "; ".join(told)
+        lines.append(f"probabilities apart by {apart:.1e} at most")
+    return "; ".join(lines)
 
 
 def is_same(first: Path, second: Path) -> bool:

@@ -1,8 +1,8 @@
-"""Time a training as the recipes run it beside a bare `fit` on arrays in memory.
+"""Time a training as we run it beside a bare `fit` on arrays in memory.
 
     python benchmarks/training_step.py [--rounds 5] [--json FILE]
 
-Ours is `fit` of the recipes, with all that goes with it: augmented batches of tf.data,
+Ours is `fit` as we train, with all that goes with it: augmented batches of tf.data,
 progress bar, history, and the backup after an epoch. The peer is the same network,
 compiled alike, in a bare `keras.Model.fit` on float32 arrays of the same number of
 batches, silent, with no callback. Batches of 16, 128 and 256 px, in turns in one
@@ -11,7 +11,7 @@ again as the next. The first call of each, which lays the step into a graph, has
 of its own.
 
 One call is the few epochs and steps of `CASES`, less than the quick profile's. It ends
-with a backup, as every training does: no recipe's training writes more of them in its
+with a backup, as every training does: no training writes more of them in its
 time, see `backup`.
 """
 
@@ -82,16 +82,16 @@ def build_arms(name: str, size: int, epochs: int, steps: int) -> tuple:
     if name == "U-Net":
         answers = (images > 128).astype("uint8")
         batches = pipeline.segmentation_dataset(images, answers, BATCH, training=True)
-        recipe, build = segmenter_training, unet.build_unet
+        trainer, build = segmenter_training, unet.build_unet
     else:
         answers = np.arange(len(images)) % 2
         batches = pipeline.classification_dataset(images, answers, BATCH, training=True)
-        recipe, build = classifier_training, efficientnet.build_classifier
+        trainer, build = classifier_training, efficientnet.build_classifier
     record = {"steps": epochs * steps}
     ours, bare = build(image_size=size), build(image_size=size)
     with tempfile.TemporaryDirectory() as scratch, mock.patch.object(training, "fit"):
-        for model in (ours, bare):  # compiled as the recipe does, not yet fitted
-            recipe.fit(model, batches, Path(scratch), 1e-3, record)
+        for model in (ours, bare):  # compiled as ours is, not yet fitted
+            trainer.fit(model, batches, Path(scratch), 1e-3, record)
     films, answers = images.astype("float32") / 255, answers.astype("float32")
 
     def run_ours():

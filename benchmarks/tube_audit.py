@@ -86,12 +86,12 @@ def make_films(seed: int) -> dict:
         "cut": tubes.remove(tubed, tube, seed),
         "drawn": tubes.insert(bare.image, bare.mask, seed + 1)[0],
     }
-    windows = {name: cut(image, bare.mask) for name, image in images.items()}
+    crops = {name: cut(image, bare.mask) for name, image in images.items()}
     random_tube = bool(rng.random() < 0.5)
     chosen = tubed if random_tube else bare.image
     region = tube if random_tube else np.zeros_like(tube)
     case = nuisances.Case(chosen, bare.mask, region, label, str(seed))
-    return windows | {"label": label, "tube": random_tube, "case": case}
+    return crops | {"label": label, "tube": random_tube, "case": case}
 
 
 def cut(image, mask):
@@ -162,8 +162,8 @@ class Watch:
     """The test films: audited, and rendered with and without the tube."""
 
     def __init__(self, films, seed):
-        """Cut the windows of the test films once."""
-        self.films, self.seed, self.windows = films, seed, None
+        """Cut the crops of the test films once."""
+        self.films, self.seed, self.crops = films, seed, None
         self.cases = [film["case"] for film in films]
         self.nuisance = nuisances.list_nuisances(self.cases)["tube"]
         self.labels = np.array([film["label"] for film in films])
@@ -172,11 +172,11 @@ class Watch:
         """Audit a network, and count what the tube really does to it."""
 
         def predict(images, owners):
-            if self.windows is None:  # the same for every network
+            if self.crops is None:  # the same for every network
                 masks = [self.cases[i].mask for i in owners]
                 pairs = zip(images, masks, strict=True)
-                self.windows = np.stack([cut(image, mask) for image, mask in pairs])
-            return logits(network, self.windows)
+                self.crops = np.stack([cut(image, mask) for image, mask in pairs])
+            return logits(network, self.crops)
 
         found = audit.judge(audit.probe(predict, self.cases, self.nuisance, self.seed))
         tubed = "cut" if kind == "cut out" else "with"  # a cure goes before every film
@@ -199,11 +199,11 @@ class Watch:
         }
 
 
-def logits(network, windows):
-    """Return logits `(N,)` of uint8 windows `(N, SIZE, SIZE)`."""
+def logits(network, crops):
+    """Return logits `(N,)` of uint8 crops `(N, SIZE, SIZE)`."""
     batches = [
-        network.predict_on_batch(windows[at : at + 200, ..., None] / np.float32(255))
-        for at in range(0, len(windows), 200)
+        network.predict_on_batch(crops[at : at + 200, ..., None] / np.float32(255))
+        for at in range(0, len(crops), 200)
     ]
     return np.concatenate(batches)[:, 0]
 

@@ -66,13 +66,13 @@ def main() -> int:
         try:
             python = make_cell(cell, find_base(out, version), pins)
             found = measure(python)
-            told, well = run_tests(python, options.tests)
+            summary, well = run_tests(python, options.tests)
         except subprocess.CalledProcessError as error:
             print(f"| {name} | FAILED: {' '.join(map(str, error.cmd))} |", flush=True)
             print(error.stderr[-3000:], file=sys.stderr)
             failed += 1
         else:
-            print(f"| {name} | {describe(found)} | {told} |", flush=True)
+            print(f"| {name} | {describe(found)} | {summary} |", flush=True)
             failed += not (found["holds"] and well)
         finally:
             shutil.rmtree(cell, ignore_errors=True)

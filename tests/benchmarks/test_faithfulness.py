@@ -44,7 +44,7 @@ def patch_films(count=5):
 
 def test_areas_of_four_pixels_are_those_computed_by_hand():
     deleted = faithfulness.deletion(first_pixel(), FILM, TRUE_MAP, 4, BLACK)
-    np.testing.assert_allclose(deleted.shares, [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(deleted.proportions, [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(deleted.probabilities, [0.75, 0.5, 0.5, 0.5, 0.5])
     assert deleted.area == pytest.approx(0.25 * 0.625 + 0.75 * 0.5)
     inserted = faithfulness.insertion(first_pixel(), FILM, TRUE_MAP, 4, BLACK)
@@ -120,7 +120,7 @@ def test_road_of_nine_pixels_is_the_one_computed_by_hand():
 def test_true_map_beats_its_opposite_and_a_random_map():
     predict, weights = patch_model()
     (film,) = patch_films(1)
-    rivals = [-weights, baseline_maps.random_control((16, 16), seed=0)]
+    rivals = [-weights, baseline_maps.random_baseline((16, 16), seed=0)]
     for rival in rivals:
         for curve, sign in ((faithfulness.insertion, 1), (faithfulness.deletion, -1)):
             ours, theirs = (curve(predict, film, one).area for one in (weights, rival))
@@ -139,15 +139,15 @@ def test_maps_are_judged_beside_every_control():
     assert list(judged) == ["true", "upside down", "blurred", "random", "centre"]
     areas = [faithfulness.deletion(predict, film, weights).area for film in films]
     assert judged["true"]["deletion"]["value"] == pytest.approx(np.mean(areas))
-    for control in baseline_maps.CONTROLS:
-        found = judged["true"]["against"][control]
+    for baseline in baseline_maps.BASELINES:
+        found = judged["true"]["against"][baseline]
         assert found["insertion"]["low"] > 0 and found["deletion"]["high"] < 0
-        gap = judged["true"]["road"]["value"] - judged[control]["road"]["value"]
+        gap = judged["true"]["road"]["value"] - judged[baseline]["road"]["value"]
         assert found["road"]["value"] == pytest.approx(gap)
-        assert judged["upside down"]["against"][control]["road"]["high"] < 0
+        assert judged["upside down"]["against"][baseline]["road"]["high"] < 0
         # Around a lone patch the edges enclose all of it: as good for ROAD.
-        assert found["road"]["low"] > 0 or control == "blurred"
-        assert "against" not in judged[control]
+        assert found["road"]["low"] > 0 or baseline == "blurred"
+        assert "against" not in judged[baseline]
     json.dumps(judged)
 
 
