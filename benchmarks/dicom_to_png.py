@@ -28,12 +28,14 @@ started before the clock, and how long that takes is given apart.
 import argparse
 import contextlib
 import functools
+import multiprocessing
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +50,7 @@ from tqdm import tqdm
 from rds_phantoms import phantom
 from rds_tf.data import prepare
 from rds_tf.dicom import radiograph
-from rds_tf.parallel import local
+from rds_tf.parallel import memory
 
 SYNTAXES = {
     "raw": uid.ExplicitVRLittleEndian,
@@ -102,14 +104,14 @@ def main():
         sys.exit("Each round needs two films at least: raise --files.")
     rows = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        pools = {num: stack.enter_context(local.open_pool(num)) for num in (1, 2)}
+        pools = {num: stack.enter_context(open_pool(num)) for num in (1, 2)}
         print(f"two workers started in {start(pools):.2f} s", flush=True)
         for syntax in options.syntaxes:
             drawn = [
                 Film(index, options.side, syntax, Path(folder))
                 for index in range(files[syntax])
             ]
-            films = make_films(drawn, Path(folder))
+            films = make_films(drawn, Path(folder), pools[2])
             check(films[0])
             arms = build_arms(syntax, pools)
             rates = measure(arms, films, options.rounds, options.peers)
@@ -118,14 +120,17 @@ def main():
     claims.publish(rows, options.json)
 
 
-def make_films(films: list[Film], folder: Path) -> list[Film]:
+def open_pool(num_workers: int) -> futures.ProcessPoolExecutor:
+    """Start workers that keep the memory of freed arrays, as those of `prepare` do."""
+    spawn = multiprocessing.get_context("spawn")
+    return futures.ProcessPoolExecutor(num_workers, spawn, memory.keep_freed)
+
+
+def make_films(films: list[Film], folder: Path, pool) -> list[Film]:
     """Write the films of one syntax on both cores."""
     (folder / "images").mkdir(exist_ok=True)
     (folder / "records").mkdir(exist_ok=True)
-    outcomes = local.map_items(make_film, films, 2, f"Drawing {films[0].syntax}")
-    for outcome in outcomes:
-        if outcome.error:
-            sys.exit(outcome.error)
+    map_all(pool, make_film, films)
     return films
 
 

@@ -16,7 +16,6 @@ with a network of one layer in its place, which is trained in seconds.
 """
 
 import argparse
-import functools
 import hashlib
 import multiprocessing
 import os
@@ -38,7 +37,7 @@ from rds_tf import command_line as command
 from rds_tf import config, training
 from rds_tf.classification import cross_validation, efficientnet
 from rds_tf.lungs import segmenter_training
-from rds_tf.parallel import isolated, local
+from rds_tf.parallel import isolated
 from rds_tf.storage import disk
 
 LOADED = (
@@ -140,9 +139,7 @@ def run(what: str, work, out: pathlib.Path, kill=None) -> int:
         os.setsid()
         for stream in (1, 2):
             os.dup2(os.open(out.with_name("log"), os.O_CREAT | os.O_WRONLY), stream)
-        fork = functools.partial(multiprocessing.get_context, "fork")
-        local.multiprocessing.get_context = lambda method: fork()
-        isolated.run = run_in_fork
+        isolated.Child = Fork
         if what == "folds":
             efficientnet._build_features = build_one_layer
         if kill:
@@ -159,11 +156,21 @@ def run(what: str, work, out: pathlib.Path, kill=None) -> int:
     return status
 
 
-def run_in_fork(function, *arguments, **limits):
-    """Call a function in a fork: it has what this benchmark changed."""
-    fork = multiprocessing.get_context("fork")
-    with futures.ProcessPoolExecutor(1, fork) as pool:
-        return pool.submit(function, *arguments).result()
+class Fork:
+    """A child that is a fork: it has what this benchmark changed."""
+
+    def __init__(self):
+        """Start it."""
+        fork = multiprocessing.get_context("fork")
+        self.pool = futures.ProcessPoolExecutor(1, fork)
+
+    def call(self, function, *arguments):
+        """Call a function there."""
+        return self.pool.submit(function, *arguments).result()
+
+    def end(self):
+        """End it."""
+        self.pool.shutdown()
 
 
 def die_at(tally: pathlib.Path, number: int, seconds: float | None) -> None:

@@ -37,6 +37,83 @@ class MemoryLimitError(IsolatedError):
     """The call asked for more memory than it may take."""
 
 
+def is_worker() -> bool:
+    """Say whether this process is a worker, whose death costs one item only."""
+    return multiprocessing.parent_process() is not None or WORKER_MARK in os.environ
+
+
+class Child:
+    """A process that does one call after the other; whoever starts it ends it."""
+
+    def __init__(
+        self,
+        *,
+        memory_bytes: int | None = None,
+        quiet: bool = False,
+        module: str = __name__,
+    ) -> None:
+        """Start the process.
+
+        Args:
+            memory_bytes: int, address space that it may take; only Linux enforces it.
+            quiet: bool, drop what functions print; else it goes to standard error.
+            module: str, is imported before the first call comes.
+        """
+        self.limits, self.used = {"memory_bytes": memory_bytes, "quiet": quiet}, False
+        serve = f"isolated._serve({module!r}, {memory_bytes})"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", f"from rds_tf.parallel import isolated; {serve}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    def call(
+        self, function: Callable, *arguments: Any, seconds: float | None = None
+    ) -> Any:
+        """Call a function there and return its value; `run` documents the rest.
+
+        A child that gives no answer is ended.
+        """
+        self.used, answer, late = True, None, threading.Event()
+        alarm = threading.Timer(seconds or 0, lambda: (late.set(), self.process.kill()))
+        try:
+            if seconds is not None:
+                alarm.start()
+            pickle.dump(pickle.dumps((function, arguments)), self.process.stdin)
+            self.process.stdin.flush()
+            answer = pickle.load(self.process.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError):  # it ended, perhaps midway
+            pass
+        finally:
+            alarm.cancel()
+            if answer is None or late.is_set():
+                self.end()
+        if late.is_set():
+            raise TimeLimitError(f"takes more than {seconds:g} s")
+        if answer is None:
+            raise IsolatedError(f"crashes (exit status {self.process.returncode})")
+        value, error = pickle.loads(answer)
+        if isinstance(error, MemoryError) and (most := self.limits["memory_bytes"]):
+            raise MemoryLimitError(f"takes more than {most} bytes") from error
+        if error is not None:
+            raise error
+        return value
+
+    def end(self) -> None:
+        """Kill the process, whatever it does; again does no harm."""
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):  # what was not sent is lost
+                pipe.close()
+        self.process.wait()
+
+
+_waiting: list[Child] = []  # spare children, and kept ones
+_lock = threading.Lock()  # of that list
+
+
 def run(
     function: Callable,
     *arguments: Any,
@@ -51,9 +128,8 @@ def run(
         function: function at the top level of a module.
         *arguments: anything that pickles.
         seconds: float, how long start and call may take, default without end.
-        memory_bytes: int, address space of the child, default without limit. Only
-            Linux enforces it.
-        quiet: bool, drop what the child prints; else it goes to standard error.
+        memory_bytes: int, see `Child`.
+        quiet: bool, see `Child`.
         keep: bool, use the child of an earlier such call and leave it for the next
             one: a start takes longer than most calls. Otherwise the child is new, and
             ends with the call.
@@ -72,10 +148,31 @@ def run(
     if child is not None and child.used:
         # An earlier call may have spoilt this child, so its failure proves nothing.
         with contextlib.suppress(IsolatedError):
-            return child.call(function, arguments, seconds=seconds, keep=keep)
+            return _call(child, function, arguments, seconds=seconds, keep=keep)
         child = None
-    child = child or _Child(function.__module__, **limits)
-    return child.call(function, arguments, seconds=seconds, keep=keep)
+    child = child or Child(module=function.__module__, **limits)
+    return _call(child, function, arguments, seconds=seconds, keep=keep)
+
+
+def _call(child: Child, function: Callable, arguments, *, seconds, keep: bool) -> Any:
+    try:
+        return child.call(function, *arguments, seconds=seconds)
+    finally:
+        if keep and child.process.returncode is None:
+            with _lock:
+                _waiting.append(child)
+        else:
+            child.end()
+
+
+def _take_waiting(limits: dict, *, used: bool) -> Child | None:
+    """Take a waiting child with these limits; a used one only if `used`."""
+    with _lock:
+        for child in _waiting:
+            if child.limits == limits and (used or not child.used):
+                _waiting.remove(child)
+                return child
+    return None
 
 
 def start_spare(function: Callable, *, memory_bytes: int | None = None) -> None:
@@ -86,93 +183,10 @@ def start_spare(function: Callable, *, memory_bytes: int | None = None) -> None:
         memory_bytes: int, as `run` will be given.
     """
     limits = {"memory_bytes": memory_bytes, "quiet": True}
-    _leave_waiting(
-        _take_waiting(limits, used=False) or _Child(function.__module__, **limits)
-    )
-
-
-def is_worker() -> bool:
-    """Say whether this process is a worker, whose death costs one item only."""
-    return multiprocessing.parent_process() is not None or WORKER_MARK in os.environ
-
-
-class _Child:
-    """A Python process that does one call after the other."""
-
-    def __init__(self, module: str, *, memory_bytes: int | None, quiet: bool) -> None:
-        """Start it; `module` is imported before the first call."""
-        self.limits = {"memory_bytes": memory_bytes, "quiet": quiet}
-        self.used = False
-        serve = f"isolated._serve({module!r}, {memory_bytes})"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", f"from rds_tf.parallel import isolated; {serve}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if quiet else None,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-
-    def call(
-        self, function: Callable, arguments: tuple, *, seconds: float | None, keep: bool
-    ) -> Any:
-        """Do a call as `run` describes it; end the child unless it is to be kept."""
-        self.used, answer = True, None
-        late = threading.Event()
-        alarm = threading.Timer(seconds or 0, lambda: (late.set(), self.process.kill()))
-        try:
-            if seconds is not None:
-                alarm.start()
-            answer = self._exchange(pickle.dumps((function, arguments)))
-        finally:
-            alarm.cancel()
-            if keep and answer is not None and not late.is_set():
-                _leave_waiting(self)
-            else:
-                self.end()
-        if late.is_set():
-            raise TimeLimitError(f"takes more than {seconds:g} s")
-        if answer is None:
-            raise IsolatedError(f"crashes (exit status {self.process.returncode})")
-        value, error = pickle.loads(answer)
-        if isinstance(error, MemoryError) and self.limits["memory_bytes"]:
-            limit = self.limits["memory_bytes"]
-            raise MemoryLimitError(f"takes more than {limit} bytes") from error
-        if error is not None:
-            raise error
-        return value
-
-    def _exchange(self, call: bytes) -> bytes | None:
-        """Send a call and read its answer; None where the child ends instead."""
-        try:
-            pickle.dump(call, self.process.stdin)
-            self.process.stdin.flush()
-            return pickle.load(self.process.stdout)
-        except (OSError, EOFError, pickle.UnpicklingError):
-            return None
-
-    def end(self) -> None:
-        """Kill the process, whatever it does, and close its pipes."""
-        self.process.kill()
-        self.process.communicate()
-
-
-_waiting: list[_Child] = []  # spare children, and kept ones
-_lock = threading.Lock()  # of that list
-
-
-def _take_waiting(limits: dict, *, used: bool) -> _Child | None:
-    """Take a waiting child with these limits; a used one only if `used`."""
+    spare = _take_waiting(limits, used=False)
+    spare = spare or Child(module=function.__module__, **limits)
     with _lock:
-        for child in _waiting:
-            if child.limits == limits and (used or not child.used):
-                _waiting.remove(child)
-                return child
-    return None
-
-
-def _leave_waiting(child: _Child) -> None:
-    with _lock:
-        _waiting.append(child)
+        _waiting.append(spare)
 
 
 @atexit.register

@@ -37,7 +37,7 @@ def test_item_that_kills_its_worker_costs_no_other_item():
 def worker(tmp_path, monkeypatch):
     """Return a module that worker processes can import too."""
     code = (
-        "import os, pathlib, signal\n"
+        "import os, pathlib, signal, time\n"
         "from rds_tf.storage import disk\n"
         "def fill(item):\n"
         "    raise disk.DiskFullError(f'Cannot write {item}.')\n"
@@ -46,16 +46,14 @@ def worker(tmp_path, monkeypatch):
         "        MARK.touch()\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return item\n"
-        "def die_in_turn(item):\n"
+        "def die_beside_another(item):\n"
+        "    begun = MARK.with_name('1')\n"
         "    if item == 0:\n"
-        "        while not MARK.with_name('1').exists():\n"
+        "        while not begun.exists():\n"
         "            pass\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    if not MARK.with_name(str(item)).exists():\n"
-        "        MARK.with_name(str(item)).touch()\n"
-        "        if item == 1:\n"
-        "            signal.pause()\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    begun.open('a').write('begun ')\n"
+        "    time.sleep(1)\n"
         "    return item\n"
         f"MARK = pathlib.Path({str(tmp_path / 'mark')!r})\n"
     )
@@ -77,11 +75,12 @@ def test_item_that_kills_its_worker_once_is_tried_again_and_not_lost(worker):
     assert [outcome.value for outcome in outcomes] == list(range(8))
 
 
-def test_item_that_waits_for_a_worker_when_another_dies_may_still_die_once(worker):
-    # 0 always dies, as soon as 1 has begun, which ends with it; 2 has not begun then.
-    outcomes = local.map_items(worker.die_in_turn, [0, 1, 2], num_workers=2)
-    assert [outcome.value for outcome in outcomes] == [None, 1, 2]
-    assert [outcome.error for outcome in outcomes] == [local.WORKER_DIED, None, None]
+def test_item_beside_one_that_kills_its_worker_is_done_once(worker):
+    # 0 dies, twice, as soon as 1 has begun, which goes on undisturbed.
+    outcomes = local.map_items(worker.die_beside_another, [0, 1], num_workers=2)
+    assert [outcome.value for outcome in outcomes] == [None, 1]
+    assert [outcome.error for outcome in outcomes] == [local.WORKER_DIED, None]
+    assert worker.MARK.with_name("1").read_text() == "begun "
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])

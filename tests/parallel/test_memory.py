@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from rds_tf.parallel import local, memory
+from rds_tf.parallel import isolated, memory
 
 resource = pytest.importorskip("resource")  # not on Windows
 
@@ -12,14 +12,17 @@ resource = pytest.importorskip("resource")  # not on Windows
 @pytest.mark.skipif(sys.platform != "linux", reason="left alone elsewhere")
 def test_worker_takes_the_pages_that_the_film_before_it_left():
     def count_faults():
-        return pool.submit(resource.getrusage, resource.RUSAGE_SELF).result().ru_minflt
+        return child.call(resource.getrusage, resource.RUSAGE_SELF).ru_minflt
 
-    with local.open_pool(1) as pool:
-        counts = []
+    child, counts = isolated.Child(), []
+    try:
+        assert child.call(memory.keep_freed)
         for _ in range(4):
             begin = count_faults()
-            pool.submit(eval, "len(b'x' * (48 << 20))").result()  # 12,288 pages
+            child.call(eval, "len(b'x' * (48 << 20))")  # 12,288 pages
             counts.append(count_faults() - begin)
+    finally:
+        child.end()
     assert min(counts) < 100
 
 
