@@ -45,7 +45,7 @@ class ErrorCovariances(NamedTuple):
 def score_auroc(truth: ArrayLike, ratings: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return each reader's AUROC with each treatment, and their covariance.
 
-    DeLong, DeLong and Clarke-Pearson (1988), as `paired_tests.delong_covariance`.
+    DeLong, DeLong and Clarke-Pearson (1988).
 
     Args:
         truth: array `(N,)` of 0 and 1.

@@ -15,33 +15,10 @@ from rds_tf import errors
 from rds_tf.stats import metrics
 
 
-def delong_covariance(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, ...]:
-    """Return the AUROC of each classifier and their covariance.
+def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, float]:
+    """Test the difference of two AUROCs on the same cases.
 
     DeLong, DeLong and Clarke-Pearson (1988), by midranks (Sun and Xu, 2014).
-
-    Args:
-        labels: array `(N,)` of 0 and 1.
-        scores: array `(K, N)` of finite floats, higher for the positive class.
-
-    Returns:
-        AUROCs `(K,)` in `[0, 1]`, and their covariance `(K, K)`.
-
-    Raises:
-        ValueError: if a class has fewer than two cases or an array is malformed.
-    """
-    above, below = count_wins(labels, scores)
-    num_positive, num_negative = above.shape[1], below.shape[1]
-    num_pairs = num_positive * num_negative
-    # The paper divides wins by the size of the other class, and their covariance by
-    # that of their own: together this, over the squared number of pairs.
-    covariance = np.cov(above) * num_positive + np.cov(below) * num_negative
-    covariance = np.reshape(covariance, (len(above), len(above)))
-    return above.sum(axis=1) / num_pairs, covariance / num_pairs**2
-
-
-def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, float]:
-    """Test the difference of two AUROCs on the same cases (DeLong, 1988).
 
     Args:
         labels: array `(N,)` of 0 and 1.
@@ -54,12 +31,14 @@ def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, 
         an interval without width: believe it only on many cases.
 
     Raises:
-        ValueError: as for `delong_covariance`.
+        ValueError: if a class has fewer than two cases or an array is malformed.
     """
     above, below = count_wins(labels, [first, second])
     # Wins are whole or half numbers, exact in floats: equal order gives 0 exactly.
     above, below = above[0] - above[1], below[0] - below[1]
     num_pairs = len(above) * len(below)
+    # The paper divides wins by the size of the other class, and their variance by that
+    # of their own: together this, over the squared number of pairs.
     variance = above.var(ddof=1) * len(above) + below.var(ddof=1) * len(below)
     deviation = np.sqrt(variance) / num_pairs
     difference = above.sum() / num_pairs

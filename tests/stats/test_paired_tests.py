@@ -26,24 +26,17 @@ def place(positive, negative):
 
 
 def test_delong_equals_placement_values_counted_pair_by_pair():
-    labels, scores = make_scores()
+    labels, scores = make_scores(num_arms=2)
     wins = [
         np.array([[place(p, n) for n in row[labels == 0]] for p in row[labels == 1]])
         for row in scores
     ]
-    of_positives = np.cov([w.mean(axis=1) for w in wins]) / labels.sum()
-    of_negatives = np.cov([w.mean(axis=0) for w in wins]) / (1 - labels).sum()
-    aurocs, covariance = paired_tests.delong_covariance(labels, scores)
-    np.testing.assert_allclose(aurocs, [w.mean() for w in wins])
-    np.testing.assert_allclose(covariance, of_positives + of_negatives)
-
-
-def test_delong_of_four_cases_equals_the_sum_made_by_hand():
-    # Positives 3 and 1, negatives 2 and 0: they win 2 and 1 of 2, so the placements
-    # are (1, 1/2) and (1/2, 1), each of variance 1/8; 1/8 / 2 + 1/8 / 2 = 1/8.
-    aurocs, covariance = paired_tests.delong_covariance([1, 1, 0, 0], [[3, 1, 2, 0]])
-    assert aurocs.tolist() == [0.75]
-    assert covariance.tolist() == [[0.125]]
+    gap = wins[0] - wins[1]
+    variance = gap.mean(axis=1).var(ddof=1) / labels.sum()
+    variance += gap.mean(axis=0).var(ddof=1) / (1 - labels).sum()
+    result = paired_tests.delong(labels, *scores)
+    assert result["difference"] == pytest.approx(gap.mean())
+    assert result["high"] - gap.mean() == pytest.approx(1.959964 * variance**0.5)
 
 
 def test_delong_variance_equals_the_jackknife_of_each_class():
