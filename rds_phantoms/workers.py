@@ -1,7 +1,9 @@
 """Many phantoms at once: one process a core, and files that are whole or not there."""
 
+import ctypes
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent import futures
@@ -52,6 +54,10 @@ def _count_cores() -> int:
 
 def _begin_worker() -> None:
     cv2.setNumThreads(1)  # one process a core
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+        # Reuse the memory of layers: 750 page faults a phantom, a tenth of its time.
+        for option in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of mallopt(3)
+            ctypes.CDLL(None).mallopt(option, 2**31 - 1)
     # A worker waits for its next item for ever, even if the parent was killed.
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
