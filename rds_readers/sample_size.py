@@ -98,11 +98,12 @@ def describe_plan(
         raise errors.InputError("`effect` must not be 0: the study looks for it.")
     if not mrmc.ALPHA < target_power < 1:
         raise errors.InputError(
-            f"`power` must lie between {mrmc.ALPHA} and 1. Received: {target_power:g}."
+            f"`target_power` must lie between {mrmc.ALPHA} and 1. "
+            f"Received: {target_power:g}."
         )
     if num_readers < 2 or num_cases < 4:
         raise errors.InputError(
-            "`readers` must be 2 or more and `cases` 4 or more. Received: "
+            "`num_readers` must be 2 or more and `num_cases` 4 or more. Received: "
             f"{num_readers} and {num_cases}."
         )
     variances, aurocs = model.variances, (model.auroc, model.auroc + effect)

@@ -59,8 +59,8 @@ def test_pilot_gives_auroc_and_variances(vandyke, capsys):
     [
         (["--effect", "0"], "`effect` must not be 0"),
         (["--effect", "0.3"], "must lie between 0 and 1. Received: [0.8, 1.1]"),
-        (["--power", "1"], "`power` must lie between"),
-        (["--readers", "1"], "`readers` must be 2 or more"),
+        (["--power", "1"], "`target_power` must lie between"),
+        (["--readers", "1"], "`num_readers` must be 2 or more"),
         (["--correlations", "0.8", "0.8", "0.1"], "correlations must satisfy"),
         (["--pilot", "none.csv"], "Cannot read none.csv"),
     ],
