@@ -116,7 +116,7 @@ def write_case(case: Case, folder: Path, num_films: int):
 def measure(films: list[Path], models: Path, folder: Path, rounds: int):
     """Return the median seconds a film of the whole chain, and of its bare passes."""
     loaded = diagnose.load_models(models)
-    passes = build_passes(loaded.segmenter.model, models)
+    passes = build_passes(loaded.segmenters[0].model, models)
     seconds = [], []
 
     def run_chain():

@@ -45,10 +45,7 @@ def judge(options, count: str, start: str):
     profile = config.load_profile("quick", options.steps)
     places = options.prepared.resolve(), (options.out / f"{start}_{count}").resolve()
     num_cases = None if count == "all" else int(count)
-    jobs = [
-        cross_validation.Job(*places, arm, fold, profile, num_cases)
-        for fold in range(config.NUM_FOLDS)
-    ]
+    jobs = cross_validation.list_jobs(*places, [arm], profile, num_cases=num_cases)
     cross_validation.run(jobs)
     cases = cross_validation.load_predictions(jobs)
     return cases.rename(columns={arm.name: "logit"})

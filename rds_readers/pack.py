@@ -29,7 +29,11 @@ BEGUN = {".lock", "films", "model", sign_in.FILE}  # what lies in a pack before 
 
 
 def write_pack(
-    prepared: str | Path, out: str | Path, models: str | Path, plan: design.Design
+    prepared: str | Path,
+    out: str | Path,
+    models: str | Path,
+    plan: design.Design,
+    segmenters: str | Path | None = None,
 ) -> str:
     """Choose cases, let the models judge them and write what a study needs.
 
@@ -44,6 +48,7 @@ def write_pack(
         models: folder of classifiers, each case judged only by those that saw no
             image of its patient in training.
         plan: size and order of the study.
+        segmenters: as in `classifier.load_segmenters`.
 
     Returns:
         What was written, in sentences.
@@ -57,7 +62,7 @@ def write_pack(
     beside = [out.with_name(f"{out.name}_{name}.csv") for name in ("key", "codes")]
     _refuse_old(out, beside)
     table = prepare.load_manifest(prepared)
-    assigned = assign_models(table, models)
+    assigned = assign_models(table, models, segmenters)
     usable = np.array([one is not None for one in assigned])
     cases = design.choose_cases(table, usable, plan)
     models_of = dict(zip(table["case_id"], assigned, strict=True))
@@ -105,13 +110,14 @@ def _refuse_old(out: Path, beside: list[Path]) -> None:
             )
 
 
-def assign_models(table, models: str | Path) -> list[diagnose.Models | None]:
+def assign_models(
+    table, models: str | Path, segmenters: str | Path | None = None
+) -> list[diagnose.Models | None]:
     """Assign to each case the models that saw no image of its patient in training.
 
     Args:
         table: a complete manifest.
-        models: a folder as of `diagnose.load_models`, but with the segmenters of
-            several folds where it has them.
+        models, segmenters: as in `diagnose.load_models`.
 
     Returns:
         One `diagnose.Models` a row, None where every classifier or every segmenter
@@ -126,17 +132,17 @@ def assign_models(table, models: str | Path) -> list[diagnose.Models | None]:
     classifiers = [one for path in folders for one in classifier.load_classifiers(path)]
     seen = [one.manifest["training"]["seen"] for one in classifiers]
     unseen = np.array([folds.find_unseen(table, hashes) for hashes in seen])
-    segmenters = {}
-    for one, rows in segmenter.assign_unseen(
-        table, model_store.choose_models(models, "segmenter")
-    ):
-        segmenters |= dict.fromkeys(rows["case_id"], one)
+    loaded = classifier.load_segmenters(classifiers, models, segmenters)
+    segmenter_of = {}
+    for one, rows in segmenter.assign_unseen(table, loaded):
+        segmenter_of |= dict.fromkeys(rows["case_id"], [one])
     assigned: list[diagnose.Models | None] = []
     for case_id, is_new in zip(table["case_id"], unseen.T, strict=True):
         own = [one for one, new in zip(classifiers, is_new, strict=True) if new]
-        complete = own and case_id in segmenters
-        found = diagnose.Models(segmenters[case_id], own, joined) if complete else None
-        assigned.append(found)
+        complete = own and case_id in segmenter_of
+        assigned.append(
+            diagnose.Models(segmenter_of[case_id], own, joined) if complete else None
+        )
     if not any(assigned):
         raise model_store.ModelError(
             f"{models}: every model saw every patient in training, so that its view of "

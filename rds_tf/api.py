@@ -41,12 +41,14 @@ def read_radiograph(path: str | Path) -> radiograph.Radiograph:
     return radiograph.read_radiograph(path)
 
 
-def load_models(path: str | Path = config.SAVED_MODELS) -> diagnosis.Models:
-    """Load a lung segmenter and the classifiers that diagnose through it.
+def load_models(
+    path: str | Path = config.SAVED_MODELS, segmenters: str | Path | None = None
+) -> diagnosis.Models:
+    """Load classifiers and the lung segmenters that they were trained with.
 
     Args:
-        path: a folder of models, default the shipped ones. One without a segmenter,
-            such as that of `compare`, takes the shipped segmenter.
+        path: a folder of models, default the shipped ones.
+        segmenters: where the segmenters lie, if neither there nor among the shipped.
 
     Returns:
         `Models`, for the functions below.
@@ -61,7 +63,7 @@ def load_models(path: str | Path = config.SAVED_MODELS) -> diagnosis.Models:
     """
     from rds_tf.diagnosis import diagnose
 
-    return diagnose.load_models(path)
+    return diagnose.load_models(path, segmenters)
 
 
 def segment(
@@ -86,12 +88,10 @@ def segment(
         >>> lungs.mask.shape, lungs.quality > 0.5
         ((238, 256), True)
     """
-    from rds_tf.lungs import segmenter
+    from rds_tf.diagnosis import diagnose
 
-    model = (models or _load_shipped()).segmenter.model
-    steps = "median+rotate"
-    found = segmenter.segment_steps(model, [_read(source).image], [steps])
-    return found[steps][0]
+    image, models = _read(source).image, models or _load_shipped()
+    return diagnose.find_lungs(image, models.segmenters)[0]
 
 
 def diagnose(

@@ -182,7 +182,7 @@ ARGUMENTS = {
     ),
     "--reader-sd": _fraction(
         "SD of readers' AUROCs: common to both arms, and added by each arm (default: "
-        "that of --structure)"
+        " that of --structure)"
     ),
     "--readers": _count("number of readers", 6),
     "--root": _path("folder of the cohort's films (default: that of the table)"),
@@ -222,7 +222,7 @@ ARGUMENTS = {
 SEVERAL = {"--backbones": "+", "--inputs": "+", "--seeds": "+"}
 SEVERAL |= {"--correlations": 3, "--reader-sd": 2}
 _ENGINE = "--engine --address"
-_TRAIN = f"prepared out --fold --training-steps --profile {_ENGINE}"
+_TRAIN = f"prepared out --fold --again --training-steps --profile {_ENGINE}"
 # What each verb takes; the function of its name in `commands` does it and describes it.
 # `?` at the end: may be left out; `!`: may not; `=`: its default; `|`: one of them.
 VERBS = {
@@ -232,14 +232,14 @@ VERBS = {
     "train classifier": f"{_TRAIN} --backbone --input --seed --start --segmenter",
     "segment": "prepared out --models --post-processing --heart/models",
     "evaluate segmentation": "prepared --models --angles --heart/models --json",
-    "evaluate diagnosis": "prepared --models --segmenter --json",
+    "evaluate diagnosis": "prepared --models --segmenter/own --json",
     "compare": "prepared out --backbones --inputs --seeds --tubes --finding --start "
-    f"--segmenter --training-steps --profile {_ENGINE}",
-    "audit": "prepared out --models --segmenter --nuisance --tubes",
-    "diagnose": "path --out! --models --dicom",
-    "study plan": "prepared? pack? --models --readers --cases=100 --finding --order "
-    "--washout-days --auroc --effect --power --pilot --structure --correlations "
-    "--reader-sd --simulations --seed=7",
+    f"--segmenter --again --training-steps --profile {_ENGINE}",
+    "audit": "prepared out --models --segmenter/own --nuisance --tubes",
+    "diagnose": "path --out! --models --segmenter/own --dicom",
+    "study plan": "prepared? pack? --models --segmenter/own --readers --cases=100 "
+    "--finding --order --washout-days --auroc --effect --power --pilot --structure "
+    "--correlations --reader-sd --simulations --seed=7",
     "study analyse": "readings --key --out --json",
     "serve study": "pack --host --port",
     "serve demo": "--models --host --port",

@@ -70,10 +70,21 @@ def train_segmenter(options) -> None:
     interrupted goes on from its last backup.
     Example: rds-tf train segmenter prepared models --fold 0
     """
+    from rds_tf import training
     from rds_tf.lungs import segmenter_training
+    from rds_tf.parallel import local, ray_cluster
 
-    more = options.start, options.heart
-    _train(options, segmenter_training.train_fold, more, options.image_px)
+    executor = ray_cluster.choose_executor(options.engine, options.address)
+    jobs = segmenter_training.list_jobs(
+        options.prepared,
+        options.out,
+        segmenter_training.Arm(options.start, options.heart),
+        config.load_profile(options.profile, options.training_steps, options.image_px),
+        folds=_list_folds(options.fold),
+    )
+    workers = 1 if executor is local else executor.count_cores()
+    training.run(jobs, executor=executor, num_workers=workers, again=options.again)
+    _show_models(jobs, options.out)
 
 
 def train_classifier(options) -> None:
@@ -84,25 +95,33 @@ def train_classifier(options) -> None:
     from its last backup.
     Example: rds-tf train classifier prepared models --fold 0 --input combined
     """
-    from rds_tf.classification import classifier_training
-
-    arm = classifier_training.Arm(
-        options.backbone, options.input, options.start, options.seed
-    )
-    more = arm, options.segmenter.absolute()
-    _train(options, classifier_training.train_fold, more)
-
-
-def _train(options, train_fold, more: tuple, image_px: int | None = None) -> None:
-    from rds_tf import training
+    from rds_tf.classification import classifier_training, cross_validation
     from rds_tf.parallel import ray_cluster
 
     executor = ray_cluster.choose_executor(options.engine, options.address)
-    profile = config.load_profile(options.profile, options.training_steps, image_px)
-    chosen = range(config.NUM_FOLDS) if options.fold == "all" else [int(options.fold)]
-    work = training.Fold(train_fold, options.prepared, options.out, (profile, *more))
-    for fold, name in training.train_folds(work, chosen, executor):
-        print(f"fold {fold} held out: {options.out / name}")
+    arm = classifier_training.Arm(
+        options.backbone, options.input, options.start, options.seed
+    )
+    jobs = cross_validation.list_jobs(
+        options.prepared,
+        options.out,
+        [arm],
+        config.load_profile(options.profile, options.training_steps),
+        segmenters=options.segmenter,
+        folds=_list_folds(options.fold),
+        by_seed=False,
+    )
+    cross_validation.run(jobs, executor=executor, again=options.again)
+    _show_models(jobs, options.out)
+
+
+def _list_folds(chosen: str) -> list[int]:
+    return list(range(config.NUM_FOLDS)) if chosen == "all" else [int(chosen)]
+
+
+def _show_models(jobs: list, out) -> None:
+    for job in jobs:
+        print(f"fold {job.fold} held out: {out / job.name}")
 
 
 def segment(options) -> int:
@@ -151,7 +170,8 @@ def evaluate_diagnosis(options) -> None:
     from rds_tf.classification import classifier
 
     models = classifier.load_classifiers(options.models)
-    result = classifier.evaluate(options.prepared, models, options.segmenter)
+    lungs = classifier.load_segmenters(models, options.models, options.segmenter)
+    result = classifier.evaluate(options.prepared, models, lungs)
     _show_scores(options, "diagnosis", result)
 
 
@@ -185,8 +205,10 @@ def compare(options) -> None:
     ]
     config.check_finding(options.finding)
     profile = config.load_profile(options.profile, options.training_steps)
-    jobs = cross_validation.list_jobs(options.prepared, options.out, arms, profile)
-    cross_validation.run(jobs, options.segmenter, executor)
+    jobs = cross_validation.list_jobs(
+        options.prepared, options.out, arms, profile, segmenters=options.segmenter
+    )
+    cross_validation.run(jobs, executor=executor, again=options.again)
     print(comparison.write(jobs, options.tubes, options.finding))
     print(config.NOT_FOR_CLINICAL_USE)
 
@@ -205,7 +227,8 @@ def audit(options) -> None:
 
     table = prepare.load_manifest(options.prepared)
     models = classifier.load_classifiers(options.models)
-    cases = audit.load_cases(options.prepared, table, options.tubes, options.segmenter)
+    lungs = classifier.load_segmenters(models, options.models, options.segmenter)
+    cases = audit.load_cases(options.prepared, table, options.tubes, lungs)
     arms = audit.audit_arms(options.prepared, models, options.nuisance, cases, table)
     print(audit_report.write(arms, cases, options.nuisance, options.out))
 
@@ -223,7 +246,7 @@ def diagnose(options) -> int:
         raise FileNotFoundError(f"{options.path}: there is no such file or folder.")
     not_written = []
     export = _export_or_note(not_written) if options.dicom else None
-    models = diagnose.load_models(options.models)
+    models = diagnose.load_models(options.models, options.segmenter)
     done, refused = batch.diagnose_files(options.path, options.out, models, export)
     for record in done:
         print("{file}: {decision}, probability {probability:.3f}".format(**record))
@@ -293,7 +316,8 @@ def study_plan(options) -> None:
     if plan:
         from rds_readers import pack  # with it comes TensorFlow
 
-        print(pack.write_pack(options.prepared, options.pack, options.models, plan))
+        places = options.prepared, options.pack, options.models
+        print(pack.write_pack(*places, plan, options.segmenter))
 
 
 def study_analyse(options) -> None:

@@ -1,15 +1,17 @@
-"""What every training run shares: optimizer, epochs of fixed steps, callbacks."""
+"""What all trainings share: the job, the optimizer, epochs of fixed steps, backups."""
 
 import contextlib
+import hashlib
 import io
 import json
 import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,62 +19,146 @@ import pandas as pd
 
 from rds_tf import config, errors
 from rds_tf.parallel import local
-from rds_tf.storage import disk
+from rds_tf.storage import disk, model_store
 
 
 @dataclass(frozen=True)
-class Fold:
-    """The training of one fold, as work for another machine; see `remote_task`.
+class Job:
+    """The training of one model with one fold held out, here or on another machine.
 
     Attributes:
-        train: `train_fold` of a recipe, called with what follows.
-        prepared, out, fold: its first arguments.
-        rest: tuple, its arguments after the fold.
+        train: function of the job that trains and writes the model into `folder`.
+        arm: what to train, an `Arm` of `segmenter_training` or `classifier_training`.
+        fold: int, held out.
+        name: of the model's folder below `out`.
+        prepared: folder written by `prepare`.
+        out: folder that receives the model's folder.
+        profile: sizes of the run.
+        record: what makes the training, as JSON values. It is kept in the manifest
+            and tells a finished training from another one.
+        segmenters: folder of those that find the lungs, None where none are needed.
+        num_cases: int, training cases at most, or None for all of them.
+        num_threads: int, cores of its process, or None for TensorFlow's choice.
+        start: the weights to start from, where that was decided for all jobs at once.
+        leaves: files in `folder` without which the job is not done.
     """
 
-    train: Callable
+    train: Callable[["Job"], None]
+    arm: Any
+    fold: int
+    name: str
     prepared: Path
     out: Path
-    rest: tuple
-    fold: int = 0
+    profile: config.Profile
+    record: dict
+    segmenters: Path | None = None
+    num_cases: int | None = None
+    num_threads: int | None = None
+    start: str = ""
+    leaves: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where the model goes."""
+        return self.out / self.name
+
+    @property
+    def title(self) -> str:
+        """What a line of progress calls it."""
+        return f"{self.arm.title}, fold {self.fold}"
 
     @property
     def reads(self) -> list[Path]:
-        """Stands for the prepared folder."""
+        """Stands for the prepared folder, see `remote_task`."""
         return [self.prepared / "manifest.csv"]
 
+    @property
+    def takes(self) -> list[Path]:
+        """The cached lung masks that its input is cut with, see `remote_task`."""
+        return sorted((self.out / "masks").glob("*.*")) if self.segmenters else []
 
-def train_fold(fold: Fold) -> str:
-    """Train one fold and return the name of the model's folder below `out`."""
-    return fold.train(fold.prepared, fold.out, fold.fold, *fold.rest).name
+
+def hash_values(values) -> str:
+    """Hash JSON values, to know them again: 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
-def train_folds(
-    work: Fold, folds, executor: local.Executor = local
-) -> Iterator[tuple[int, str]]:
-    """Train folds one after the other here, or at the same time on a cluster.
+def is_done(job: Job, *, again: bool = False) -> bool:
+    """Say whether the job's model is there, trained as the job would train it.
 
     Args:
-        work: one of them.
-        folds: ints, held out one at a time.
-        executor: `local`, or what `ray_cluster.choose_executor` returns.
-
-    Yields:
-        `(fold, name)`: what is held out, and the name of its model's folder.
+        job: the training.
+        again: bool, train anew whatever is there.
 
     Raises:
-        RuntimeError: trainings of a cluster failed; the others' models are home.
+        InputError: a finished model of another training is there.
+        model_store.ModelError: its manifest is damaged.
     """
-    work = [replace(work, fold=fold) for fold in folds]
-    if executor is local:
-        yield from ((one.fold, train_fold(one)) for one in work)
+    if again or not (job.folder / model_store.MANIFEST).is_file():
+        return False
+    known = model_store.read_manifest(job.folder)["training"].get("record")
+    older = job.folder / "job.json"  # where comparisons kept it before
+    if known is None and older.is_file():
+        known = disk.read_json(older)
+        films = {name: known.pop(name, None) for name in ("films", "folds")}
+        known["data"] = hash_values([*films.values()])
+    differing = [name for name in known or () if known[name] != job.record.get(name)]
+    if known is None or differing:
+        what = f"its {' and '.join(differing)} differ" if known else "without a record"
+        raise errors.InputError(
+            f"{job.folder}: holds a finished model of another training ({what}); name "
+            "another folder, or train it again with --again (`again=True`)."
+        )
+    return all((job.folder / name).is_file() for name in job.leaves)
+
+
+def run(
+    jobs: list[Job],
+    *,
+    executor: local.Executor = local,
+    num_workers: int = 1,
+    again: bool = False,
+) -> None:
+    """Train what is not trained yet: one model here, several each in a fresh process.
+
+    Args:
+        jobs: of one `out`.
+        executor: `parallel.local`, or what `ray_cluster.choose_executor` returns.
+        num_workers: int, trainings at once.
+        again: bool, train those too that are finished.
+
+    Raises:
+        InputError: a folder holds a finished model of another training.
+        RunError: a training failed; the others are done.
+    """
+    waiting = [job for job in jobs if not is_done(job, again=again)]
+    for job in jobs:
+        if job not in waiting:
+            print(f"{job.folder}: {job.title}, was trained before and stays.")
+    if len(jobs) == 1 and executor is local:
+        for job in waiting:
+            job.train(job)
         return
-    cores = executor.count_cores()
-    outcomes = executor.map_isolated(train_fold, work, cores, "trainings")
-    failed = [f"fold {one.item.fold}: {one.error}" for one in outcomes if one.error]
-    yield from ((one.item.fold, one.value) for one in outcomes if not one.error)
+    check(executor.map_isolated(_train, waiting, num_workers, "trainings"))
+
+
+def _train(job: Job) -> None:
+    """Train in this process, which does nothing else."""
+    import tensorflow as tf
+
+    if job.num_threads:
+        tf.config.threading.set_intra_op_parallelism_threads(job.num_threads)
+    job.train(job)
+
+
+def check(outcomes: list[local.Outcome]) -> None:
+    """Raise RunError if a training failed."""
+    failed = [outcome for outcome in outcomes if outcome.error]
     if failed:
-        raise errors.RunError(" ".join(failed))
+        raise errors.RunError(
+            f"{len(failed)} of {len(outcomes)} trainings failed, run the same command "
+            f"again for the rest. The first: {failed[0].error}"
+        )
 
 
 def spread(devices: list[str] | None = None):

@@ -90,8 +90,11 @@ def train_classifier(
     from rds_tf import config
     from rds_tf.classification import classifier_training, efficientnet
     from rds_tf.data import pipeline
+    from rds_tf.lungs import segmenter
+    from rds_tf.storage import model_store
 
-    windows, labels = _make_windows(out, num_cases, seed)
+    tools = segmenter.load_segmenters(model_store.choose_models(out, "segmenter"))
+    windows, labels = _make_windows(tools, num_cases, seed)
     config.set_seed(seed)
     model = efficientnet.build_classifier(**CLASSIFIER)
     start, _ = efficientnet.load_start(model, CLASSIFIER["backbone"])
@@ -108,15 +111,21 @@ def train_classifier(
     folder = out / "rds_classifier"
     rate = 2 * classifier_training.LEARNING_RATE
     classifier_training.fit(model, batches, folder, rate, record)
-    return classifier_training.save(model, folder, CLASSIFIER, "combined", record)
+    return classifier_training.save(
+        model,
+        folder,
+        CLASSIFIER,
+        "combined",
+        record,
+        segmenters=[one.describe() for one in tools],
+    )
 
 
-def _make_windows(out: Path, num_cases: int, seed: int):
+def _make_windows(segmenters: list, num_cases: int, seed: int):
     """Draw a cohort and cut it to its lungs: uint8 `(N, S, S, 1)`, labels `(N,)`."""
     from rds_phantoms import dataset
     from rds_tf.classification import classifier
     from rds_tf.data import prepare
-    from rds_tf.storage import model_store
 
     with tempfile.TemporaryDirectory() as scratch:
         cohort, prepared = Path(scratch) / "cohort", Path(scratch) / "prepared"
@@ -130,8 +139,7 @@ def _make_windows(out: Path, num_cases: int, seed: int):
         )
         prepare.prepare(cohort / "cohort.csv", prepared, cohort, num_workers=2)
         table = prepare.load_manifest(prepared)
-        segmenter = model_store.choose_models(out, "segmenter")
-        masks = classifier.predict_masks(prepared, table, segmenter)
+        masks = classifier.predict_masks(prepared, table, segmenters)
         size = CLASSIFIER["image_size"]
         windows = classifier.load_crops(prepared, table, "combined", size, masks)
     return windows, table["rds"]

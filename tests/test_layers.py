@@ -24,7 +24,7 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "evaluation segmenter_training",
     "rds_tf.explanation": "forward_pass heatmap stateless tf_keras_vis_cams grad_cam",
     "rds_tf.classification": "efficientnet classifier classifier_training "
-    "cached_masks cross_validation ensemble compare",
+    "cross_validation ensemble compare",
     "rds_tf.audit": "tubes nuisances audit",
     "rds_tf.diagnosis": "input_checks diagnose batch dicom_export",
     "rds_readers": "readings mrmc decisions roe_metz power sample_size sign_in design "

@@ -161,7 +161,7 @@ def trained_on(monkeypatch):
     """What trainings get to see, in the order of their calls."""
     seen = []
 
-    def take_windows(windows, table, folder, *_):
+    def take_windows(windows, *_):
         seen.append(windows)
         raise KeyboardInterrupt
 
@@ -174,31 +174,22 @@ def trained_on(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("what", ["classifier", "arm of a comparison", "segmenter"])
-def test_no_film_of_the_test_fold_moves_what_training_sees(
-    copied, trained_on, monkeypatch, what
-):
-    threading = "tensorflow.config.threading.set_intra_op_parallelism_threads"
-    monkeypatch.setattr(threading, lambda _: None)  # too late in this process
-    arm = classifier_training.Arm("B0", "whole")
-    runs = {
-        "classifier": lambda: classifier_training.train_fold(
-            copied, copied / "o", 1, PROFILE, arm
-        ),
-        "arm of a comparison": lambda: cross_validation.train_and_predict(
-            cross_validation.Job(copied, copied / "o", arm, 1, PROFILE)
-        ),
-        "segmenter": lambda: segmenter_training.train_fold(
-            copied, copied / "o", 1, PROFILE, "scratch"
-        ),
-    }
-    table = prepare.load_manifest(copied)
+@pytest.mark.parametrize("what", ["classifier", "segmenter"])
+def test_no_film_of_the_test_fold_moves_what_training_sees(copied, trained_on, what):
+    places = copied, copied / "o"
+    if what == "classifier":
+        arms = [classifier_training.Arm("B0", "whole")]
+        jobs = cross_validation.list_jobs(*places, arms, PROFILE)
+    else:
+        arm = segmenter_training.Arm("scratch")
+        jobs = segmenter_training.list_jobs(*places, arm, PROFILE)
+    job, table = jobs[1], prepare.load_manifest(copied)
     for fold in (1, 2):  # at last one that is trained on
         with pytest.raises(KeyboardInterrupt):
-            runs[what]()
+            job.train(job)
         spoil_films(copied, table[table["fold"] == fold])
     with pytest.raises(KeyboardInterrupt):
-        runs[what]()
+        job.train(job)
     first, test_spoiled, train_spoiled = trained_on
     np.testing.assert_array_equal(first, test_spoiled)
     assert (first != train_spoiled).any()
@@ -236,24 +227,31 @@ def test_a_classifier_does_not_start_from_one_that_saw_films(tmp_path, monkeypat
 
 def test_results_of_other_folds_are_not_taken_for_these(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path / "prepared")
-    (job, *_) = cross_validation.list_jobs(
-        tmp_path / "prepared",
-        tmp_path / "out",
-        [classifier_training.Arm("B0", "whole")],
-        PROFILE,
-    )
-    disk.write_json(job.folder / "job.json", job.describe())
+
+    def list_job():
+        arms = [classifier_training.Arm("B0", "whole")]
+        places = tmp_path / "prepared", tmp_path / "out"
+        return cross_validation.list_jobs(*places, arms, PROFILE)[0]
+
+    job = list_job()
+    manifest = {
+        "kind": "classifier",
+        "architecture": {},
+        "weights": {"sha256": "", "bytes": 0, "file": "model.safetensors"},
+    }
+    manifest["training"] = {"record": job.record}
+    disk.write_json(job.folder / "manifest.json", manifest)
     (job.folder / cross_validation.PREDICTIONS).write_text(
         "case_id,patient_id,rds,fold,logit\n"
     )
-    assert cross_validation.is_done(job)
+    assert training.is_done(job)
 
     def deal_again(table):
         table["fold"] = table["fold"].map(dict(zip("01234", "12340", strict=True)))
 
     edit(tmp_path / "prepared", deal_again)
-    with pytest.raises(ValueError, match="training on other films"):
-        cross_validation.is_done(job)
+    with pytest.raises(ValueError, match="another training .its data differ"):
+        training.is_done(list_job())
 
 
 def test_masks_of_films_seen_in_training_are_said_to_be_such(

@@ -124,11 +124,11 @@ def models(monkeypatch):
     lungs = segmenter.Segmenter(None, manifest, Path("lungs"))
     one = classifier.Classifier(None, manifest, Path("one"))
     monkeypatch.setattr(segmenter, "segment_steps", find_lungs)
-    monkeypatch.setattr(segmenter, "load_segmenter", lambda *_: lungs)
+    monkeypatch.setattr(segmenter, "load_segmenters", lambda *_: [lungs])
     monkeypatch.setattr(segmenter, "assign_unseen", lambda rows, _: [(lungs, rows)])
     monkeypatch.setattr(classifier, "load_classifiers", lambda *_: [one])
     monkeypatch.setattr(ensemble, "ask_models", ask)
-    return diagnose.Models(lungs, [one])
+    return diagnose.Models([lungs], [one])
 
 
 @pytest.fixture

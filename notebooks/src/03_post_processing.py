@@ -72,7 +72,8 @@ fold_0 = table[(table["fold"] == 0) & (table["mask"] != "")]
 
 trained = any(run.models.glob("segmenter*"))
 models = run.models if trained else config.SAVED_MODELS
-tool, films = next(lungs.segmenter.assign_unseen(fold_0, models))
+tools = lungs.segmenter.load_segmenters(models)
+tool, films = next(lungs.segmenter.assign_unseen(fold_0, tools))
 print(len(films), "outlined films of fold 0,", len(fold_0) - len(films), "seen before")
 
 # %% [markdown]

@@ -117,7 +117,7 @@ def show_phantom(
         for tube in (settings.tube, not settings.tube)
     }
     one = made[settings.tube]
-    truth = one.mask if models.segmenter.heart == "in" else one.mask_without_heart
+    truth = one.mask if models.heart == "in" else one.mask_without_heart
     films = [radiograph.Radiograph(each.image, 8) for each in made.values()]
     found, other = (diagnose.diagnose_radiograph(film, models) for film in films)
     return _compose(
@@ -147,7 +147,8 @@ def _compose(
     found, other, models, *, has_tube: bool, truth=None, severity=None
 ) -> Exhibit:
     """Segment step by step and shrink everything to the size of a screen."""
-    masks = segmenter.segment_steps(models.segmenter.model, [found.image])
+    network = segmenter.join_networks(models.segmenters)
+    masks = segmenter.segment_steps(network, [found.image])
     steps = {
         name: Step(
             shrink(one.mask), None if truth is None else metrics.dice(truth, one.mask)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rds_pages.reports import document, score_tables
-from rds_tf import config
+from rds_tf import config, training
 from rds_tf.classification import compare, cross_validation
 from rds_tf.plotting import plots
 from rds_tf.storage import disk
@@ -35,9 +35,7 @@ OPERATING_POINT = (
 )
 
 
-def write(
-    jobs: list[cross_validation.Job], regions=None, finding: str = config.FINDING
-) -> str:
+def write(jobs: list[training.Job], regions=None, finding: str = config.FINDING) -> str:
     """Compare the arms of `jobs`, write `comparison.json` and `.html`, return text.
 
     `ensemble.json` beside them tells `diagnose` how to join the models of the folder,
@@ -113,7 +111,7 @@ def _tabulate_calibration(ensembles: dict) -> document.Table:
             for score in ("ece", "brier")
             for state in ("raw", "calibrated")
         ]
-        fitted = f"{found['temperature']:.2f}", f"{found['offset']:+.2f}"
+        fitted = f"{found['temperature']:.2f}", f"{found['intercept']:+.2f}"
         rows.append([name, *fitted, *scores])
     head = ["out of fold", "temperature", "intercept"]
     return document.Table([*head, "ECE raw", "ECE", "Brier raw", "Brier"], rows)
@@ -126,15 +124,13 @@ def _tabulate_points(ensembles: dict) -> document.Table:
         answered = abstention["answered"]
         rows.append([name, score_tables.format_score(point["recall"])])
         rows[-1].append(score_tables.format_score(point["specificity"]))
-        rows[-1].append(score_tables.format_score(abstention["left_open"]))
+        rows[-1].append(score_tables.format_score(abstention["abstained"]))
         rows[-1].append(score_tables.format_score(answered) if answered else "-")
     head = ["out of fold", "sensitivity", "specificity", "abstained"]
     return document.Table([*head, "accuracy on the rest"], rows)
 
 
-def draw_figures(
-    jobs: list[cross_validation.Job], result: dict
-) -> list[document.Figure]:
+def draw_figures(jobs: list[training.Job], result: dict) -> list[document.Figure]:
     """Draw ROC, reliability, risk over coverage, and a confusion matrix an arm."""
     labels = cross_validation.load_predictions(jobs)["rds"].to_numpy()
     found = {

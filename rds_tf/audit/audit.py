@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
-from rds_tf import config, errors
+from rds_tf import errors
 from rds_tf.audit import nuisances, tubes
 from rds_tf.classification import classifier
 from rds_tf.data import annotation, folds
 from rds_tf.explanation import grad_cam
-from rds_tf.lungs import cropping
+from rds_tf.lungs import cropping, segmenter
 from rds_tf.stats import metrics
 from rds_tf.storage import model_store
 
@@ -32,7 +32,7 @@ def load_cases(
     prepared: str | Path,
     table,
     regions: str | Path | None = None,
-    segmenters: str | Path = config.SAVED_MODELS,
+    segmenters: list[segmenter.Segmenter] | None = None,
 ) -> list[nuisances.Case]:
     """Read the images of a cohort with their lungs and their tubes.
 
@@ -42,7 +42,7 @@ def load_cases(
         regions: folder of drawn tubes, `<case_id>.png`, white on black and of the
             image's size; a case without a file has no tube. None: no tube is known,
             and one is drawn into every image.
-        segmenters: folder of the segmenters.
+        segmenters: as in `classifier.find_lungs`.
 
     Raises:
         ValueError: if a drawing is not of its image's size, or there is none at all.

@@ -60,22 +60,104 @@ def load_classifiers(
     return found
 
 
+def list_recorded(manifests: list[dict]) -> list[dict]:
+    """List the segmenters that cut the windows of classifiers, each once.
+
+    Returns:
+        As `segmenter.Segmenter.describe` gives them: `"name"`, `"sha256"`, `"heart"`.
+    """
+    recorded = [one for manifest in manifests for one in manifest.get("segmenters", [])]
+    return list({(one["sha256"], one["heart"]): one for one in recorded}.values())
+
+
+def load_segmenters(
+    models: list[Classifier],
+    path: str | Path = config.SAVED_MODELS,
+    segmenters: str | Path | None = None,
+) -> list[segmenter.Segmenter]:
+    """Load the segmenters that the classifiers were trained with, and no others.
+
+    They are known by the SHA-256 of their weights, and looked for at `path`, then
+    among the shipped models. For whole films any segmenter will do, and for a
+    classifier of an older version, which has no record: the one at `path`, or else
+    the shipped one.
+
+    Args:
+        models: classifiers that are used together.
+        path: where they lie.
+        segmenters: folder of one or several to take instead, all or some of those
+            recorded.
+
+    Raises:
+        model_store.ModelError: if a recorded segmenter is not there, or `segmenters`
+            holds none of them.
+    """
+    recorded = list_recorded([one.manifest for one in models])
+    places = [segmenters] if segmenters else [path, config.SAVED_MODELS]
+    if not recorded:
+        old = [one for one in models if "segmenters" not in one.manifest]
+        old = [one for one in old if one.manifest["input"] != "whole"]
+        place = segmenters or model_store.choose_models(path, "segmenter")
+        tools = segmenter.load_segmenters(place)
+        if old:
+            names = ", ".join(tool.folder.name for tool in tools)
+            print(
+                f"{old[0].folder} does not say which segmenter it was trained with "
+                f"(an older version wrote it); {names} of {place} finds the lungs."
+            )
+        return tools
+    found = {}
+    for place in places:
+        for folder in model_store.list_models(place, "segmenter"):
+            sha256 = model_store.read_manifest(folder)["weights"]["sha256"]
+            found.setdefault(sha256, folder)
+    known = [one for one in recorded if one["sha256"] in found]
+    if not known or (not segmenters and len(known) < len(recorded)):
+        raise model_store.ModelError(_tell_mismatch(models, recorded, found, places))
+    hearts = {one["heart"] for one in known}
+    if len(hearts) > 1:
+        raise model_store.ModelError(
+            f"{path}: some of its classifiers were trained on lungs with the part "
+            "behind the heart, some without; name a folder of one kind."
+        )
+    return [
+        tool
+        for one in known
+        for tool in segmenter.load_segmenters(found[one["sha256"]], one["heart"])
+    ]
+
+
+def _tell_mismatch(models, recorded: list[dict], found: dict, places: list) -> str:
+    """Say which segmenter is missing, and which were found in its place."""
+    missing = [one for one in recorded if one["sha256"] not in found]
+    needing = next(one for one in models if missing[0] in list_recorded([one.manifest]))
+    wanted = ", ".join(f"{one['name']} ({one['sha256'][:8]})" for one in missing)
+    others = [f"{folder} ({sha256[:8]})" for sha256, folder in found.items()]
+    return (
+        f"{needing.folder}: was trained with the lungs of {wanted}, and "
+        f"{' and '.join(map(str, places))} hold "
+        f"{', '.join(others) or 'no segmenter'}; name the folder that holds "
+        "the former with --segmenter (`segmenters=`), or train the classifier again."
+    )
+
+
 def predict_masks(
-    prepared: str | Path, table, segmenters: str | Path = config.SAVED_MODELS
+    prepared: str | Path, table, segmenters: list[segmenter.Segmenter] | None = None
 ) -> list[np.ndarray]:
     """Return the masks of `find_lungs`, uint8 `(H, W)`, one a row."""
     return [found.mask for found in find_lungs(prepared, table, segmenters)]
 
 
 def find_lungs(
-    prepared: str | Path, table, segmenters: str | Path = config.SAVED_MODELS
+    prepared: str | Path, table, segmenters: list[segmenter.Segmenter] | None = None
 ) -> list[segmenter.Segmentation]:
     """Segment every film by a segmenter that did not see it in training.
 
     Args:
         prepared: folder written by `prepare`.
         table: rows of its manifest.
-        segmenters: a segmenter's folder, or a folder of the five of a cohort.
+        segmenters: from `segmenter.load_segmenters` or `load_segmenters`, default the
+            shipped one.
 
     Returns:
         One `Segmentation` a row.
@@ -83,6 +165,7 @@ def find_lungs(
     Raises:
         model_store.ModelError: if every segmenter saw some case in training.
     """
+    segmenters = segmenters or segmenter.load_segmenters()
     lungs: dict[str, segmenter.Segmentation] = {}
     for tool, rows in segmenter.assign_unseen(table, segmenters):
         for start in tqdm(range(0, len(rows), CHUNK), "lungs", disable=None):
@@ -92,8 +175,9 @@ def find_lungs(
             lungs.update(zip(part["case_id"], found, strict=True))
     missing = set(table["case_id"]) - lungs.keys()
     if missing:
+        names = ", ".join(str(tool.folder) for tool in segmenters)
         raise model_store.ModelError(
-            f"{segmenters}: {len(missing)} cases, such as {min(missing)}, were in the "
+            f"{names}: {len(missing)} cases, such as {min(missing)}, were in the "
             "training data of every segmenter there; train one a fold."
         )
     return [lungs[case_id] for case_id in table["case_id"]]
@@ -201,9 +285,14 @@ def predict_baseline(table, feature: np.ndarray) -> np.ndarray:
 def evaluate(
     prepared: str | Path,
     models: list[Classifier],
-    segmenters: str | Path = config.SAVED_MODELS,
+    segmenters: list[segmenter.Segmenter] | None = None,
 ) -> dict:
     """Score every arm beside the baselines, on cases that no model saw.
+
+    Args:
+        prepared: folder written by `prepare`.
+        models: from `load_classifiers`.
+        segmenters: from `load_segmenters`, for models that look at the lungs.
 
     Returns:
         `{"num_cases": N, "arms": {name: {"accuracy": {"value", "low", "high"},
@@ -216,7 +305,6 @@ def evaluate(
         model_store.ModelError: if the models saw every case.
     """
     table = prepare.load_manifest(prepared)
-    inputs = {one.manifest["input"] for one in models}
     brightness = [read_case(prepared, row).mean() for row in table.itertuples()]
     arms = {
         "baseline: height to width": predict_baseline(
@@ -232,7 +320,7 @@ def evaluate(
     arms = {arm: values[fresh] for arm, values in arms.items()}
     table = table[fresh]
     masks = None
-    if inputs != {"whole"}:
+    if any(one.manifest["input"] != "whole" for one in models):
         masks = predict_masks(prepared, table, segmenters)
     arms |= predict_arms(prepared, table, models, masks)
     labels, patients = table["rds"].to_numpy(), table["patient_id"].to_numpy()

@@ -8,7 +8,8 @@ import numpy as np
 
 from rds_tf import config, errors, training
 from rds_tf.classification import classifier, efficientnet
-from rds_tf.data import pipeline, prepare, preprocessing
+from rds_tf.data import pipeline, preprocessing
+from rds_tf.lungs import segmenter
 from rds_tf.storage import model_store
 
 LEARNING_RATE = 5e-4
@@ -37,87 +38,67 @@ class Arm:
         """Its name in a comparison, such as `"B0 combined"`."""
         return f"{self.backbone} {self.input_name}"
 
-
-def train_fold(
-    prepared: str | Path,
-    out: str | Path,
-    fold: int,
-    profile: config.Profile,
-    arm: Arm = Arm(),
-    segmenters: str | Path = config.SAVED_MODELS,
-) -> Path:
-    """Train an EfficientNet on every fold but one.
-
-    Args:
-        prepared: folder written by `prepare`.
-        out: folder that receives `classifier_<backbone>_<input>_fold_<fold>`.
-        fold: int, the fold held out; it is not looked at.
-        profile: sizes of the run.
-        arm: what to train.
-        segmenters: where the segmenters lie that find the lungs, each case's by one
-            that did not see it; not needed for whole films.
-
-    Returns:
-        The model's folder.
-
-    Raises:
-        ValueError: if the films outside the fold are of one class.
-    """
-    table = prepare.load_manifest(prepared)
-    table = table[table["fold"] != fold]
-    if table["rds"].nunique() < 2:
-        raise errors.InputError(
-            f"{prepared}: outside fold {fold} there is one class only."
-        )
-    masks = None
-    if arm.input_name != "whole":
-        masks = classifier.predict_masks(prepared, table, segmenters)
-    size = profile.classifier_px[arm.backbone]
-    windows = classifier.load_crops(prepared, table, arm.input_name, size, masks)
-    folder = Path(out) / f"classifier_{arm.name.replace(' ', '_')}_fold_{fold}"
-    return train_windows(windows, table, folder, profile, arm, fold).folder
+    @property
+    def title(self) -> str:
+        """Its name with the seed, such as `"B0 combined, seed 1"`."""
+        return f"{self.name}, seed {self.seed}" if self.seed else self.name
 
 
 def train_windows(
-    windows, table, folder: Path, profile: config.Profile, arm: Arm, fold: int
+    windows, table, job: training.Job, segmenters: list[dict]
 ) -> classifier.Classifier:
     """Train an EfficientNet on windows of films.
 
     Args:
         windows: uint8 `(N, S, S, 1)` from `classifier.load_crops`.
-        table: their rows of the manifest.
-        folder: the model's folder.
-        profile: sizes of the run.
-        arm: what to train.
-        fold: int, the fold that is not in `table`.
+        table: their rows of the manifest, none of the fold that `job` holds out.
+        job: what to train, and where the model goes.
+        segmenters: which ones cut the windows, from `Segmenter.describe`.
 
     Returns:
-        The trained classifier, saved in `folder`.
+        The trained classifier, saved in the job's folder.
     """
-    config.set_seed(config.NUM_FOLDS * arm.seed + fold)
+    arm = job.arm
+    config.set_seed(config.NUM_FOLDS * arm.seed + job.fold)
     architecture = {"backbone": arm.backbone, "image_size": windows.shape[1]}
     with training.spread():
         model = efficientnet.build_classifier(**architecture)
-    begun = load_start(model, architecture, arm.start)
+    begun = load_start(model, architecture, job.start or arm.start)
     batches = pipeline.classification_dataset(
-        windows, table["rds"], profile.batch_size, training=True
+        windows, table["rds"], job.profile.batch_size, training=True
     )
-    record = {
+    about = {
         "data": f"{len(table)} films of a cohort in five folds",
-        "held_out_fold": fold,
+        "held_out_fold": job.fold,
         "start": begun,
-        "steps": profile.classifier_steps,
+        "steps": job.profile.classifier_steps,
         "seed": arm.seed,
         "batch_norm": "refreshed on the training films",
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
     data = pipeline.hash_arrays(windows, table["rds"].to_numpy())
-    made_of = record | {"windows": data}  # masks and labels may change
-    fit(model, batches, folder, LEARNING_RATE, made_of)
-    order = np.random.default_rng(fold).permutation(len(windows))
+    made_of = about | {"windows": data}  # masks and labels may change
+    fit(model, batches, job.folder, LEARNING_RATE, made_of)
+    order = np.random.default_rng(job.fold).permutation(len(windows))
     training.refresh_batch_norm(model, windows[order])
-    save(model, folder, architecture, arm.input_name, record)
-    return classifier.Classifier(model, model_store.read_manifest(folder), folder)
+    save(
+        model,
+        job.folder,
+        architecture,
+        arm.input_name,
+        about | {"record": job.record},
+        segmenters=segmenters,
+    )
+    manifest = model_store.read_manifest(job.folder)
+    return classifier.Classifier(model, manifest, job.folder)
+
+
+def find_start(job: training.Job) -> str:
+    """Say what the job's training can start from, as `load_start` does."""
+    arm, size = job.arm, job.profile.classifier_px[job.arm.backbone]
+    architecture = {"backbone": arm.backbone, "image_size": size}
+    model = efficientnet.build_classifier(**architecture)
+    return load_start(model, architecture, arm.start)
 
 
 def load_start(model, architecture: dict, start: str = "auto") -> str:
@@ -175,12 +156,29 @@ def fit(model, batches, folder: Path, learning_rate: float, record: dict):
     return training.fit(model, batches, folder, record)
 
 
-def save(model, folder: Path, architecture: dict, input_name: str, record: dict):
-    """Write the model with its manifest."""
+def save(
+    model,
+    folder: Path,
+    architecture: dict,
+    input_name: str,
+    record: dict,
+    *,
+    segmenters: list[dict] | None = None,
+) -> Path:
+    """Write the model with its manifest.
+
+    Args:
+        segmenters: as in `train_windows`, default the shipped one where lungs are
+            looked at.
+    """
+    if segmenters is None:
+        lungs = [] if input_name == "whole" else segmenter.load_segmenters()
+        segmenters = [one.describe() for one in lungs]
     manifest = {
         "kind": "classifier",
         "architecture": architecture,
         "input": input_name,
+        "segmenters": segmenters,
         "preprocessing": preprocessing.DESCRIPTION,
         "output": "probability of the label `rds` of the training data",
         "threshold": 0.5,

@@ -6,9 +6,10 @@ import numpy as np
 from scipy import special
 
 from rds_tf import config
-from rds_tf.classification import cached_masks, classifier, cross_validation, ensemble
+from rds_tf.classification import classifier, cross_validation, ensemble
 from rds_tf.data import annotation, prepare
 from rds_tf.stats import metrics, paired_tests
+from rds_tf.storage import model_store
 
 RATIO_CALIPER = 0.02  # films are matched whose height-to-width ratios differ by less
 
@@ -17,7 +18,7 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
     """Compare the arms of a finished comparison out of fold.
 
     Args:
-        jobs: list of `cross_validation.Job`, all done, see `cross_validation.run`.
+        jobs: from `cross_validation.list_jobs`, all done, see `cross_validation.run`.
         regions: folder of drawn tubes as of `annotation.read_region`, or None.
         finding: what label 1 stands for.
 
@@ -34,7 +35,7 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
     table = prepare.load_manifest(jobs[0].prepared).set_index("case_id")
     table = table.loc[cases["case_id"]].reset_index()
     labels, patients = cases["rds"].to_numpy(), cases["patient_id"].to_numpy()
-    quality = cached_masks.load_quality(jobs[0].out, cases)
+    quality = cross_validation.load_quality(jobs[0].out, cases)
     members = {"all": logits.to_numpy()} if logits.shape[1] > 1 else {}
     members |= {name: logits[[name]].to_numpy() for name in logits}
     looks = {name: " whole" not in name for name in logits}
@@ -51,23 +52,28 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
         name: metrics.diagnosis_scores(labels, probabilities, groups=patients)
         for name, probabilities in arms.items()
     }
+    manifests = [model_store.read_manifest(job.folder) for job in jobs]
     for name, found in scores.items():
         begun = {
-            cross_validation.read_start(job)
-            for job in jobs
+            manifest["training"]["start"]
+            for job, manifest in zip(jobs, manifests, strict=True)
             if name in (job.arm.name, f"{job.arm.name}, seed {job.arm.seed}")
         }
-        if begun:  # where one download failed, folds began from several
+        if begun:  # an older comparison may have begun its folds from several
             found["start"] = " and ".join(sorted(begun))
-    joined = ensemble.fit(labels, next(iter(members.values())))
-    folders = tuple(job.folder.relative_to(job.out).as_posix() for job in jobs)
+    joined = replace(
+        ensemble.fit(labels, next(iter(members.values()))),
+        members=tuple(job.name for job in jobs),
+        finding=finding,
+        segmenters=tuple(classifier.list_recorded(manifests)),
+    )
     return {
         "num_cases": len(cases),
         "arms": scores,
         "pairs": paired_tests.compare_arms(labels, arms, groups=patients),
         "matched": match_ratio(table, labels, arms, patients),
         "ensembles": ensembles,
-        "ensemble": replace(joined, members=folders, finding=finding).to_json(),
+        "ensemble": joined.to_json(),
     }
 
 

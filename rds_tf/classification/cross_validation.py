@@ -1,183 +1,245 @@
 """Five folds of every arm, each trained in a process of its own, resumed if killed.
 
-What a fold says of the films that it held out goes to disk with its model, so that
-the comparison of the arms reads tables and no network.
+The lungs of all films are found once and kept beside the trainings. What a fold says of
+the films that it held out goes to disk with its model, so that the comparison of the
+arms reads tables and no network.
 """
 
-from dataclasses import asdict, dataclass
+import contextlib
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from rds_tf import config, errors
-from rds_tf.classification import cached_masks, classifier, classifier_training
+from rds_tf import config, errors, training
+from rds_tf.classification import classifier, classifier_training
 from rds_tf.data import prepare
+from rds_tf.dicom import radiograph
+from rds_tf.lungs import segmenter
 from rds_tf.parallel import local
 from rds_tf.storage import disk, model_store
 
 PREDICTIONS = "predictions.csv"
+QUALITY = "quality.csv"
+FOUND_BY = "lungs.json"
+FETCHED = ("auto", "imagenet")  # starts that may need a download
 
 
-@dataclass(frozen=True)
-class Job:
-    """One fold of one arm.
+def list_jobs(
+    prepared: str | Path,
+    out: str | Path,
+    arms: list[classifier_training.Arm],
+    profile: config.Profile,
+    *,
+    segmenters: str | Path = config.SAVED_MODELS,
+    folds=range(config.NUM_FOLDS),
+    num_cases: int | None = None,
+    by_seed: bool = True,
+) -> list[training.Job]:
+    """List the trainings of a comparison, the folds of one arm after the other.
 
-    Attributes:
+    Args:
         prepared: folder written by `prepare`.
-        out: the comparison's folder.
-        arm: what to train.
-        fold: int, held out.
+        out: folder that receives `classifier_<backbone>_<input>_fold_<fold>`.
+        arms: what to train.
         profile: sizes of the run.
+        segmenters: where the segmenters lie that find the lungs, each case's by one
+            that did not see it; not looked at for whole films.
+        folds: ints, held out one at a time.
         num_cases: int, training cases at most, or None for all of them.
-        num_threads: int, cores of its process.
+        by_seed: bool, keep the models of each seed in a folder `seed_<seed>`.
     """
-
-    prepared: Path
-    out: Path
-    arm: classifier_training.Arm
-    fold: int
-    profile: config.Profile
-    num_cases: int | None = None
-    num_threads: int = 1
-
-    @property
-    def reads(self) -> list[Path]:
-        """Stands for the prepared folder, see `remote_task`."""
-        return [self.prepared / "manifest.csv"]
-
-    @property
-    def takes(self) -> list[Path]:
-        """The masks that its input is cut with."""
-        whole = self.arm.input_name == "whole"
-        return [] if whole else sorted((self.out / "masks").glob("*.png"))
-
-    @property
-    def folder(self) -> Path:
-        """Where its model and its predictions go."""
-        arm = self.arm
-        name = f"classifier_{arm.backbone}_{arm.input_name}_fold_{self.fold}"
-        return self.out / f"seed_{arm.seed}" / name
-
-    def describe(self) -> dict:
-        """Return what makes the job, to know its results again."""
-        table = prepare.load_manifest(self.prepared)
-        return {
-            "arm": asdict(self.arm),
-            "fold": self.fold,
-            "image_size": self.profile.classifier_px[self.arm.backbone],
-            "steps": self.profile.classifier_steps,
-            "num_cases": self.num_cases,
-            "films": list(
-                map(str, table["pixel_sha256"].str[:16] + table["rds"].map(str))
-            ),
-            "folds": table["fold"].tolist(),
-        }
-
-
-def list_jobs(prepared, out, arms: list[classifier_training.Arm], profile) -> list[Job]:
-    """List the jobs of a comparison, the folds of one arm after the other."""
-    places = Path(prepared).resolve(), Path(out).resolve()
-    return [
-        Job(*places, arm, fold, profile)
-        for arm in arms
-        for fold in range(config.NUM_FOLDS)
-    ]
+    table = prepare.load_manifest(prepared)
+    films = table["pixel_sha256"].str[:16] + table["rds"].map(str)
+    shared = {
+        "steps": profile.classifier_steps,
+        "num_cases": num_cases,
+        "data": training.hash_values([films.tolist(), table["fold"].tolist()]),
+    }
+    jobs = []
+    for arm in arms:
+        record = shared | {"image_size": profile.classifier_px[arm.backbone]}
+        record["arm"] = asdict(arm)
+        if whole := arm.input_name == "whole":
+            record["segmenters"] = []
+        else:
+            record["segmenters"] = _list_hashes(segmenters)
+        name = f"classifier_{arm.backbone}_{arm.input_name}_fold"
+        if by_seed:
+            name = f"seed_{arm.seed}/{name}"
+        jobs += [
+            training.Job(
+                train=train_fold,
+                arm=arm,
+                fold=fold,
+                name=f"{name}_{fold}",
+                prepared=Path(prepared).resolve(),
+                out=Path(out).resolve(),
+                profile=profile,
+                record=record | {"fold": fold},
+                segmenters=None if whole else Path(segmenters).resolve(),
+                num_cases=num_cases,
+                leaves=(PREDICTIONS,),
+            )
+            for fold in folds
+        ]
+    return jobs
 
 
 def run(
-    jobs: list[Job],
-    segmenters: str | Path = config.SAVED_MODELS,
-    executor: local.Executor = local,
+    jobs: list[training.Job], *, executor: local.Executor = local, again: bool = False
 ) -> None:
-    """Train what is not trained yet, each job in a fresh process.
+    """Find the lungs and train what is not trained yet.
 
     Args:
-        jobs: of one comparison.
-        segmenters: where the segmenters lie that find the lungs, each case's by one
-            that did not see it.
-        executor: `local`, or what `ray_cluster.choose_executor` returns.
+        jobs: from `list_jobs`.
+        executor: as in `training.run`, which also says what is raised.
+        again: bool, train those too that are finished.
 
     Raises:
-        RuntimeError: if a job failed; the others are done, and a rerun does the rest.
-        ValueError: if the folder holds another comparison, or other lungs.
         BlockingIOError: if another run is writing there.
     """
-    with disk.claim(jobs[0].out):
-        waiting = [job for job in jobs if not is_done(job)]
-        search = cached_masks.Search(jobs[0].prepared, jobs[0].out, Path(segmenters))
-        looks = any(job.arm.input_name != "whole" for job in jobs)
-        if looks and not search.is_done():
-            _check(
-                executor.map_isolated(
-                    cached_masks.find_masks, [search], description="lungs"
-                )
+    claim = disk.claim(jobs[0].out) if len(jobs) > 1 else contextlib.nullcontext()
+    with claim:  # single folds may be trained in one folder by several runs at once
+        waiting = [job for job in jobs if not training.is_done(job, again=again)]
+        looking = [job for job in jobs if job.segmenters]
+        if looking and not masks_are_found(looking[0]):
+            print("The lungs of all films are looked for.")
+            training.check(
+                executor.map_isolated(find_masks, looking[:1], description="lungs")
             )
-        if not waiting:
-            return
-        workers = count_workers(executor, waiting[0].num_threads)
-        print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings were done before.")
-        _check(executor.map_isolated(train_and_predict, waiting, workers, "trainings"))
+        if len(jobs) > 1:
+            begun = decide_starts(waiting)
+            jobs = [
+                replace(job, num_threads=1, start=begun.get(_get_start(job), ""))
+                for job in jobs
+            ]
+        workers = count_workers(executor) if len(jobs) > 1 else 1
+        training.run(jobs, executor=executor, num_workers=workers, again=again)
 
 
-def count_workers(executor: local.Executor, num_threads: int) -> int:
+def decide_starts(jobs: list[training.Job]) -> dict[tuple[str, str], str]:
+    """Try once which start can be had, so that all folds begin from the same.
+
+    Returns:
+        `(backbone, start of the arm)` to `"imagenet"`, `"phantom"` or `"scratch"`.
+    """
+    trials = {_get_start(job): job for job in jobs if job.arm.start in FETCHED}
+    found = local.map_isolated(
+        classifier_training.find_start, trials.values(), description="starts"
+    )
+    training.check(found)
+    return dict(zip(trials, [outcome.value for outcome in found], strict=True))
+
+
+def _get_start(job: training.Job) -> tuple[str, str]:
+    return job.arm.backbone, job.arm.start
+
+
+def count_workers(executor: local.Executor) -> int:
     """Return how many trainings go at once: one a core, on one machine's GPU one."""
     import tensorflow as tf
 
     if executor is local and tf.config.list_physical_devices("GPU"):
         return 1
-    return max(1, executor.count_cores() // num_threads)
+    return max(1, executor.count_cores())
 
 
-def _check(outcomes: list[local.Outcome]) -> None:
-    failed = [outcome for outcome in outcomes if outcome.error]
-    if failed:
-        raise errors.RunError(
-            f"{len(failed)} of {len(outcomes)} trainings failed, run the same command "
-            f"again for the rest. The first: {failed[0].error}"
-        )
-
-
-def is_done(job: Job) -> bool:
-    """Say whether a job's results are there.
+def train_fold(job: training.Job) -> None:
+    """Train one fold of one arm and write what it says of the held-out films.
 
     Raises:
-        ValueError: if they are those of another job.
+        InputError: if the films outside the fold are of one class.
     """
-    kept = job.folder / "job.json"
-    if not (kept.is_file() and (job.folder / PREDICTIONS).is_file()):
-        return False
-    if disk.read_json(kept) != job.describe():
-        raise errors.InputError(
-            f"{job.folder}: holds a training on other films or with other settings; "
-            "name another folder for this comparison."
-        )
-    return True
-
-
-def train_and_predict(job: Job) -> None:
-    """Train one fold of one arm and write what it says of the held-out films."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(job.num_threads)
     table = prepare.load_manifest(job.prepared)
-    whole = job.arm.input_name == "whole"
+    train = choose_cases(table, job.fold, job.num_cases)
+    if table.loc[train, "rds"].nunique() < 2:
+        raise errors.InputError(
+            f"{job.prepared}: outside fold {job.fold} there is one class only."
+        )
     windows = classifier.load_crops(
         job.prepared,
         table,
         job.arm.input_name,
         job.profile.classifier_px[job.arm.backbone],
-        None if whole else cached_masks.load_masks(job.out, table),
+        load_masks(job.out, table) if job.segmenters else None,
     )
-    train = choose_cases(table, job.fold, job.num_cases)
-    disk.write_json(job.folder / "job.json", job.describe())
+    found_by = job.out / "masks" / FOUND_BY
+    segmenters = disk.read_json(found_by)["segmenters"] if job.segmenters else []
     one = classifier_training.train_windows(
-        windows[train], table[train], job.folder, job.profile, job.arm, job.fold
+        windows[train], table[train], job, segmenters
     )
     test = (table["fold"] == job.fold).to_numpy()
     found = table.loc[test, ["case_id", "patient_id", "rds", "fold"]]
     found = found.assign(logit=classifier.predict_logits(one.model, windows[test]))
     disk.write_whole(job.folder / PREDICTIONS, found.to_csv(index=False).encode())
+
+
+def masks_are_found(job: training.Job) -> bool:
+    """Say whether the lungs of all films were found before.
+
+    Raises:
+        InputError: if that was done by other segmenters, or on other films.
+    """
+    path = job.out / "masks" / FOUND_BY
+    if not path.is_file():
+        return False
+    known, wanted = disk.read_json(path), describe_masks(job)
+    if "offered" not in known:  # an older record: which of them were used is not in it
+        known["offered"] = known.pop("segmenters")
+    if any(known[name] != wanted[name] for name in wanted):
+        raise errors.InputError(
+            f"{path.parent}: holds lungs of other films or by other segmenters; "
+            "name another folder for this comparison."
+        )
+    return "segmenters" in known
+
+
+def describe_masks(job: training.Job) -> dict:
+    """Return which films, and which segmenters could find their lungs."""
+    films = prepare.load_manifest(job.prepared)["pixel_sha256"].str[:16]
+    return {"films": films.tolist(), "offered": _list_hashes(job.segmenters)}
+
+
+def _list_hashes(segmenters: str | Path) -> list[str]:
+    folders = model_store.find_models(segmenters, "segmenter")
+    manifests = map(model_store.read_manifest, folders)
+    return sorted(manifest["weights"]["sha256"] for manifest in manifests)
+
+
+def find_masks(job: training.Job) -> None:
+    """Write the lungs of every case into the folder `masks` of the job's `out`.
+
+    Beside the PNG files stand `quality.csv`, the quality of each mask, and last
+    `lungs.json`: which films they are of, and which segmenters found them.
+    """
+    table = prepare.load_manifest(job.prepared)
+    folder = job.out / "masks"
+    folder.mkdir(parents=True, exist_ok=True)
+    tools = segmenter.load_segmenters(job.segmenters)
+    lungs = classifier.find_lungs(job.prepared, table, tools)
+    for name, found in zip(table["case_id"], lungs, strict=True):
+        radiograph.write_png(folder / f"{name}.png", found.mask.astype("float32"))
+    quality = table[["case_id"]].assign(quality=[found.quality for found in lungs])
+    disk.write_whole(folder / QUALITY, quality.to_csv(index=False).encode())
+    used = [tool.describe() for tool, _ in segmenter.assign_unseen(table, tools)]
+    disk.write_json(folder / FOUND_BY, describe_masks(job) | {"segmenters": used})
+
+
+def load_masks(out: str | Path, table) -> list[np.ndarray]:
+    """Read what `find_masks` wrote: uint8 `(H, W)` masks, one a row of `table`."""
+    paths = [Path(out) / "masks" / f"{name}.png" for name in table["case_id"]]
+    return [(radiograph.read_image(path) > 0.5).astype("uint8") for path in paths]
+
+
+def load_quality(out: str | Path, cases) -> np.ndarray | None:
+    """Read the quality of the masks of `cases`, None where no arm needed masks."""
+    path = Path(out) / "masks" / QUALITY
+    if not path.is_file():
+        return None
+    known = pd.read_csv(path, dtype={"case_id": str}, keep_default_na=False)
+    return known.set_index("case_id")["quality"].loc[cases["case_id"]].to_numpy()
 
 
 def choose_cases(table, fold: int, num_cases: int | None = None) -> np.ndarray:
@@ -203,7 +265,7 @@ def choose_cases(table, fold: int, num_cases: int | None = None) -> np.ndarray:
     return chosen & train
 
 
-def load_predictions(jobs: list[Job]) -> pd.DataFrame:
+def load_predictions(jobs: list[training.Job]) -> pd.DataFrame:
     """Read the out-of-fold logits of every arm.
 
     Returns:
@@ -227,8 +289,3 @@ def load_predictions(jobs: list[Job]) -> pd.DataFrame:
         arm = pd.concat(folds).rename(columns={"logit": name})
         joined = arm if joined is None else joined.merge(arm, on=columns)
     return joined.sort_values("case_id", ignore_index=True)
-
-
-def read_start(job: Job) -> str:
-    """Return the weights that a job's training started from."""
-    return model_store.read_manifest(job.folder)["training"]["start"]

@@ -1,8 +1,8 @@
 """Models together: one calibrated probability, operating points, abstention.
 
-The mean logit of the members, less one offset, is divided by one temperature. What is
-fitted (temperature, offset, thresholds) is fitted on cases that no member saw in
-training; to measure it, it is fitted on the other folds.
+The mean logit of the members, less one intercept, is divided by one temperature
+(Platt scaling). Temperature, intercept and thresholds are fitted on cases that no
+member saw in training; to measure them, they are fitted on the other folds.
 """
 
 from dataclasses import asdict, dataclass
@@ -28,19 +28,22 @@ class Ensemble:
 
     Attributes:
         temperature: float above 0.
-        offset: float, in logits, taken off the mean logit first.
+        intercept: float, in logits, taken off the mean logit first.
         threshold: float in `[0, 1]`, the operating point of best accuracy.
         sensitive_threshold: float in `[0, 1]`, the one that finds 95 % of the cases.
         members: folders of its models below that of `ensemble.json`; empty: all there.
         finding: what label 1 of the training data stands for.
+        segmenters: those that cut the members' windows, each as
+            `segmenter.Segmenter.describe` gives it.
     """
 
     temperature: float = 1.0
-    offset: float = 0.0
+    intercept: float = 0.0
     threshold: float = 0.5
     sensitive_threshold: float = 0.5
     members: tuple[str, ...] = ()
     finding: str = config.FINDING
+    segmenters: tuple[dict, ...] = ()
 
     def predict(self, logits: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities `(N,)` from members' logits `(N, M)`."""
@@ -48,10 +51,10 @@ class Ensemble:
 
     def scale(self, logits: np.ndarray) -> np.ndarray:
         """Return calibrated logits."""
-        return (logits - self.offset) / self.temperature
+        return (logits - self.intercept) / self.temperature
 
     def count_agreement(self, logits: np.ndarray) -> np.ndarray:
-        """Return the share of members `(N,)` that decide as the ensemble does."""
+        """Return the proportion of members `(N,)` that decide as the ensemble does."""
         votes = special.expit(self.scale(logits)) >= self.threshold
         decided = self.predict(logits) >= self.threshold
         known = np.isfinite(logits)
@@ -77,7 +80,7 @@ class Ensemble:
 
 
 def load(folder: Path) -> Ensemble:
-    """Read `ensemble.json` in a folder of models; one that says nothing if none is.
+    """Read `ensemble.json` in a folder of models; the plain mean where there is none.
 
     Raises:
         model_store.ModelError: if it cannot be read as one.
@@ -89,8 +92,13 @@ def load(folder: Path) -> Ensemble:
         content = disk.read_json(path)
         members = tuple(map(str, content.pop("members", ())))
         finding = config.check_finding(content.pop("finding", config.FINDING))
+        segmenters = tuple(content.pop("segmenters", ()))
+        if "offset" in content:  # its name in older files
+            content["intercept"] = content.pop("offset")
         numbers = {name: float(value) for name, value in content.items()}
-        found = Ensemble(**numbers, members=members, finding=finding)
+        found = Ensemble(
+            **numbers, members=members, finding=finding, segmenters=segmenters
+        )
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise model_store.ModelError(f"{path}: is not an ensemble: {error}.") from error
     if not np.isfinite(list(numbers.values())).all():
@@ -100,6 +108,8 @@ def load(folder: Path) -> Ensemble:
     highest = np.nextafter(1, 2)  # a fitted one that calls nobody ill
     if not all(0 <= n <= highest for n in (found.threshold, found.sensitive_threshold)):
         raise model_store.ModelError(f"{path}: a threshold is not from 0 to 1.")
+    if not model_store.are_segmenters(found.segmenters):
+        raise model_store.ModelError(f"{path}: its segmenters cannot be right.")
     return found
 
 
@@ -128,7 +138,7 @@ def ask_models(classifiers, image: np.ndarray, mask: np.ndarray):
         models = [classifiers[place].model for place in places]
         found = grad_cam.explain(models, square)
         logits[places] = found.logits
-        # A cell of a map holds its share of the logit: finer maps hold less a cell, and
+        # A cell of a map holds its part of the logit: finer maps hold less a cell, and
         # a smaller window more a pixel of the film.
         density = (size / window.side) ** 2
         heat += len(places) * density * window.put_back(found.mean - found.counter)
@@ -164,10 +174,10 @@ def evaluate(cases, logits: np.ndarray, quality: np.ndarray | None = None) -> di
         quality: `(N,)` of the masks, from `quality_control.mask_quality`.
 
     Returns:
-        `"temperature"`, `"offset"`; `"raw"` and `"calibrated"`, each with `"ece"` and
-        `"brier"`; `"scores"`, those of `metrics.diagnosis_scores` at the two
-        operating points, `"accuracy"` and `"sensitivity"`; `"abstention"`, the share
-        of cases left open, and the accuracy on the others and on them;
+        `"temperature"`, `"intercept"`; `"raw"` and `"calibrated"`, each with `"ece"`
+        and `"brier"`; `"scores"`, those of `metrics.diagnosis_scores` at the two
+        operating points, `"accuracy"` and `"sensitivity"`; `"abstention"`, the
+        proportion of cases abstained from, and the accuracy on the others and on them;
         `"risk_coverage"`;
         `"probabilities"`, calibrated on the other folds, a list.
     """
@@ -177,13 +187,13 @@ def evaluate(cases, logits: np.ndarray, quality: np.ndarray | None = None) -> di
     judged = judge_on_others(cases, logits)
     calibrated = judged["probability"].to_numpy()
     points = {"accuracy": "threshold", "sensitivity": "sensitive_threshold"}
-    temperature, offset = calibration.fit_scaling(mean, labels)
+    temperature, intercept = calibration.fit_scaling(mean, labels)
     right = (calibrated >= judged["threshold"].to_numpy()) == (labels == 1)
     sure = np.abs(calibrated - judged["threshold"].to_numpy())
     disagree = judged["agreement"].to_numpy() < MIN_AGREEMENT
     return {
         "temperature": temperature,
-        "offset": offset,
+        "intercept": intercept,
         "raw": calibration.calibration_scores(labels, special.expit(mean), patients),
         "calibrated": calibration.calibration_scores(labels, calibrated, patients),
         "scores": {
@@ -228,13 +238,13 @@ def judge_on_others(cases, logits: np.ndarray) -> pd.DataFrame:
 
 
 def _judge_abstention(disagree, quality, right, patients) -> dict:
-    """Score the cases answered, and those left open, by `explain_abstention`."""
+    """Score the cases answered, and those that `explain_abstention` holds back."""
     gated = (
         np.zeros(len(right), bool)
         if quality is None
         else quality < quality_control.MIN_QUALITY
     )
-    left_open = disagree | gated
+    abstained = disagree | gated
 
     def accuracy(where):
         if not where.any():
@@ -244,7 +254,7 @@ def _judge_abstention(disagree, quality, right, patients) -> dict:
     return {
         "disagree": int(disagree.sum()),
         "gated": int(gated.sum()),
-        "left_open": metrics.bootstrap_interval(left_open.astype(float), patients),
-        "answered": accuracy(~left_open),
-        "not_answered": accuracy(left_open),
+        "abstained": metrics.bootstrap_interval(abstained.astype(float), patients),
+        "answered": accuracy(~abstained),
+        "not_answered": accuracy(abstained),
     }

@@ -9,11 +9,16 @@ import numpy as np
 
 from rds_tf import config
 from rds_tf.classification import classifier, efficientnet, ensemble
+from rds_tf.data import duplicates
 from rds_tf.diagnosis import input_checks
 from rds_tf.dicom import burned_in_text, header, radiograph
 from rds_tf.explanation import stateless
 from rds_tf.lungs import quality_control, segmenter
-from rds_tf.storage import model_store
+
+SEEN = (
+    "Every segmenter saw this film in training: its mask is better than that of a new "
+    "film would be."
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Diagnosis:
         single: what each classifier says alone.
         abstention_reasons: of the warnings those for which the film is not decided.
         finding: what the models were trained to find; the decision calls it RDS.
+        segmenters: those that found the lungs; the mask is that of their mean.
     """
 
     image: np.ndarray
@@ -44,6 +50,7 @@ class Diagnosis:
     single: tuple[float, ...]
     abstention_reasons: tuple[str, ...] = ()
     finding: str = config.FINDING
+    segmenters: tuple[segmenter.Segmenter, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -53,28 +60,61 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Models:
-    """The segmenter and the classifiers of one folder, and how these are joined."""
+    """Classifiers, how they are joined, and the segmenters they were trained with."""
 
-    segmenter: segmenter.Segmenter
+    segmenters: list[segmenter.Segmenter]
     classifiers: list[classifier.Classifier]
     joined: ensemble.Ensemble = ensemble.Ensemble()
 
+    @property
+    def heart(self) -> str:
+        """One of `segmenter.HEARTS`, how the lungs are drawn."""
+        return self.segmenters[0].heart
 
-def load_models(path: str | Path = config.SAVED_MODELS) -> Models:
-    """Load what a diagnosis needs from one folder.
 
-    A folder without a segmenter, such as a comparison's, takes the shipped one;
-    `ensemble.json` in it says how its classifiers are joined.
+def load_models(
+    path: str | Path = config.SAVED_MODELS, segmenters: str | Path | None = None
+) -> Models:
+    """Load what a diagnosis needs: classifiers, and the segmenters they learnt with.
+
+    Args:
+        path: folder of classifiers; `ensemble.json` in it says which of them are
+            joined, and how.
+        segmenters: as in `classifier.load_segmenters`.
 
     Raises:
-        model_store.ModelError: if a classifier is missing, or something is damaged.
+        model_store.ModelError: if a classifier or its segmenter is missing, or
+            something is damaged.
     """
-    lungs = segmenter.load_segmenter(model_store.choose_models(path, "segmenter"))
     joined = ensemble.load(Path(path))
     folders = [Path(path) / member for member in joined.members] or [path]
     how = efficientnet.make_builder(lend=True), stateless.StatelessModel
-    loaded = [classifier.load_classifiers(folder, *how) for folder in folders]
-    return Models(lungs, [one for several in loaded for one in several], joined)
+    loaded = [
+        one for folder in folders for one in classifier.load_classifiers(folder, *how)
+    ]
+    return Models(classifier.load_segmenters(loaded, path, segmenters), loaded, joined)
+
+
+def find_lungs(
+    image: np.ndarray, segmenters: list[segmenter.Segmenter]
+) -> tuple[segmenter.Segmentation, list[segmenter.Segmenter], list[str]]:
+    """Find the lungs of a radiograph by the segmenters that did not see it in training.
+
+    Returns:
+        `(lungs, used, warnings)`: the lungs by the mean probability of the segmenters
+        `used`. Where all saw the radiograph, all are used, with a warning.
+    """
+    used, warnings = segmenters, []
+    if any(one.manifest["training"]["seen"] for one in segmenters):
+        pixels = duplicates.hash_pixels(image)[:16]
+        seen = [pixels in one.manifest["training"]["seen"] for one in segmenters]
+        used = [one for one, known in zip(segmenters, seen, strict=True) if not known]
+        if not used:
+            used = segmenters
+            warnings = [SEEN]
+    network = segmenter.join_networks(used)
+    found = segmenter.segment_steps(network, [image], (classifier.STEPS,))
+    return found[classifier.STEPS][0], used, warnings
 
 
 def diagnose(path: str | Path, models: Models) -> Diagnosis:
@@ -97,10 +137,7 @@ def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosi
     """Diagnose a film that was read or drawn; all else is as for `diagnose`."""
     with futures.ThreadPoolExecutor(1) as aside:  # while the networks run
         letters = aside.submit(burned_in_text.list_warnings, film.image)
-        lungs = segmenter.segment_steps(
-            models.segmenter.model, [film.image], ("median+rotate",)
-        )
-        (found,) = lungs["median+rotate"]
+        found, used, seen = find_lungs(film.image, models.segmenters)
         wrong = aside.submit(
             input_checks.list_warnings,
             *(film.image, found.mask, found.quality, film.pixel_mm),
@@ -129,11 +166,13 @@ def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosi
             *film.warnings,
             *about,
             *of_mask.result(),
+            *seen,
             *reasons,
         ),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
         abstention_reasons=tuple(reasons),
         finding=joined.finding,
+        segmenters=tuple(used),
     )
 
 
@@ -146,11 +185,11 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "finding": found.finding,
         "threshold": round(models.joined.threshold, 6),
         "temperature": round(models.joined.temperature, 6),
-        "offset": round(models.joined.offset, 6),
+        "intercept": round(models.joined.intercept, 6),
         "mask_area_px": int(found.mask.sum()),
         "mask_quality": found.mask_quality,
-        "mask_convention": f"heart {models.segmenter.heart}",
-        "mask_share": round(float(found.mask.mean()), 4),
+        "mask_convention": f"heart {models.heart}",
+        "mask_proportion": round(float(found.mask.mean()), 4),
         "warnings": list(found.warnings),
         "probability_of_each_classifier": {
             name: round(probability, 6)
@@ -162,7 +201,7 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
                 "trained_on": one.manifest["training"]["data"],
                 "sha256": one.manifest["weights"]["sha256"],
             }
-            for one in (models.segmenter, *models.classifiers)
+            for one in (*found.segmenters, *models.classifiers)
         ],
         "notice": config.NOT_FOR_CLINICAL_USE,
     }

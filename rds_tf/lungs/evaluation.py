@@ -55,7 +55,8 @@ def evaluate(
             none.
     """
     table = prepare.load_manifest(prepared)
-    parts = list(segmenter.assign_unseen(table[table["mask"] != ""], models, heart))
+    tools = segmenter.load_segmenters(models, heart)
+    parts = list(segmenter.assign_unseen(table[table["mask"] != ""], tools))
     patients = np.concatenate([rows["patient_id"] for _, rows in parts])
     scores, qualities = {}, []
     for angle in angles:

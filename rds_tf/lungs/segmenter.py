@@ -14,7 +14,7 @@ from rds_tf.dicom import radiograph
 from rds_tf.lungs import quality_control, test_time, unet
 from rds_tf.storage import disk, model_store
 
-STEPS = {  # a rung of the ladder and its cost in forward passes
+STEPS = {  # a step of the ablation and its cost in forward passes
     "none": 1,
     "median": 1,
     "median+turns": 4,
@@ -33,6 +33,11 @@ class Segmenter:
     manifest: dict
     folder: Path
     heart: str = "in"
+
+    def describe(self) -> dict:
+        """Return what a classifier records of the segmenter that found its lungs."""
+        sha256 = self.manifest["weights"]["sha256"]
+        return {"name": self.folder.name, "sha256": sha256, "heart": self.heart}
 
 
 @dataclass(frozen=True)
@@ -68,29 +73,74 @@ def load_segmenter(
         raise model_store.ModelError(
             f"{path}: holds several segmenters, name one of them: {names}."
         )
-    model, manifest = model_store.load_model(folders[0], "segmenter", unet.build_unet)
-    preprocessing.check_manifest(manifest, folders[0])
-    known = manifest.get("hearts", ["in"])
-    heart = heart or known[0]
-    if heart not in known:
-        raise model_store.ModelError(
-            f"{folders[0]}: draws the lungs with heart {' or '.join(known)}, "
-            f"not {heart}."
-        )
-    if len(known) > 1:
-        model = unet.choose_mask(model, known.index(heart))
-    return Segmenter(model, manifest, folders[0], heart)
+    (found,) = load_segmenters(folders[0], heart)
+    return found
+
+
+def load_segmenters(
+    path: str | Path = config.SAVED_MODELS, heart: str | None = None
+) -> list[Segmenter]:
+    """Load every segmenter at `path`, such as those of several folds.
+
+    Args:
+        path: a model folder, or a folder of model folders.
+        heart: as in `load_segmenter`, which also says what is raised.
+    """
+    found = []
+    for folder in model_store.find_models(path, "segmenter"):
+        model, manifest = model_store.load_model(folder, "segmenter", unet.build_unet)
+        preprocessing.check_manifest(manifest, folder)
+        known = manifest.get("hearts", ["in"])
+        chosen = heart or known[0]
+        if chosen not in known:
+            raise model_store.ModelError(
+                f"{folder}: draws the lungs with heart {' or '.join(known)}, "
+                f"not {chosen}."
+            )
+        if len(known) > 1:
+            model = unet.choose_mask(model, known.index(chosen))
+        found.append(Segmenter(model, manifest, folder, chosen))
+    return found
+
+
+@dataclass(frozen=True)
+class MeanNetwork:
+    """Several networks of one image size, whose probability is the mean of theirs."""
+
+    networks: tuple
+
+    @property
+    def input_shape(self) -> tuple:
+        """Shape of a batch."""
+        return self.networks[0].input_shape
+
+    def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
+        """Return probabilities `(B, S, S, 1)`."""
+        return np.mean([one.predict_on_batch(batch) for one in self.networks], axis=0)
+
+
+def join_networks(segmenters: list[Segmenter]):
+    """Return one network for several segmenters, see `MeanNetwork`.
+
+    Raises:
+        model_store.ModelError: if their images differ in size.
+    """
+    if len(segmenters) == 1:
+        return segmenters[0].model
+    if len({one.model.input_shape for one in segmenters}) > 1:
+        names = ", ".join(one.folder.name for one in segmenters)
+        raise model_store.ModelError(f"{names}: are of different image sizes.")
+    return MeanNetwork(tuple(one.model for one in segmenters))
 
 
 def assign_unseen(
-    table, path: str | Path = config.SAVED_MODELS, heart: str | None = None
+    table, segmenters: list[Segmenter]
 ) -> Iterator[tuple[Segmenter, object]]:
-    """Give each case to a segmenter that did not see it in training.
+    """Give each case to the first segmenter that did not see its patient in training.
 
     Args:
         table: rows of a manifest.
-        path: a segmenter's folder, or a folder of those of several folds.
-        heart: one of `HEARTS`, as in `load_segmenter`.
+        segmenters: from `load_segmenters`.
 
     Yields:
         `(segmenter, rows)`; every row belongs to one segmenter at most.
@@ -99,15 +149,15 @@ def assign_unseen(
         model_store.ModelError: if no row is left to any of them.
     """
     taken = np.zeros(len(table), bool)
-    for folder in model_store.find_models(path, "segmenter"):
-        tool = load_segmenter(folder, heart)
-        fresh = folds.find_unseen(table, tool.manifest["training"]["seen"]) & ~taken
-        if fresh.any():
-            yield tool, table[fresh]
-        taken |= fresh
+    for tool in segmenters:
+        unseen = folds.find_unseen(table, tool.manifest["training"]["seen"]) & ~taken
+        if unseen.any():
+            yield tool, table[unseen]
+        taken |= unseen
     if not taken.any():
+        names = ", ".join(str(tool.folder) for tool in segmenters)
         raise model_store.ModelError(
-            f"{path}: of {len(table)} cases every one was seen in training."
+            f"{names}: of {len(table)} cases every one was seen in training."
         )
 
 
@@ -133,7 +183,7 @@ def segment(
 def segment_steps(
     model, images: list[np.ndarray], steps: Iterable[str] = tuple(STEPS)
 ) -> dict[str, list[Segmentation]]:
-    """Segment once for each named step and share the passes between them.
+    """Segment once for each named step and share the forward passes between them.
 
     Args:
         model: U-Net from `unet.build_unet` with one mask.
@@ -141,8 +191,8 @@ def segment_steps(
         steps: out of `STEPS`: `"none"`, the bare network; `"median"`, with
             `test_time.clean`; `"median+turns"`, the mean of four quarter turns,
             cleaned;
-            `"median+upright"`, upright passes after `"median"`, cleaned;
-            `"median+rotate"`, upright passes after `"median+turns"`, cleaned.
+            `"median+upright"`, two upright passes after `"median"`, cleaned;
+            `"median+rotate"`, two upright passes after `"median+turns"`, cleaned.
 
     Returns:
         For each step one `Segmentation` a film.
@@ -156,11 +206,11 @@ def segment_steps(
             f"`steps` must be among {tuple(STEPS)}. Received: {sorted(unknown)}"
         )
     small = [_shrink(image, 2 * model.input_shape[1]) for image in images]
-    members = _run_passes(model, small, steps)
+    probabilities = _predict_steps(model, small, steps)
     found = {}
     for step in steps:
         found[step] = []
-        for image, maps in zip(images, members[step], strict=True):
+        for image, maps in zip(images, probabilities[step], strict=True):
             mean = (maps[-2:] if step in UPRIGHT_AFTER else maps).mean(0)
             mask = mean > 0.5 if step == "none" else test_time.clean(mean)
             quality = quality_control.mask_quality(mask, maps)
@@ -169,22 +219,22 @@ def segment_steps(
     return found
 
 
-def _run_passes(model, images: list[np.ndarray], steps) -> dict[str, list]:
-    """Return each step's probabilities `(P, H, W)` a film, in order of the passes."""
-    members = {}
+def _predict_steps(model, images: list[np.ndarray], steps) -> dict[str, list]:
+    """Return each step's probabilities `(P, H, W)` a film, one a forward pass."""
+    found = {}
     if {"median+turns", "median+rotate"} & set(steps):
-        members["median+turns"] = test_time.predict_turned(model, images)
-        members["none"] = [four[:1] for four in members["median+turns"]]
+        found["median+turns"] = test_time.predict_turned(model, images)
+        found["none"] = [four[:1] for four in found["median+turns"]]
     else:
-        members["none"] = [one[None] for one in test_time.predict(model, images)]
-    members["median"] = members["none"]
+        found["none"] = [one[None] for one in test_time.predict(model, images)]
+    found["median"] = found["none"]
     for step, before in UPRIGHT_AFTER.items():
         if step in steps:
-            masks = [test_time.clean(maps.mean(0)) for maps in members[before]]
+            masks = [test_time.clean(maps.mean(0)) for maps in found[before]]
             upright = test_time.predict_upright(model, images, masks)
-            pairs = zip(members[before], upright, strict=True)
-            members[step] = [np.concatenate(pair) for pair in pairs]
-    return members
+            pairs = zip(found[before], upright, strict=True)
+            found[step] = [np.concatenate(pair) for pair in pairs]
+    return found
 
 
 def _shrink(image: np.ndarray, longest_px: int) -> np.ndarray:
@@ -228,14 +278,15 @@ def segment_folder(
     """
     prepared, out = Path(prepared), Path(out)
     table = prepare.load_manifest(prepared)
-    if len(model_store.find_models(models, "segmenter")) == 1:
-        parts = [(load_segmenter(models, heart), table)]
-        seen = parts[0][0].manifest["training"]["seen"]
+    tools = load_segmenters(models, heart)
+    if len(tools) == 1:
+        parts = [(tools[0], table)]
+        seen = tools[0].manifest["training"]["seen"]
         if num_seen := int((~folds.find_unseen(table, seen)).sum()):
             seen = f"{num_seen} of {len(table)} films are of patients seen in training"
             print(f"{seen}: their masks are better than those of new films would be.")
     else:
-        parts = list(assign_unseen(table, models, heart))
+        parts = list(assign_unseen(table, tools))
         if left := len(table) - sum(len(rows) for _, rows in parts):
             print(f"{left} films get no mask: every one of these models saw them.")
     with disk.claim(out):

@@ -1,5 +1,6 @@
 """How a segmenter is trained on the folds of a cohort."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rds_tf import config, errors, training
@@ -11,51 +12,101 @@ LEARNING_RATE = 2e-3
 STARTS = ("auto", "phantom", "scratch")
 
 
-def train_fold(
-    prepared: str | Path,
-    out: str | Path,
-    fold: int,
-    profile: config.Profile,
-    start: str = "auto",
-    heart: str = "in",
-) -> Path:
-    """Train a U-Net on every fold but one.
+@dataclass(frozen=True)
+class Arm:
+    """One way to train a segmenter.
 
-    Args:
-        prepared: folder written by `prepare`.
-        out: folder that receives the model's folder `segmenter_fold_<fold>`.
-        fold: int, the fold held out; it is not looked at.
-        profile: sizes of the run.
+    Attributes:
         start: `"phantom"` goes on from the shipped segmenter, `"auto"` does where
             it fits the profile's architecture and knows `heart`, `"scratch"` never.
-            Or a folder with a segmenter of this fold that was trained before, such
+            Or a folder with a segmenter of the same fold that was trained before, such
             as one of smaller images.
         heart: one of `segmenter.HEARTS`, how the films are outlined.
 
-    Returns:
-        The model's folder.
+    Raises:
+        InputError: if one of them is none of these.
+    """
+
+    start: str = "auto"
+    heart: str = "in"
+    title = "segmenter"
+
+    def __post_init__(self):
+        """Refuse what cannot be trained."""
+        if self.heart not in segmenter.HEARTS:
+            raise errors.InputError(
+                f"`heart` must be in or out. Received: {self.heart!r}"
+            )
+        if self.start not in STARTS and not Path(self.start).is_dir():
+            raise errors.InputError(
+                f"A segmenter starts from {', '.join(STARTS)}, or from a folder that "
+                f"holds one. Received: {self.start!r}"
+            )
+
+
+def list_jobs(
+    prepared: str | Path,
+    out: str | Path,
+    arm: Arm,
+    profile: config.Profile,
+    folds=range(config.NUM_FOLDS),
+) -> list[training.Job]:
+    """List the trainings of a segmenter, one a fold held out, for `training.run`.
+
+    Args:
+        prepared: folder written by `prepare`.
+        out: folder that receives the models' folders `segmenter_fold_<fold>`.
+        arm: what to train.
+        profile: sizes of the run.
+        folds: ints.
+    """
+    table = prepare.load_manifest(prepared)
+    columns = ["pixel_sha256", "fold", "mask", "roi_area"]
+    record = {
+        "arm": asdict(arm),
+        "architecture": profile.segmenter,
+        "steps": profile.segmenter_steps,
+        "data": training.hash_values(table[columns].astype(str).to_numpy().tolist()),
+    }
+    return [
+        training.Job(
+            train=train_fold,
+            arm=arm,
+            fold=fold,
+            name=f"segmenter_fold_{fold}",
+            prepared=Path(prepared).resolve(),
+            out=Path(out).resolve(),
+            profile=profile,
+            record=record | {"fold": fold},
+        )
+        for fold in folds
+    ]
+
+
+def train_fold(job: training.Job) -> None:
+    """Train a U-Net on every fold but one, which is not looked at.
 
     Raises:
-        ValueError: if there is no film to train on, or `start` cannot be had.
+        InputError: if there is no film to train on, or the start cannot be had.
     """
-    if heart not in segmenter.HEARTS:
-        raise errors.InputError(f"`heart` must be in or out. Received: {heart!r}")
-    if start not in STARTS and not Path(start).is_dir():
-        raise errors.InputError(
-            f"A segmenter starts from {', '.join(STARTS)}, or from a folder that holds "
-            f"one. Received: {start!r}"
-        )
-    table = prepare.load_manifest(prepared)
+    table = prepare.load_manifest(job.prepared)
+    start = job.arm.start
     if start not in STARTS:
-        start = find_start(start, fold, table[table["fold"] == fold])
-    table = table[(table["fold"] != fold) & (table["mask"] != "")]
+        start = find_start(start, job.fold, table[table["fold"] == job.fold])
+    table = table[(table["fold"] != job.fold) & (table["mask"] != "")]
     if table.empty:
         raise errors.InputError(
-            f"{prepared}: there is no outlined film outside fold {fold}."
+            f"{job.prepared}: there is no outlined film outside fold {job.fold}."
         )
-    folder = Path(out) / f"segmenter_fold_{fold}"
-    return train_films(
-        prepared, table, folder, profile, start=start, heart=heart, fold=fold
+    train_films(
+        job.prepared,
+        table,
+        job.folder,
+        job.profile,
+        start=start,
+        heart=job.arm.heart,
+        fold=job.fold,
+        record=job.record,
     )
 
 
@@ -65,20 +116,22 @@ def train_films(
     folder: Path,
     profile: config.Profile,
     *,
-    start: str = "auto",
+    start: str | Path = "auto",
     heart: str = "in",
     fold: int = 0,
+    record: dict | None = None,
 ) -> Path:
-    """Train a U-Net on the outlined films of `table`, as `train_fold` does.
+    """Train a U-Net on the outlined films of `table`.
 
     Args:
         prepared: folder written by `prepare`.
         table: rows of its manifest, each with a mask.
-        folder: the model's folder.
+        folder: the model's folder, which is returned.
         profile: sizes of the run.
         start: `"auto"`, `"phantom"`, `"scratch"`, or the folder of a segmenter.
         heart: one of `segmenter.HEARTS`.
         fold: int, the fold that is not in `table`; it also seeds the run.
+        record: of the `training.Job`, where there is one.
     """
     config.set_seed(fold)
     size = profile.segmenter["image_size"]
@@ -100,7 +153,7 @@ def train_films(
         training=True,
         geometry=augment.ANY_ANGLE if fresh else augment.MOSTLY_UPRIGHT,
     )
-    record = {
+    about = {
         "data": f"{len(table)} films of a cohort",
         "held_out_fold": fold,
         "start": begun,
@@ -109,9 +162,11 @@ def train_films(
         "seen": sorted({*known, *table["pixel_sha256"].str[:16]}),
     }
     films = pipeline.hash_arrays(images, masks)
-    made_of = record | {"films": films}  # outlines may change
+    made_of = about | {"films": films}  # outlines may change
     fit(model, dataset, folder, LEARNING_RATE / (1 if fresh else 2), made_of)
-    return save(model, folder, profile.segmenter, record, [heart])
+    if record:
+        about["record"] = record
+    return save(model, folder, profile.segmenter, about, [heart])
 
 
 def find_start(folder: str | Path, fold: int, held_out) -> Path:

@@ -4,7 +4,9 @@ An item that kills its worker (a decoder that crashes, memory that runs out) cos
 item and no other.
 """
 
+import contextlib
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent import futures
@@ -98,6 +100,36 @@ def map_isolated(
     return _map_in_children(function, items, num_workers, description, **options)
 
 
+class Progress:
+    """Shows how far the work is: on a terminal a bar, named by the last item done.
+
+    Elsewhere, as in a log, each item that has a `title` gets a line.
+    """
+
+    def __init__(self, num_items: int, description: str) -> None:
+        """Begin with none of `num_items` done."""
+        self.bar = tqdm(total=num_items, desc=description, disable=None)
+        self.num_items, self.num_done, self.begin = num_items, 0, time.monotonic()
+
+    def update(self, outcome: Outcome) -> None:
+        """Count one item more."""
+        self.num_done += 1
+        self.bar.update()
+        if not (title := getattr(outcome.item, "title", "")):
+            return
+        self.bar.set_description(title)
+        if self.bar.disable:
+            seconds = (time.monotonic() - self.begin) / self.num_done
+            left = tqdm.format_interval(seconds * (self.num_items - self.num_done))
+            state = "failed" if outcome.error else "done"
+            count = f"{self.num_done} of {self.num_items}"
+            print(f"{count}: {title}, {state}, about {left} left", flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self.bar.close()
+
+
 def attempt(function: Callable, item: Any) -> Outcome:
     """Apply a function to one item here, as `map_items` does."""
     try:
@@ -147,14 +179,14 @@ def _map_in_children(
                         child = None
                 if child and not reuse:
                     child = child.end()
-                bar.update()
+                progress.update(outcomes[index])
         finally:
             waiting.clear()  # after an error, no other worker begins an item
             if child:
                 child.end()
 
     with (
-        tqdm(total=len(items), desc=description, disable=None) as bar,
+        contextlib.closing(Progress(len(items), description)) as progress,
         futures.ThreadPoolExecutor(num_workers) as threads,
     ):
         workers = [threads.submit(work) for _ in range(min(num_workers, len(items)))]

@@ -4,6 +4,7 @@ Items say by themselves which files must be where, see `remote_task`. What a wor
 writes is what a local process would write, byte for byte, on machines of the same kind.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -12,8 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from rds_tf import errors
 from rds_tf.parallel import local, remote_task
@@ -123,8 +122,8 @@ class RayCluster:
         outcomes: list[local.Outcome | None] = [None] * len(items)
         task = self._ray.remote(max_retries=0, **options)(_run_shard)
         waiting, in_flight = deque((shard, NUM_TRIES) for shard in shards), {}
-        bar = tqdm(total=len(items), desc=description, disable=None)
-        with remote_task.mark_origin(items) as origin, bar:
+        progress = contextlib.closing(local.Progress(len(items), description))
+        with remote_task.mark_origin(items) as origin, progress as bar:
             # Ray fetches an argument at once, but what is inside a list on demand.
             payload = [self._ray.put(remote_task.pack(items, origin))]
             try:
@@ -143,7 +142,7 @@ class RayCluster:
                     for index, result in zip(shard, results or [None], strict=True):
                         item = items[index]
                         outcomes[index] = remote_task.collect(item, result, origin)
-                        bar.update()
+                        bar.update(outcomes[index])
             finally:
                 for reference in in_flight:
                     self._ray.cancel(reference, force=True)

@@ -7,7 +7,8 @@ and each is checked to be the file that it is at the origin.
 
 An item is a dataclass that may have these attributes: `out`, the folder that it writes
 to, the same for all items of a call; `reads`, the files that must be the same on every
-machine; `takes`, files below `out` that it reads: they are its payload.
+machine; `takes`, files below `out` that it reads: they are its payload; `title`, what
+lines of progress call it.
 """
 
 import os

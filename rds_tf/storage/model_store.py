@@ -101,15 +101,25 @@ def _list_flawed(manifest: dict) -> list[str]:
         "training": isinstance(training, dict) and _is_texts(training.get("seen", [])),
         "hearts": _is_texts(hearts) and 0 < len(hearts) == len(set(hearts)),
         "input": isinstance(manifest.get("input", "whole"), str),
+        "segmenters": are_segmenters(manifest.get("segmenters", [])),
     }
     return [name for name, is_right in right.items() if not is_right]
+
+
+def are_segmenters(value) -> bool:
+    """Say whether a value is a list of what `segmenter.Segmenter.describe` returns."""
+    names = {"name", "sha256", "heart"}
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(one, dict) and names <= one.keys() and _is_texts([*one.values()])
+        for one in value
+    )
 
 
 def _is_texts(value) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
-def find_models(path: str | Path, kind: str) -> list[Path]:
+def list_models(path: str | Path, kind: str) -> list[Path]:
     """Return the model folders of one kind: `path` itself, or folders in it.
 
     It looks two folders deep, for a comparison keeps its seeds in folders.
@@ -117,9 +127,6 @@ def find_models(path: str | Path, kind: str) -> list[Path]:
     Args:
         path: a model folder, or a folder of model folders.
         kind: `"segmenter"` or `"classifier"`.
-
-    Raises:
-        ModelError: if there is none of that kind.
     """
     path = Path(path)
     folders = (
@@ -128,22 +135,27 @@ def find_models(path: str | Path, kind: str) -> list[Path]:
         else sorted([*path.glob("*/"), *path.glob("*/*/")])
     )
     folders = [folder for folder in folders if (folder / MANIFEST).exists()]
-    found = [folder for folder in folders if read_manifest(folder)["kind"] == kind]
+    return [folder for folder in folders if read_manifest(folder)["kind"] == kind]
+
+
+def find_models(path: str | Path, kind: str) -> list[Path]:
+    """Return the folders of `list_models`.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    found = list_models(path, kind)
     if not found:
-        raise ModelError(f"{path}: holds no {kind}.")
+        raise ModelError(
+            f"{path}: holds no {kind}; train one with `python -m rds_tf train {kind}`, "
+            "or name a folder that holds one."
+        )
     return found
 
 
 def choose_models(folder: str | Path, kind: str) -> Path:
     """Return `folder` if it holds models of one kind, else the shipped models."""
-    manifests = [
-        read_manifest(each.parent)
-        for pattern in (MANIFEST, f"*/{MANIFEST}", f"*/*/{MANIFEST}")
-        for each in Path(folder).glob(pattern)
-    ]
-    return (
-        Path(folder) if kind in [m["kind"] for m in manifests] else config.SAVED_MODELS
-    )
+    return Path(folder) if list_models(folder, kind) else config.SAVED_MODELS
 
 
 def load_model(

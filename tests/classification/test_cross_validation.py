@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from rds_pages.reports import comparison
-from rds_tf import config
+from rds_tf import config, training
 from rds_tf.classification import (
-    cached_masks,
     classifier,
     classifier_training,
     compare,
@@ -21,6 +20,8 @@ from rds_tf.data import prepare
 from rds_tf.lungs import segmenter
 from rds_tf.parallel import local
 from rds_tf.storage import disk
+
+LUNGS = [{"name": "lung_segmenter", "sha256": "5" * 64, "heart": "in"}]
 
 
 @pytest.fixture
@@ -40,14 +41,14 @@ def finish(jobs):
         found = test[["case_id", "patient_id", "rds", "fold"]].assign(
             logit=weight * (2 * test["rds"] - 1) + noise
         )
-        disk.write_json(job.folder / "job.json", job.describe())
         disk.write_json(
             job.folder / "manifest.json",
             {
                 "kind": "classifier",
                 "architecture": {},
-                "weights": {"sha256": ""},
-                "training": {"start": "phantom"},
+                "segmenters": LUNGS if job.segmenters else [],
+                "weights": {"sha256": "", "bytes": 0, "file": "model.safetensors"},
+                "training": {"start": "phantom", "record": job.record},
             },
         )
         found.to_csv(job.folder / cross_validation.PREDICTIONS, index=False)
@@ -58,17 +59,16 @@ def test_only_what_is_not_done_is_trained_and_each_job_apart(jobs, monkeypatch):
     calls = []
 
     def record(function, items, num_workers=1, description=""):
-        calls.append((function, items))
-        return [local.Outcome(item) for item in items]
+        calls.append((function, list(items)))
+        return [local.Outcome(item, value="scratch") for item in items]
 
     monkeypatch.setattr(local, "map_isolated", record)
     cross_validation.run(jobs)
-    (lungs, _), (train, trained) = calls
-    assert (lungs, train) == (
-        cached_masks.find_masks,
-        cross_validation.train_and_predict,
-    )
-    assert trained == jobs[7:]
+    (lungs, _), (start, tried), (_, trained) = calls
+    assert lungs is cross_validation.find_masks
+    assert start is classifier_training.find_start and len(tried) == 1
+    assert [job.name for job in trained] == [job.name for job in jobs[7:]]
+    assert {(job.start, job.num_threads) for job in trained} == {("scratch", 1)}
 
 
 def test_a_failed_training_is_told_and_how_to_go_on(jobs, monkeypatch):
@@ -86,9 +86,35 @@ def test_a_folder_of_another_comparison_is_not_taken_for_this_one(jobs):
     other = cross_validation.list_jobs(
         jobs[0].prepared, jobs[0].out, [jobs[0].arm], longer
     )
-    assert cross_validation.is_done(jobs[0])
-    with pytest.raises(ValueError, match="name another folder"):
-        cross_validation.is_done(other[0])
+    assert training.is_done(jobs[0])
+    with pytest.raises(ValueError, match="its steps differ.*name another folder"):
+        training.is_done(other[0])
+    assert not training.is_done(other[0], again=True)
+
+
+def test_training_that_an_older_version_finished_is_known_again(jobs):
+    finish(jobs[:1])
+    table = prepare.load_manifest(jobs[0].prepared)
+    films = table["pixel_sha256"].str[:16] + table["rds"].map(str)
+    names = "arm", "fold", "image_size", "steps", "num_cases"
+    older = {name: jobs[0].record[name] for name in names}
+    older |= {"films": films.tolist(), "folds": table["fold"].tolist()}
+    manifest = disk.read_json(jobs[0].folder / "manifest.json")
+    del manifest["training"]["record"]
+    disk.write_json(jobs[0].folder / "manifest.json", manifest)
+    with pytest.raises(ValueError, match="without a record"):
+        training.is_done(jobs[0])
+    disk.write_json(jobs[0].folder / "job.json", older)
+    assert training.is_done(jobs[0])
+    disk.write_json(jobs[0].folder / "job.json", older | {"folds": older["folds"][1:]})
+    with pytest.raises(ValueError, match="its data differ"):
+        training.is_done(jobs[0])
+
+
+def test_model_without_its_predictions_is_trained_on_by_the_same_command(jobs):
+    finish(jobs[:1])
+    (jobs[0].folder / cross_validation.PREDICTIONS).unlink()
+    assert not training.is_done(jobs[0])
 
 
 def test_lungs_by_other_segmenters_are_not_taken_for_these(jobs, monkeypatch, tmp_path):
@@ -97,19 +123,23 @@ def test_lungs_by_other_segmenters_are_not_taken_for_these(jobs, monkeypatch, tm
         return [one] * len(table)
 
     monkeypatch.setattr(classifier, "find_lungs", find_lungs)
-    shipped = cached_masks.Search(jobs[0].prepared, jobs[0].out, config.SAVED_MODELS)
-    assert not shipped.is_done()
-    cached_masks.find_masks(shipped)
-    assert shipped.is_done()
+    shipped = jobs[-1]
+    assert not cross_validation.masks_are_found(shipped)
+    cross_validation.find_masks(shipped)
+    assert cross_validation.masks_are_found(shipped)
+    found_by = disk.read_json(tmp_path / "masks" / cross_validation.FOUND_BY)
+    lungs = segmenter.load_segmenter(config.SAVED_MODELS / "lung_segmenter")
+    assert found_by["segmenters"] == [lungs.describe()]
     other = tmp_path / "other"
     shutil.copytree(config.SAVED_MODELS / "lung_segmenter", other)
     manifest = disk.read_json(other / "manifest.json")
     manifest["weights"]["sha256"] = "0" * 64
     (other / "manifest.json").write_text(json.dumps(manifest))
+    jobs = [dataclasses.replace(job, segmenters=other) for job in jobs[5:]]
     with pytest.raises(ValueError, match="by other segmenters"):
-        dataclasses.replace(shipped, segmenters=other).is_done()
+        cross_validation.masks_are_found(jobs[0])
     with pytest.raises(ValueError, match="by other segmenters"):
-        cross_validation.run(jobs, other)
+        cross_validation.run(jobs)
 
 
 def test_patients_called_na_or_007_keep_their_names(jobs):
@@ -170,7 +200,8 @@ def test_the_page_of_a_comparison_needs_no_other_file(jobs):
     for word in ("B0 whole", "McNemar", "Not for clinical use", "data:image/png"):
         assert word in page
     assert 'src="http' not in page and "ensemble of all" in text
-    assert ensemble.load(jobs[0].out).finding == "RDS"
+    joined = ensemble.load(jobs[0].out)
+    assert joined.finding == "RDS" and joined.segmenters == (*LUNGS,)
     comparison.write(jobs, finding="pneumonia")
     assert ensemble.load(jobs[0].out).finding == "pneumonia"
 

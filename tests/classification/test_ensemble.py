@@ -9,7 +9,7 @@ from rds_tf.storage import disk, model_store
 
 
 def test_members_are_averaged_in_logit_units_and_cooled_once():
-    joined = ensemble.Ensemble(temperature=2.0, offset=1.0)
+    joined = ensemble.Ensemble(temperature=2.0, intercept=1.0)
     found = joined.predict(np.array([[1.0, 3.0], [np.nan, -4.0]]))
     np.testing.assert_allclose(found, 1 / (1 + np.exp([-0.5, 2.5])))
 
@@ -62,13 +62,13 @@ def test_the_sensitive_operating_point_finds_nineteen_of_twenty():
     assert 0.95 <= called[cases["rds"] == 1].mean() < 0.96
 
 
-def test_cases_left_open_are_those_of_dissent_or_of_a_bad_mask():
+def test_cases_abstained_from_are_those_of_dissent_or_of_a_bad_mask():
     cases, logits = make_cases()
     quality = np.ones(len(cases))
     quality[:40] = 0.1
     found = ensemble.evaluate(cases, logits, quality)["abstention"]
     assert found["gated"] == 40
-    assert found["left_open"]["value"] >= max(40, found["disagree"]) / 400
+    assert found["abstained"]["value"] >= max(40, found["disagree"]) / 400
     assert found["answered"]["value"] > found["not_answered"]["value"]
 
 
@@ -85,6 +85,7 @@ def test_what_was_fitted_is_read_back(tmp_path):
     ["[1]", '{"heat": 1}', "{", '{"temperature": 0}', "[" * 100_000]
     + ['{"threshold": NaN}', '{"threshold": 1.5}', '{"sensitive_threshold": -0.1}']
     + ['{"finding": " "}', '{"finding": "a\\nb"}', '{"finding": 7}']
+    + ['{"segmenters": [7]}', '{"segmenters": [{"name": "a"}]}', '{"intercept": NaN}']
     + ['{"temperature": Infinity}', '{"offset": -Infinity}', '{"offset": "nan"}'],
 )
 def test_a_damaged_ensemble_is_refused_by_name(tmp_path, text):

@@ -8,8 +8,7 @@ import pytest
 from rds_tf.classification import classifier
 from rds_tf.diagnosis import batch, diagnose
 from rds_tf.dicom import radiograph
-from rds_tf.lungs import segmenter
-from rds_tf.storage import disk, model_store
+from rds_tf.storage import disk
 
 
 @pytest.fixture
@@ -63,8 +62,7 @@ def test_only_the_members_that_an_ensemble_names_are_loaded(tmp_path, monkeypatc
     members = ["seed_0/a", "seed_0/b"]
     disk.write_json(tmp_path / "ensemble.json", {"members": members})
     loaded = []
-    monkeypatch.setattr(model_store, "choose_models", lambda *_: None)
-    monkeypatch.setattr(segmenter, "load_segmenter", lambda _: None)
+    monkeypatch.setattr(classifier, "load_segmenters", lambda *_: [])
     monkeypatch.setattr(
         classifier, "load_classifiers", lambda folder, *_: loaded.append(folder) or []
     )

@@ -131,8 +131,10 @@ def models(monkeypatch):
     monkeypatch.setattr(
         ensemble, "ask_models", lambda *_: (np.array([2.0]), heat.copy())
     )
-    net = segmenter.Segmenter(None, {}, None)
-    return diagnose.Models(net, [classifier.Classifier(None, {"input": "whole"}, None)])
+    net = segmenter.Segmenter(None, {"training": {"seen": []}}, None)
+    return diagnose.Models(
+        [net], [classifier.Classifier(None, {"input": "whole"}, None)]
+    )
 
 
 def test_an_out_of_distribution_image_keeps_its_probability_undecided(chest, models):

@@ -76,10 +76,11 @@ def test_a_case_goes_to_a_segmenter_that_did_not_see_its_patient(
             "training": {"seen": seen},
         }
         model_store.save_model(tiny_unet, tmp_path / f"fold_{fold}", manifest)
-    parts = list(segmenter.assign_unseen(table, tmp_path))
+    tools = segmenter.load_segmenters(tmp_path)
+    parts = list(segmenter.assign_unseen(table, tools))
     assert [set(rows["fold"]) for _, rows in parts] == [{0}, {1}]
     with pytest.raises(model_store.ModelError, match="every one was seen"):
-        list(segmenter.assign_unseen(table[table["fold"] > 1], tmp_path))
+        list(segmenter.assign_unseen(table[table["fold"] > 1], tools))
 
 
 def test_a_segmenter_of_two_conventions_draws_the_one_asked_for(tmp_path):

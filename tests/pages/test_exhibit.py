@@ -47,7 +47,7 @@ def models(monkeypatch):
     monkeypatch.setattr(segmenter, "segment_steps", segment_steps)
     manifest = {"input": "whole", "training": {"data": "9 phantoms, no real film"}}
     lungs = SimpleNamespace(model=tuple(segmenter.STEPS), heart="in")
-    return diagnose.Models(lungs, [SimpleNamespace(manifest=manifest)])
+    return diagnose.Models([lungs], [SimpleNamespace(manifest=manifest)])
 
 
 def test_the_tube_setting_swaps_which_of_two_films_comes_first(models):
@@ -63,7 +63,7 @@ def test_the_tube_setting_swaps_which_of_two_films_comes_first(models):
 
 @pytest.mark.parametrize("heart", ["in", "out"])
 def test_dice_is_that_of_the_mask_the_segmenter_was_trained_for(models, heart):
-    models.segmenter.heart = heart
+    models.segmenters[0].heart = heart
     settings = exhibit.Settings(severity=0.2, tube=False, seed=5)
     shown = exhibit.show_phantom(settings, models, size=64)
     made = phantom.make_phantom(5, (64, 64), 0.2, 20.0)

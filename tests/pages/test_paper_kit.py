@@ -34,7 +34,7 @@ STEPS = {"none": {"miou": score(0.834)}, "median+rotate": {"miou": score(0.913)}
 SEGMENTATION = {"data": "stand_in", "num_cases": 7, "angles": {"0": STEPS}}
 AUDIT = {"B0 combined": {"effect": score(0.41), "alarm": True, "heat": {"tube": 0.31}}}
 ENSEMBLE = {
-    **{"temperature": 0.562, "offset": -0.442, "threshold": 0.354},
+    **{"temperature": 0.562, "intercept": -0.442, "threshold": 0.354},
     **{"sensitive_threshold": 0.31, "members": ["a", "b", "c"]},
 }
 COMPARISON = {
@@ -45,7 +45,7 @@ COMPARISON = {
     "ensembles": {
         "all": {
             "calibrated": {"ece": score(0.126), "brier": score(0.166)},
-            "abstention": {"left_open": score(0.227)},
+            "abstention": {"abstained": score(0.227)},
         }
     },
 }

@@ -16,7 +16,7 @@ from rds_tf.classification import classifier
 from rds_tf.data import prepare
 from rds_tf.diagnosis import diagnose
 from rds_tf.lungs import segmenter
-from rds_tf.storage import disk, model_store
+from rds_tf.storage import disk
 
 
 def make_table(num_patients=40, films_each=2):
@@ -60,7 +60,7 @@ def judged(prepared, monkeypatch):
     models = [make_classifier(fold) for fold in range(5)]
     monkeypatch.setattr(classifier, "load_classifiers", lambda path: models)
     monkeypatch.setattr(segmenter, "assign_unseen", assign)
-    monkeypatch.setattr(model_store, "choose_models", lambda folder, kind: folder)
+    monkeypatch.setattr(classifier, "load_segmenters", lambda *_: ["lungs"])
     monkeypatch.setattr(diagnose, "diagnose", judge)
     return asked
 
