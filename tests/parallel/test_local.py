@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -232,3 +233,27 @@ def test_a_process_that_was_given_one_core_counts_one():
     finally:
         os.sched_setaffinity(0, share)
     assert local.count_cores() == len(share)
+
+
+@dataclass(frozen=True)
+class Titled:
+    """An item with a name."""
+
+    number: int
+
+    @property
+    def title(self):
+        return f"B0 whole, fold {self.number}"
+
+
+def get_root(item):
+    return math.isqrt(item.number)
+
+
+def test_log_gets_a_line_for_each_item_with_a_title(capsys):
+    local.map_isolated(get_root, [Titled(4), Titled(-1)])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("1 of 2: B0 whole, fold 4, done, about 00:")
+    assert second == "2 of 2: B0 whole, fold -1, failed, about 00:00 left"
+    local.map_isolated(math.isqrt, [4])
+    assert capsys.readouterr().out == ""
