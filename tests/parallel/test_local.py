@@ -7,9 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -235,25 +235,16 @@ def test_a_process_that_was_given_one_core_counts_one():
     assert local.count_cores() == len(share)
 
 
-@dataclass(frozen=True)
-class Titled:
-    """An item with a name."""
-
-    number: int
-
-    @property
-    def title(self):
-        return f"B0 whole, fold {self.number}"
-
-
-def get_root(item):
-    return math.isqrt(item.number)
-
-
-def test_log_gets_a_line_for_each_item_with_a_title(capsys):
-    local.map_isolated(get_root, [Titled(4), Titled(-1)])
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("1 of 2: B0 whole, fold 4, done, about 00:")
-    assert second == "2 of 2: B0 whole, fold -1, failed, about 00:00 left"
-    local.map_isolated(math.isqrt, [4])
-    assert capsys.readouterr().out == ""
+def test_log_gets_a_line_for_each_item_with_a_title(capsys, monkeypatch):
+    clock = iter([100, 160])
+    monkeypatch.setattr(local.time, "monotonic", lambda: next(clock, 280))
+    first, second = (SimpleNamespace(title=f"B0 whole, fold {k}") for k in (3, 4))
+    progress = local.Progress(3, "trainings")
+    progress.update(local.Outcome(first))
+    progress.update(local.Outcome(second, error="no memory"))
+    progress.update(local.Outcome(7))
+    progress.close()
+    assert capsys.readouterr().out.splitlines() == [
+        "1 of 3: B0 whole, fold 3, done, about 02:00 left",
+        "2 of 3: B0 whole, fold 4, failed, about 01:30 left",
+    ]
