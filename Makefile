@@ -29,7 +29,7 @@ $(STAMP): requirements.txt constraints.txt pyproject.toml
 	@touch $@
 
 demo: $(STAMP)  ## run notebooks 01 to 05 on phantoms; results in artifacts/
-	$(BIN)/python -m rds_tf demo
+	$(BIN)/rds-tf demo
 
 test: lint docs  ## style, reference, unit tests, layers, notebook policy, notebooks
 	$(ONE_THREAD) $(BIN)/python -m pytest -q $(PARALLEL) tests
