@@ -1,6 +1,6 @@
 """Lung outlines: LabelMe polygons, the masks they enclose and their areas.
 
-Coordinates are in px with the picture spanning [0, width] x [0, height], so that the
+Coordinates are in px with the image spanning [0, width] x [0, height], so that the
 pixel in row i and column j has its centre at (j + 0.5, i + 0.5).
 """
 
@@ -14,10 +14,10 @@ from rds_tf import errors
 from rds_tf.dicom import radiograph
 from rds_tf.storage import disk
 
-MAX_BYTES = 2**26  # the picture itself may lie in it
+MAX_BYTES = 2**26  # the image itself may be in it
 MAX_POINTS = 20_000
-MAX_SIDE_PX = 65_535  # the largest picture that DICOM can describe
-MARGIN = 0.1  # an outline may leave the picture by this share of its longer side
+MAX_SIDE_PX = 65_535  # of the largest image that DICOM can describe
+MARGIN = 0.1  # an outline may leave the image by this proportion of its longer side
 
 
 class AnnotationError(errors.InputError):
@@ -30,9 +30,9 @@ def read_polygons(
     """Read the polygons of one label from a LabelMe file.
 
     Args:
-        path: LabelMe JSON file; shapes with other labels are passed over.
-        label: label of the wanted shapes, in any case.
-        shape: height and width of the picture in px, where known.
+        path: LabelMe JSON file.
+        label: label of the wanted shapes, in upper or lower case; others are ignored.
+        shape: height and width of the image in px, where known.
 
     Returns:
         One float64 array (N, 2) of x, y in px for each polygon.
@@ -40,8 +40,8 @@ def read_polygons(
     Raises:
         AnnotationError: not LabelMe JSON; no such shape; a shape that is no polygon,
             has fewer than 3 points, or a point that is not finite or far outside
-            the picture; more than 20,000 points in all; drawn on a picture of
-            another size than `shape`.
+            the image; more than 20,000 points in all; drawn on an image of another
+            size than `shape`.
     """
     path = Path(path)
     try:
@@ -61,16 +61,11 @@ def read_polygons(
 
 
 def check_polygons(polygons: list[np.ndarray], height: float, width: float) -> None:
-    """Refuse polygons that no lung in this picture can have.
-
-    Args:
-        polygons: arrays (N, 2) of x, y in px.
-        height: height of the picture in px.
-        width: width of the picture in px.
+    """Refuse polygons that no lung in an image of this size, in px, can have.
 
     Raises:
         AnnotationError: more than 20,000 points in all, or one that is not finite
-            or farther outside than a tenth of the picture's longer side.
+            or farther outside than a tenth of the image's longer side.
     """
     points = np.concatenate(polygons)
     if len(points) > MAX_POINTS:
@@ -81,7 +76,7 @@ def check_polygons(polygons: list[np.ndarray], height: float, width: float) -> N
     if outside.max() > MARGIN * max(height, width):
         x, y = points[outside.argmax()]
         raise AnnotationError(
-            f"point ({x:g}, {y:g}) is far outside the {width:g} x {height:g} picture"
+            f"point ({x:g}, {y:g}) is far outside the {width:g} x {height:g} image"
         )
 
 
@@ -90,8 +85,7 @@ def draw_mask(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray
 
     Args:
         polygons: arrays (N, 2) of x, y in px.
-        height: height of the mask in px.
-        width: width of the mask in px.
+        height, width: of the mask in px.
 
     Returns:
         uint8 mask (height, width) of {0, 1}.
@@ -110,33 +104,23 @@ def draw_mask(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray
 def polygon_area(polygons: list[np.ndarray]) -> float:
     """Sum the areas of polygons by the shoelace formula.
 
-    Args:
-        polygons: arrays (N, 2) of x, y in px.
-
     Returns:
-        Area in px², polygons that overlap counted twice.
+        Area in px², where polygons overlap counted twice.
     """
     return float(sum(abs(_signed_area(*polygon.T)) for polygon in polygons))
 
 
 def list_warnings(polygons: list[np.ndarray], mask: np.ndarray) -> list[str]:
-    """Note where the area of polygons is not that of the mask they draw.
+    """Warn if the area of polygons is not that of the mask that `draw_mask` drew.
 
     Both agree to half a pixel along the outline, unless a polygon crosses itself,
-    overlaps another, or leaves the picture.
-
-    Args:
-        polygons: arrays (N, 2) of x, y in px.
-        mask: what `draw_mask` drew of them.
-
-    Returns:
-        One sentence, or none.
+    overlaps another, or leaves the image.
     """
     steps = [np.hypot(*(p - np.roll(p, 1, axis=0)).T).sum() for p in polygons]
     area, num_pixels = polygon_area(polygons), int(mask.sum())
     if abs(area - num_pixels) <= 0.01 * num_pixels + 0.5 * sum(steps):
         return []
-    causes = "it crosses itself, overlaps or leaves the picture"
+    causes = "it crosses itself, overlaps or leaves the image"
     return [f"the outline encloses {area:g} px² but draws {num_pixels}: {causes}"]
 
 
@@ -156,13 +140,13 @@ def _read_polygon(shape: dict[str, Any]) -> np.ndarray:
 def _read_size(
     content: dict[str, Any], shape: tuple[int, int] | None
 ) -> tuple[float, float]:
-    """Read the height and width of the picture, which some tools leave out."""
+    """Read the height and width of the image, which some tools leave out."""
     default = shape or (MAX_SIDE_PX, MAX_SIDE_PX)
     height = float(content.get("imageHeight") or default[0])
     width = float(content.get("imageWidth") or default[1])
     if shape and (height, width) != shape:
         raise AnnotationError(
-            f"it was drawn on a {width:g} x {height:g} picture, "
+            f"it was drawn on a {width:g} x {height:g} image, "
             f"but this one is {shape[1]} x {shape[0]}"
         )
     return height, width
@@ -173,7 +157,11 @@ def _signed_area(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _fill(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Fill one polygon by the even-odd rule, row by row, at the pixel centres."""
+    """Fill one polygon by the even-odd rule, row by row, at the pixel centres.
+
+    An edge from (x0, y0) crosses the centre line of row i at
+    x0 + (i + 0.5 - y0) * dx / dy.
+    """
     start, end = polygon, np.roll(polygon, -1, axis=0)
     rows = np.ceil(np.sort([start[:, 1], end[:, 1]], axis=0) - 0.5)
     first, last = np.clip(rows, 0, height).astype(int)
@@ -203,17 +191,15 @@ def read_region(folder: str | Path, case_id: str, shape: tuple[int, int]) -> np.
     Args:
         folder: holds `<case_id>.png`; a case without a file has no tube.
         case_id: str.
-        shape: int pair, that of its film.
+        shape: height and width of its image in px.
 
     Raises:
-        ValueError: if the drawing is not of its film's size.
+        InputError: the drawing is of another size.
     """
     path = Path(folder) / f"{case_id}.png"
     if not path.is_file():
         return np.zeros(shape, "uint8")
     region = (radiograph.read_image(path) > 0.5).astype("uint8")
     if region.shape != shape:
-        raise errors.InputError(
-            f"{path}: is {region.shape}, its film {shape} pixels large."
-        )
+        raise errors.InputError(f"{path} is {region.shape} px large, not {shape}.")
     return region

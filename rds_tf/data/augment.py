@@ -17,18 +17,11 @@ LEVELS = np.linspace(0, 1, 256, dtype=np.float32)
 
 @dataclass(frozen=True)
 class Geometry:
-    """How far films are turned and scaled.
+    """How far images are turned and scaled."""
 
-    Attributes:
-        turned: share of the draws that turn by up to `max_angle_degrees`; the
-            others stay within 15 degrees.
-        max_angle_degrees: float.
-        scale: least and largest magnification.
-    """
-
-    turned: float
+    turned: float  # proportion turned by up to the angle, others by 15 degrees at most
     max_angle_degrees: float
-    scale: tuple[float, float]
+    scale: tuple[float, float]  # smallest and largest magnification
 
 
 ANY_ANGLE = Geometry(0.5, 180.0, (0.7, 1.4))
@@ -42,7 +35,7 @@ def vary_batch(
     seed: int,
     geometry: Geometry = ANY_ANGLE,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Change each film of a batch by draws of its own, and its mask with it.
+    """Augment each image of a batch at random, and its mask in the same way.
 
     Args:
         images: uint8 `(B, S, S, 1)`.

@@ -15,8 +15,8 @@ from rds_tf.dicom import radiograph
 from rds_tf.parallel import local
 from rds_tf.storage import disk
 
-MOST_IN_MEMORY = 2**27  # bytes; larger arrays of films stay on disk
-BLOCK = 256  # films looked at together
+MAX_IN_MEMORY = 2**27  # bytes; larger arrays of images stay on disk
+BLOCK = 256  # images hashed together
 AHEAD = 2  # batches that wait for the network
 
 
@@ -33,19 +33,19 @@ def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
 def load_arrays(
     prepared: str | Path, table: pd.DataFrame, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read cases, `(N, size, size, 1)` uint8 images and masks.
+    """Read cases as network input.
 
-    Above `MOST_IN_MEMORY` they lie in the system's folder of temporary files, and go
-    with the arrays: memory does not grow with the number of cases.
+    Above `MAX_IN_MEMORY` they lie in the system's folder of temporary files until the
+    arrays are gone: memory does not grow with the number of cases.
 
     Args:
         prepared: folder written by `prepare`.
         table: rows of its manifest.
-        size: int, side in pixels.
+        size: int, side in px.
 
     Returns:
-        Images 0 to 255, and masks of {0, 1}, empty where a case has none; read-only
-        where they lie on disk.
+        Two arrays `(N, size, size, 1)` uint8, read-only where they lie on disk: images,
+        0 to 255, and masks of {0, 1}, all 0 where a case has none.
 
     Raises:
         disk.DiskFullError: no space is left for them.
@@ -71,29 +71,25 @@ def load_arrays(
 
 def _open_array(file, shape: tuple[int, ...]) -> np.ndarray:
     """Open a file of bytes as an array, a small one in memory."""
-    if np.prod(shape) > MOST_IN_MEMORY:
+    if np.prod(shape) > MAX_IN_MEMORY:
         return np.memmap(file, "uint8", "r", shape=shape)
     file.seek(0)
     return np.frombuffer(bytearray(file.read()), "uint8").reshape(shape)
 
 
-def _let_go(array: np.ndarray) -> None:
-    """Take no memory for what was read of an array on disk."""
+def _free_pages(array: np.ndarray) -> None:
+    """Free the memory of what was read of an array on disk."""
     if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
         array._mmap.madvise(mmap.MADV_DONTNEED)  # the system keeps a cache
 
 
 def hash_arrays(*arrays: np.ndarray) -> str:
-    """Return the SHA-256 of what arrays hold, one after the other, as hexadecimals.
-
-    Args:
-        arrays: of any length, such as those of `load_arrays`; read block by block.
-    """
+    """Return the SHA-256 of arrays, one after the other, read block by block."""
     digest = hashlib.sha256()
     for array in arrays:
         for start in range(0, len(array), BLOCK):
             digest.update(np.ascontiguousarray(array[start : start + BLOCK]))
-            _let_go(array)
+            _free_pages(array)
     return digest.hexdigest()
 
 
@@ -118,16 +114,16 @@ def segmentation_dataset(
     def finish(image, mask):
         return tf.cast(image, "float32") / 255, tf.cast(mask, "float32")
 
-    places = tf.data.Dataset.range(len(images))
+    indices = tf.data.Dataset.range(len(images))
     if not training:
-        dataset = _take(places.batch(batch_size), images, masks)
+        dataset = _take(indices.batch(batch_size), images, masks)
         return _run_ahead(dataset.map(finish))
-    places = places.shuffle(len(images), seed=0).repeat().batch(batch_size)
+    indices = indices.shuffle(len(images), seed=0).repeat().batch(batch_size)
 
     def vary(number, films, masks):
         return augment.vary_batch(films, masks, number, geometry)
 
-    return _run_ahead(_take(places, images, masks, vary=vary))
+    return _run_ahead(_take(indices, images, masks, vary=vary))
 
 
 def classification_dataset(
@@ -142,7 +138,7 @@ def classification_dataset(
         training: bool, draw both classes equally often, repeat without end, augment.
 
     Raises:
-        ValueError: if training data has one class only.
+        InputError: training data has one class only.
     """
     labels = np.asarray(labels, "float32").reshape(-1, 1)
 
@@ -150,36 +146,34 @@ def classification_dataset(
         return tf.cast(image, "float32") / 255, label
 
     if not training:
-        places = tf.data.Dataset.range(len(images)).batch(batch_size)
-        return _run_ahead(_take(places, images, labels).map(finish))
+        indices = tf.data.Dataset.range(len(images)).batch(batch_size)
+        return _run_ahead(_take(indices, images, labels).map(finish))
     if len(np.unique(labels)) < 2:
-        raise errors.InputError(
-            "Training needs films of both classes, there is only one."
-        )
+        raise errors.InputError("Training needs images of both classes, not of one.")
     classes = []
     for value in (0, 1):
         chosen = np.flatnonzero(labels[:, 0] == value)
         part = tf.data.Dataset.from_tensor_slices(chosen)
         classes.append(part.shuffle(len(chosen), seed=value).repeat())
-    places = tf.data.Dataset.sample_from_datasets(classes, [0.5, 0.5], seed=0)
+    indices = tf.data.Dataset.sample_from_datasets(classes, [0.5, 0.5], seed=0)
 
     def vary(number, films, labels):
         return augment.vary_batch(films, None, number, augment.STRAIGHT)[0], labels
 
-    return _run_ahead(_take(places.batch(batch_size), images, labels, vary=vary))
+    return _run_ahead(_take(indices.batch(batch_size), images, labels, vary=vary))
 
 
-def _take(places: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset:
-    """Turn batches of places into batches of the films and others that lie there.
+def _take(indices: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset:
+    """Turn batches of indices into batches of the images and targets at these indices.
 
-    The places are shuffled, not the films: no film is held twice.
+    The indices are shuffled, not the images: no image is in memory twice.
 
     Args:
-        places: batches of int.
+        indices: batches of int.
         images: uint8 `(N, S, S, 1)`.
         others: an array `(N, ...)`, such as their masks.
-        vary: changes `(number of the batch, films, others)`, films to float32; what it
-            draws must depend on that number alone. Then others are float32 too.
+        vary: augments `(number of the batch, images, others)`, images to float32; its
+            randomness must depend on that number alone. Then others are float32 too.
     """
     arrays = [np.asanyarray(array) for array in (images, others)]
     kinds = [tf.as_dtype(array.dtype) for array in arrays]
@@ -187,7 +181,7 @@ def _take(places: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset
     def read(number, chosen):
         rows = [np.asarray(array[chosen]) for array in arrays]
         for array in arrays:
-            _let_go(array)
+            _free_pages(array)
         return vary(int(number), *rows) if vary else rows
 
     def gather(number, chosen):
@@ -198,7 +192,7 @@ def _take(places: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset
         return (rows[0], tf.cast(rows[1], tf.float32)) if vary else tuple(rows)
 
     numbers = tf.data.Dataset.counter(dtype="int32")
-    numbered = tf.data.Dataset.zip(numbers, places)
+    numbered = tf.data.Dataset.zip(numbers, indices)
     return numbered.map(gather, local.count_cores() if vary else None)
 
 

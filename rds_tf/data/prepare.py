@@ -24,23 +24,14 @@ load_manifest = manifest.load  # the door of this room for whoever reads results
 
 @dataclass(frozen=True)
 class Summary:
-    """The counts of a run of `prepare`.
+    """The counts of a run of `prepare`."""
 
-    Attributes:
-        num_images: images in the manifest.
-        num_masks: masks in the manifest.
-        num_rejected: rows of the table that were not usable.
-        num_reused: images that an earlier run had already written.
-        num_deleted: images of cases that are no longer in the table.
-        audit: one row a fold, see `folds.audit_folds`.
-    """
-
-    num_images: int
-    num_masks: int
-    num_rejected: int
-    num_reused: int
-    num_deleted: int
-    audit: pd.DataFrame
+    num_images: int  # in the manifest
+    num_masks: int  # in the manifest
+    num_rejected: int  # rows of the table that were not usable
+    num_reused: int  # images that an earlier run had written
+    num_deleted: int  # images of cases that are no longer in the table
+    audit: pd.DataFrame  # one row a fold, see `folds.audit_folds`
 
 
 @dataclass(frozen=True)
@@ -87,9 +78,8 @@ def prepare(
         OSError: `out` cannot be written, or another run is writing there.
     """
     if num_workers is not None and num_workers < 1:
-        raise errors.InputError(
-            f"`num_workers` must be at least 1. Received: {num_workers}."
-        )
+        cause = "`num_workers` must be at least 1"
+        raise errors.InputError(f"{cause}. Received: {num_workers}.")
     out = Path(out)
     cases, rejected = cohort.load_cohort(cohort_path, root or Path(cohort_path).parent)
     with disk.claim(out):
@@ -155,9 +145,6 @@ def _stamp(task: Task) -> list:
 def prepare_case(task: Task) -> None:
     """Write the image, the mask and last the record of one case.
 
-    Args:
-        task: the case.
-
     Raises:
         radiograph.RadiographError: the radiograph is refused.
         annotation.AnnotationError: the annotation is refused.
@@ -165,11 +152,8 @@ def prepare_case(task: Task) -> None:
     """
     stamp = _stamp(task)  # before the files are read: a later change is seen
     film = radiograph.read_radiograph(task.source)
-    notes = [
-        *film.warnings,
-        *film.header_warnings,
-        *burned_in_text.list_warnings(film.image),
-    ]
+    notes = [*film.warnings, *film.header_warnings]
+    notes += burned_in_text.list_warnings(film.image)
     record = {
         "image": f"images/{task.case_id}.png",
         **_write_mask(task, film.image.shape, notes),
@@ -207,16 +191,13 @@ def _write_rejected(
     out: Path, rejected: pd.DataFrame, cases: pd.DataFrame, errors_of: dict[str, str]
 ) -> pd.DataFrame:
     """Write the rows that the table or their files rule out, in the table's order."""
-    failed = cases.assign(
-        file=cases["filepath"], reason=cases["case_id"].map(errors_of)
-    )
-    failed = failed.loc[failed["reason"].notna(), rejected.columns]
+    failed = cases.assign(reason=cases["case_id"].map(errors_of))
+    failed = failed[failed["reason"].notna()].rename(columns={"filepath": "file"})
+    failed = failed[rejected.columns]
     rejected = pd.concat([rejected, failed]).sort_values("row", ignore_index=True)
     # A spreadsheet takes a cell that begins with an apostrophe for text, no formula.
-    files = [
-        f"'{file}" if file.strip().startswith(cohort.FORMULAS) else file
-        for file in rejected["file"]
-    ]
+    marks = ["'" * f.strip().startswith(cohort.FORMULAS) for f in rejected["file"]]
+    files = marks + rejected["file"]
     _write_csv(out / "rejected.csv", rejected.assign(file=files))
     return rejected
 
@@ -244,12 +225,8 @@ def find_cohort(run: config.Run) -> tuple[Path, Path]:
         return run.cohort, run.root
     folder = run.folder / "cohort"
     if not (folder / "cohort.csv").exists():
-        dataset.write_cohort(
-            folder,
-            num_cases=run.profile.num_cases,
-            longest_px=run.profile.phantom_px,
-            num_workers=None,
-        )
+        sizes = {"num_cases": run.profile.num_cases, "num_workers": None}
+        dataset.write_cohort(folder, longest_px=run.profile.phantom_px, **sizes)
     return folder / "cohort.csv", folder
 
 

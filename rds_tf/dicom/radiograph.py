@@ -47,23 +47,14 @@ class RadiographError(errors.InputError):
 
 @dataclass(frozen=True)
 class Radiograph:
-    """A radiograph as it should look on a screen, and what its file says of it.
+    """A radiograph as it should look on a screen, and what its file says of it."""
 
-    Attributes:
-        image: float32 (H, W) in [0, 1], air dark and bone bright.
-        bits_stored: bits a pixel had in the file, 1 to 16.
-        patient_id: pseudonym made from the DICOM PatientID, "" where there is none.
-        warnings: what the decoders complained of, in their words.
-        header_warnings: what the header says against it, see `header.list_warnings`.
-        pixel_mm: height and width of a pixel in mm, see `header.find_pixel_mm`.
-    """
-
-    image: np.ndarray
-    bits_stored: int
-    patient_id: str = ""
-    warnings: tuple[str, ...] = ()
-    header_warnings: tuple[str, ...] = ()
-    pixel_mm: tuple[float, float] | None = None
+    image: np.ndarray  # float32 (H, W) in [0, 1], air dark and bone bright
+    bits_stored: int  # of a pixel in the file, 1 to 16
+    patient_id: str = ""  # pseudonym of the DICOM PatientID, "" without one
+    warnings: tuple[str, ...] = ()  # of the decoders, redacted
+    header_warnings: tuple[str, ...] = ()  # see `header.list_warnings`
+    pixel_mm: tuple[float, float] | None = None  # height, width; `header.find_pixel_mm`
 
 
 def read_image(path: str | Path) -> np.ndarray:

@@ -46,18 +46,14 @@ class Child:
     """A process that does one call after the other; whoever starts it ends it."""
 
     def __init__(
-        self,
-        *,
-        memory_bytes: int | None = None,
-        quiet: bool = False,
-        module: str = __name__,
+        self, module=__name__, *, memory_bytes: int | None = None, quiet: bool = False
     ) -> None:
         """Start the process.
 
         Args:
+            module: str, is imported before the first call comes.
             memory_bytes: int, address space that it may take; only Linux enforces it.
             quiet: bool, drop what functions print; else it goes to standard error.
-            module: str, is imported before the first call comes.
         """
         self.limits, self.used = {"memory_bytes": memory_bytes, "quiet": quiet}, False
         serve = f"isolated._serve({module!r}, {memory_bytes})"
@@ -111,7 +107,7 @@ class Child:
 
 
 _waiting: list[Child] = []  # spare children, and kept ones
-_lock = threading.Lock()  # of that list
+_lock = threading.Lock()  # of who takes one
 
 
 def run(
@@ -144,25 +140,19 @@ def run(
         Exception: whatever the function raises.
     """
     limits = {"memory_bytes": memory_bytes, "quiet": quiet}
-    child = _take_waiting(limits, used=keep)
-    if child is not None and child.used:
-        # An earlier call may have spoilt this child, so its failure proves nothing.
-        with contextlib.suppress(IsolatedError):
-            return _call(child, function, arguments, seconds=seconds, keep=keep)
-        child = None
-    child = child or Child(module=function.__module__, **limits)
-    return _call(child, function, arguments, seconds=seconds, keep=keep)
-
-
-def _call(child: Child, function: Callable, arguments, *, seconds, keep: bool) -> Any:
-    try:
-        return child.call(function, *arguments, seconds=seconds)
-    finally:
-        if keep and child.process.returncode is None:
-            with _lock:
+    while True:
+        child = _take_waiting(limits, used=keep) or Child(function.__module__, **limits)
+        was_used = child.used
+        try:
+            return child.call(function, *arguments, seconds=seconds)
+        except IsolatedError:
+            if not was_used:  # else an earlier call may have spoilt that child
+                raise
+        finally:
+            if keep and child.process.returncode is None:
                 _waiting.append(child)
-        else:
-            child.end()
+            else:
+                child.end()
 
 
 def _take_waiting(limits: dict, *, used: bool) -> Child | None:
@@ -184,9 +174,7 @@ def start_spare(function: Callable, *, memory_bytes: int | None = None) -> None:
     """
     limits = {"memory_bytes": memory_bytes, "quiet": True}
     spare = _take_waiting(limits, used=False)
-    spare = spare or Child(module=function.__module__, **limits)
-    with _lock:
-        _waiting.append(spare)
+    _waiting.append(spare or Child(function.__module__, **limits))
 
 
 @atexit.register

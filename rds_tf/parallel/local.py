@@ -24,17 +24,11 @@ WORKER_DIED = "Its worker process died (out of memory, or a crash in a decoder).
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one item: its value, or a sentence that says why not.
-
-    Attributes:
-        item: the item as it was given.
-        value: what the function returned, None where it failed.
-        error: why it failed, None where it did not.
-    """
+    """What became of one item: a value, or an error."""
 
     item: Any
-    value: Any = None
-    error: str | None = None
+    value: Any = None  # what the function returned, None where it failed
+    error: str | None = None  # one sentence, None where it did not fail
 
 
 class Executor(Protocol):

@@ -10,9 +10,8 @@ import importlib.util
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rds_tf import errors
 from rds_tf.parallel import local, remote_task
@@ -59,11 +58,7 @@ class RayCluster:
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def map_items(
-        self,
-        function: Callable[[Any], Any],
-        items: Iterable[Any],
-        num_workers: int = 1,
-        description: str = "",
+        self, function: Callable, items, num_workers: int = 1, description: str = ""
     ) -> list[local.Outcome]:
         """Apply a pure function to many items, as `local.map_items` does.
 
@@ -75,22 +70,13 @@ class RayCluster:
         items = list(items)
         size = max(1, min(MAX_SHARD, len(items) // (4 * num_workers)))
         places = list(range(len(items)))
-        return self._map(
-            function,
-            items,
-            [places[start : start + size] for start in range(0, len(items), size)],
-            options={"num_cpus": 1},
-            # A task in reserve for each worker, unless the user wants fewer.
-            num_in_flight=num_workers * (1 if num_workers < self.count_cores() else 2),
-            description=description,
-        )
+        shards = [places[start : start + size] for start in range(0, len(items), size)]
+        # A task in reserve for each worker, unless fewer than all cores are wanted.
+        room = num_workers * (1 if num_workers < self.count_cores() else 2)
+        return self._map(function, items, shards, room, description, num_cpus=1)
 
     def map_isolated(
-        self,
-        function: Callable[[Any], Any],
-        items: Iterable[Any],
-        num_workers: int = 1,
-        description: str = "",
+        self, function: Callable, items, num_workers: int = 1, description: str = ""
     ) -> list[local.Outcome]:
         """Apply a function to items, each in a process that ends with it.
 
@@ -99,26 +85,20 @@ class RayCluster:
         items = list(items)
         gpus = min(1, int(self._ray.cluster_resources().get("GPU", 0)))
         options = {"num_cpus": 1, "num_gpus": gpus, "max_calls": 1}
-        return self._map(
-            function,
-            items,
-            [[index] for index in range(len(items))],
-            options=options | {"scheduling_strategy": "SPREAD"},
-            num_in_flight=num_workers,
-            description=description,
-        )
+        options["scheduling_strategy"] = "SPREAD"
+        shards = [[index] for index in range(len(items))]
+        return self._map(function, items, shards, num_workers, description, **options)
 
     def _map(
         self,
-        function: Callable,
+        function,
         items: list,
-        shards: list[list[int]],
-        *,
-        options: dict,
-        num_in_flight: int,
+        shards: list,
+        room: int,
         description: str,
+        **options,
     ) -> list[local.Outcome]:
-        """Keep tasks in flight until every item has its outcome."""
+        """Keep `room` tasks in flight until every item has its outcome."""
         outcomes: list[local.Outcome | None] = [None] * len(items)
         task = self._ray.remote(max_retries=0, **options)(_run_shard)
         waiting, in_flight = deque((shard, NUM_TRIES) for shard in shards), {}
@@ -128,7 +108,7 @@ class RayCluster:
             payload = [self._ray.put(remote_task.pack(items, origin))]
             try:
                 while waiting or in_flight:
-                    while waiting and len(in_flight) < num_in_flight:
+                    while waiting and len(in_flight) < room:
                         shard, tries = waiting.popleft()
                         sent = [remote_task.describe(items[index]) for index in shard]
                         reference = task.remote(function, sent, origin, payload)

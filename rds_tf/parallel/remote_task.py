@@ -28,25 +28,16 @@ from rds_tf.storage import disk
 
 @dataclass(frozen=True)
 class Origin:
-    """The folder that results belong in, and how a worker knows whether it sees it.
+    """The folder that results belong in, and how a worker knows whether it sees it."""
 
-    Attributes:
-        out: the folder, an absolute path.
-        mark: name of a file in it that lies in no other folder.
-        folders: names of the folders in it.
-    """
-
-    out: Path
-    mark: str
-    folders: tuple[str, ...]
+    out: Path  # the folder, absolute
+    mark: str  # name of a file in it that lies in no other folder
+    folders: tuple[str, ...]  # names of the folders in it
 
 
 @contextmanager
 def mark_origin(items: list) -> Iterator[Origin | None]:
-    """Put a file of a unique name where the results belong, for as long as they come.
-
-    Args:
-        items: of one call; the first one names the folder.
+    """Put a file of a unique name into the items' folder, for as long as they run.
 
     Yields:
         The `Origin`, None for items that write nothing.
@@ -70,9 +61,7 @@ def mark_origin(items: list) -> Iterator[Origin | None]:
 def pack(items: list, origin: Origin | None) -> dict[str, bytes]:
     """Read the payload of all items: the content of each file, by its name in `out`."""
     taken = {Path(path).absolute() for item in items for path in _list(item, "takes")}
-    return {
-        path.relative_to(origin.out).as_posix(): path.read_bytes() for path in taken
-    }
+    return {p.relative_to(origin.out).as_posix(): p.read_bytes() for p in taken}
 
 
 def describe(item) -> tuple[Any, dict[Path, tuple | None]]:
@@ -154,11 +143,7 @@ def collect(item, result: tuple | None, origin: Origin | None) -> local.Outcome:
     """Write the files of an item at the origin, in the order in which it wrote them.
 
     The file that says that an item is done, such as its record, thus comes last.
-
-    Args:
-        item: as it stands at the origin.
-        result: of `run_shard`, None where its workers died.
-        origin: as `mark_origin` yielded it.
+    `result` is of `run_shard`, None where the item's workers died.
     """
     if result is None:
         return local.Outcome(item, error=local.WORKER_DIED)

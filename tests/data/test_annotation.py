@@ -42,7 +42,7 @@ def test_mask_area_agrees_with_the_shoelace_area_of_a_disc():
     assert annotation.draw_mask([disc], 120, 130).sum() == pytest.approx(area, rel=5e-3)
 
 
-def test_parts_outside_the_picture_are_cut_off():
+def test_parts_outside_the_image_are_cut_off():
     wide = np.array([[-0.3, -0.3], [4.3, -0.3], [4.3, 4.3], [-0.3, 4.3]])
     assert annotation.draw_mask([wide], 4, 4).all()
 
@@ -115,11 +115,9 @@ def test_missing_annotation_is_refused(tmp_path):
         annotation.read_polygons(tmp_path / "a.json")
 
 
-def test_annotation_of_a_picture_of_another_size_is_refused(tmp_path):
+def test_annotation_of_an_image_of_another_size_is_refused(tmp_path):
     path = write(tmp_path / "a.json", [lung(TRIANGLE)], imageHeight=10, imageWidth=20)
-    with pytest.raises(
-        annotation.AnnotationError, match="a 20 x 10 picture, .* 40 x 20"
-    ):
+    with pytest.raises(annotation.AnnotationError, match="a 20 x 10 image, .* 40 x 20"):
         annotation.read_polygons(path, shape=(20, 40))
 
 

@@ -169,7 +169,7 @@ def test_films_beyond_the_limit_lie_on_disk_and_are_the_same(tmp_path, monkeypat
     names = [(f"{index}.png", f"m{index}.png" * (index > 0)) for index in range(3)]
     table = pd.DataFrame(names, columns=["image", "mask"])
     small = pipeline.load_arrays(tmp_path, table, 16)
-    monkeypatch.setattr(pipeline, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(pipeline, "MAX_IN_MEMORY", 0)
     large = pipeline.load_arrays(tmp_path, table, 16)
     for one, two in zip(small, large, strict=True):
         assert isinstance(two, np.memmap) and not isinstance(one, np.memmap)

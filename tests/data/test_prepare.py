@@ -162,7 +162,7 @@ def test_bad_rows_are_listed_in_order_and_good_ones_done(source):
         r"C:\data\c4.dcm,1,1,,,": "ambiguous: dicom/c4.dcm or other/c4.dcm",
         r"C:\data\c5.dcm,RDS,1,,,": 'The rds is "RDS"',
         r"C:\data\c6.dcm,1,1,,,": "No file c6.json",
-        r"C:\data\c7.dcm,1,1,,,": "drawn on a 80 x 60 picture",
+        r"C:\data\c7.dcm,1,1,,,": "drawn on a 80 x 60 image",
         r"..\c8.dcm,1,1,,,": '".."',
         r"C:\DATA\c0.dcm,1,1,,,": "already in row 2",
     }
