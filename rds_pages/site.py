@@ -3,7 +3,7 @@
 Gradio brings some sixty routes (files, uploads, a proxy, API docs). The gate lets
 through those that a page is known to need; every other address is not found. Its
 headers forbid the browser to fetch anything from elsewhere, so that the page works,
-and tells nothing, in a hospital without internet.
+and sends nothing out, in a hospital without internet.
 """
 
 import os

@@ -1,7 +1,7 @@
 // One grey film on a canvas: window, zoom and pan. Levels in, pixels out.
 //
 // makeViewer(stage, changed) draws into the <canvas> of `stage` and calls `changed()`
-// when a gesture moved the window. Level and width are shares of the grey range: what
+// when a gesture moved the window. Level and width are fractions of the grey range: what
 // lies below level - width / 2 is black, what lies above level + width / 2 white.
 function makeViewer(stage, changed) {
   const canvas = stage.querySelector('canvas');
