@@ -280,7 +280,7 @@ print("no heat where nothing was seen:", heat[seen == 0].sum() == 0)
 
 # %% tags=["nbval-check-output"]
 shipped = lungs.segmenter.load_segmenter()
-both = rds_tf.diagnosis.diagnose.Models(shipped, [tool])
+both = rds_tf.diagnosis.diagnose.Models([shipped], [tool])
 cohort, root = rds_tf.data.prepare.find_cohort(run)
 files, _ = rds_tf.data.cohort.load_cohort(cohort, root)
 source = files.set_index("case_id").loc[cases["case_id"].iloc[1], "source"]
