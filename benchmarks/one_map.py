@@ -32,7 +32,7 @@ import tensorflow as tf
 from tf_keras_vis import gradcam
 
 from rds_tf.classification import efficientnet
-from rds_tf.explanation import grad_cam
+from rds_tf.explanation import grad_cam, tf_keras_vis_cams
 
 SOURCES = {"keras.applications": keras.applications, "efficientnet": efn}
 TOLERANCE = 0.01
@@ -182,7 +182,7 @@ def draw_ours(model, image):
 
 def draw_layer_cam(model, image):
     """Draw LayerCAM by tf-keras-vis on our flattened model, (H, W)."""
-    return grad_cam.other_cam("layer_cam", model, image[None])[0]
+    return tf_keras_vis_cams.draw("layer_cam", model, image[None])[0]
 
 
 def draw_peer(model, image):

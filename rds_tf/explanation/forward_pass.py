@@ -10,6 +10,7 @@ import threading
 import weakref
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from rds_tf import errors
@@ -90,6 +91,16 @@ def linear_output(layer, inputs, outputs):
             products = keras.ops.matmul(inputs, layer.kernel)
             return products + layer.bias if layer.use_bias else products
     return outputs
+
+
+def check_images(images):
+    """Return `images` as float32 (B, H, W, C), or raise ValueError."""
+    images = np.asarray(images, np.float32)
+    if images.ndim != 4 or not images.size:
+        raise errors.InputError(
+            f"Expected `images` of shape (B > 0, H, W, C). Received: {images.shape}"
+        )
+    return images
 
 
 def find_layer(model, layer=None):

@@ -13,10 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from rds_tf import errors
-from rds_tf.explanation import forward_pass, heatmap, stateless, tf_keras_vis_cams
-
-OTHER_METHODS = tf_keras_vis_cams.METHODS
-other_cam = tf_keras_vis_cams.draw
+from rds_tf.explanation import forward_pass, heatmap, stateless
 
 
 def grad_cam(model, images, layer=None, *, class_index=1, batch_size=16):
@@ -58,7 +55,7 @@ def class_activation(model, images, layer=None, *, class_index=1, batch_size=16)
 
 def _draw_batches(model, images, layer, class_index, batch_size):
     """Run the traced pass in batches: signed maps and heat maps of all images."""
-    images = tf_keras_vis_cams.check_images(images)
+    images = forward_pass.check_images(images)
     layer = forward_pass.find_layer(model, layer)
     spec = tf.TensorSpec((None, *images.shape[1:]), tf.float32)
     trace = forward_pass.compile_once(_build_pass, model, layer, spec, class_index)

@@ -44,7 +44,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
         raise errors.InputError(
             f"Expected `method` to be one of {', '.join(METHODS)}. Received: {method!r}"
         )
-    images = check_images(images)
+    images = forward_pass.check_images(images)
     if not model.built:
         model.build((None, *images.shape[1:]))
     layer = None if method == "smooth_grad" else forward_pass.find_layer(model, layer)
@@ -70,16 +70,6 @@ def load_method(method):
     module, name = METHODS[method]
     with errors.require_extra("notebooks", f"`{method}`", "tf-keras-vis"):
         return getattr(importlib.import_module(f"tf_keras_vis.{module}"), name)
-
-
-def check_images(images):
-    """Return `images` as float32 (B, H, W, C), or raise ValueError."""
-    images = np.asarray(images, np.float32)
-    if images.ndim != 4 or not images.size:
-        raise errors.InputError(
-            f"Expected `images` of shape (B > 0, H, W, C). Received: {images.shape}"
-        )
-    return images
 
 
 def _build_flat(model, layer, is_softmax):

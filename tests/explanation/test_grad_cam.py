@@ -226,7 +226,7 @@ def test_map_is_float32_under_mixed_precision():
 
 @pytest.mark.parametrize("method", ["grad_cam++", "layer_cam"])
 def test_gradient_methods_keep_only_the_channel_with_positive_gradient(method):
-    heatmap = grad_cam.other_cam(method, identity_model(), IMAGE)
+    heatmap = tf_keras_vis_cams.draw(method, identity_model(), IMAGE)
     np.testing.assert_allclose(heatmap, HEAT_MAP, atol=1e-5)
     assert heatmap.dtype == np.float32
 
@@ -238,27 +238,30 @@ def test_score_cam_weighs_each_channel_by_its_own_probability(head):
     first, second = 1 / (1 + np.exp([-5, 10 / 3]))
     expected = np.array([[[first, second], [3 * second, 2 * first]]])
     expected = (expected - second) / (2 * first - second)
-    heatmap = grad_cam.other_cam("score_cam", identity_model(head=head), IMAGE)
+    heatmap = tf_keras_vis_cams.draw("score_cam", identity_model(head=head), IMAGE)
     np.testing.assert_allclose(heatmap, expected, atol=1e-5)
 
 
 def test_smooth_grad_of_a_linear_model_is_its_gradient():
     np.random.seed(0)
     images = np.random.random((2, 3, 5, 1))
-    heatmap = grad_cam.other_cam("smooth_grad", corner_model(), images)
+    heatmap = tf_keras_vis_cams.draw("smooth_grad", corner_model(), images)
     expected = [[[1, 0, 0, 1, 0], [1, 0, 0, 1, 0], [0, 0, 0, 0, 0]]] * 2
     np.testing.assert_allclose(heatmap, expected, atol=1e-6)
 
 
-def test_other_cam_is_silent(capsys):
-    grad_cam.other_cam("score_cam", identity_model(), IMAGE)
+def test_other_methods_is_silent(capsys):
+    tf_keras_vis_cams.draw("score_cam", identity_model(), IMAGE)
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("shape", [(12, 12), (0, 12, 12, 1)])
 def test_refuses_images_without_four_axes(shape):
     images, model = np.zeros(shape), two_conv_model()
-    for draw in (grad_cam.grad_cam, functools.partial(grad_cam.other_cam, "layer_cam")):
+    for draw in (
+        grad_cam.grad_cam,
+        functools.partial(tf_keras_vis_cams.draw, "layer_cam"),
+    ):
         with pytest.raises(ValueError, match=r"Received: \(.*12, 12.*\)$"):
             draw(model, images)
 
@@ -286,8 +289,8 @@ def test_refuses_a_segmentation_model():
         grad_cam.grad_cam(model, random_images())
 
 
-@pytest.mark.parametrize("method", grad_cam.OTHER_METHODS)
-def test_other_cam_draws_nested_models_as_the_flat_one(method):
+@pytest.mark.parametrize("method", tf_keras_vis_cams.METHODS)
+def test_other_methods_draws_nested_models_as_the_flat_one(method):
     flat = two_conv_model()
     inputs = keras.Input((12, 12, 1))
     nested = keras.Model(inputs, flat(inputs))
@@ -295,7 +298,7 @@ def test_other_cam_draws_nested_models_as_the_flat_one(method):
     received = []
     for model in (flat, nested, keras.Sequential([nested]), sequence):
         np.random.seed(0)
-        received.append(grad_cam.other_cam(method, model, random_images()))
+        received.append(tf_keras_vis_cams.draw(method, model, random_images()))
     assert received[0].max(axis=(1, 2)).min() > 0.99
     for each in received[1:]:
         np.testing.assert_allclose(each, received[0], atol=1e-5)
@@ -303,13 +306,13 @@ def test_other_cam_draws_nested_models_as_the_flat_one(method):
 
 @pytest.mark.parametrize("method", ["grad_cam++", "layer_cam", "score_cam"])
 @pytest.mark.parametrize("layer", ["conv_1", "conv_2"])
-def test_other_cam_equals_tf_keras_vis_at_every_layer(method, layer):
+def test_other_methods_equals_tf_keras_vis_at_every_layer(method, layer):
     model = two_conv_model()
     logit = logits_of(model).output
     pair = keras.ops.concatenate([keras.ops.zeros_like(logit), logit], axis=-1)
     draw = tf_keras_vis_cams.load_method(method)(keras.Model(model.inputs, pair))
     expected = draw(lambda z: z[:, 1], random_images(), penultimate_layer=layer)
-    received = grad_cam.other_cam(method, model, random_images(), layer)
+    received = tf_keras_vis_cams.draw(method, model, random_images(), layer)
     assert received.shape == (3, 12, 12)
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
@@ -318,10 +321,12 @@ def test_score_cam_of_the_negative_class_weighs_by_its_probability():
     first, second = 1 / (1 + np.exp([5, -10 / 3]))  # as above, of the other class
     expected = np.array([[[first, second], [3 * second, 2 * first]]])
     expected = (expected - first) / (3 * second - first)
-    heatmap = grad_cam.other_cam("score_cam", identity_model(), IMAGE, class_index=0)
+    heatmap = tf_keras_vis_cams.draw(
+        "score_cam", identity_model(), IMAGE, class_index=0
+    )
     np.testing.assert_allclose(heatmap, expected, atol=1e-5)
 
 
-def test_other_cam_refuses_an_unknown_method():
+def test_other_methods_refuses_an_unknown_method():
     with pytest.raises(ValueError, match="Received: 'eigen_cam'"):
-        grad_cam.other_cam("eigen_cam", two_conv_model(), random_images())
+        tf_keras_vis_cams.draw("eigen_cam", two_conv_model(), random_images())

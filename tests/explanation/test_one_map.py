@@ -9,7 +9,7 @@ import pytest
 from tf_keras_vis import gradcam
 
 from rds_tf.classification import efficientnet
-from rds_tf.explanation import forward_pass, grad_cam, stateless
+from rds_tf.explanation import forward_pass, grad_cam, stateless, tf_keras_vis_cams
 from rds_tf.storage import weights
 
 LAYERS = keras.layers
@@ -265,7 +265,7 @@ def test_every_arrangement_and_format_has_the_map_of_the_flat_model(
         close(found.counter, expected.counter)
         close(found.spread, np.zeros((12, 12)))
     images = random_image()[None, ..., None]
-    layer_cams = [grad_cam.other_cam("layer_cam", m, images) for m in (model, flat)]
+    layer_cams = [tf_keras_vis_cams.draw("layer_cam", m, images) for m in (model, flat)]
     assert layer_cams[1].max() > 0.99
     close(*layer_cams)
 
@@ -310,7 +310,7 @@ def test_sequential_model_that_was_never_called_is_fitted_too():
 @pytest.mark.parametrize("arrangement", ["nested", "Sequential"])
 def test_nested_model_is_freed_after_another_method(arrangement):
     model = arrange(arrangement)
-    grad_cam.other_cam("layer_cam", model, random_image()[None, ..., None])
+    tf_keras_vis_cams.draw("layer_cam", model, random_image()[None, ..., None])
     reference = weakref.ref(model)
     del model
     gc.collect()
