@@ -171,6 +171,8 @@ def test_metadata_names_what_runs_and_nothing_of_the_tests(unpacked):
     assert not core & {"gradio", "jupyter", "pytest", "ray", "playwright", "mkdocs"}
     assert set(metadata.get_all("Provides-Extra")) == EXTRAS.keys()
     assert metadata["Requires-Python"] == ">=3.11"
+    scripts = path.with_name("entry_points.txt").read_text("utf-8")
+    assert "rds-tf = rds_tf.command_line:main" in scripts
 
 
 @pytest.fixture
