@@ -242,7 +242,7 @@ VERBS = {
     "--correlations --reader-sd --simulations --seed=7",
     "study analyse": "readings --key --out --json",
     "serve study": "pack --host --port",
-    "serve demo": "--models --host --port",
+    "serve demo": "--models --segmenter/own --host --port",
     "report": "results out",
     "demo": "--profile --cohort --root",
 }

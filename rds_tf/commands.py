@@ -359,7 +359,7 @@ def serve_demo(options) -> None:
     with errors.require_extra("pages", "`rds-tf serve demo`", "Gradio"):
         from rds_pages.exhibition import server
 
-    server.serve(options.models, options.host, options.port)
+    server.serve(options.models, options.host, options.port, options.segmenter)
 
 
 def report(options) -> None:

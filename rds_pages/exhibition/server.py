@@ -21,11 +21,16 @@ ROUTES = (  # what this page asks of Gradio; none that reads a file or a schema
 )
 
 
-def serve(models: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None:
+def serve(
+    models: str | Path,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    segmenters: str | Path | None = None,
+) -> None:
     """Serve the page until interrupted.
 
     Args:
-        models: folder of models, as for `diagnose.load_models`.
+        models, segmenters: folders, as for `diagnose.load_models`.
         host: address to listen on; other than loopback, others can reach the page.
         port: int; 0 takes a free one.
 
@@ -35,7 +40,7 @@ def serve(models: str | Path, host: str = "127.0.0.1", port: int = 7860) -> None
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # films are deleted
     print(f"Loading the models in {models} ...", flush=True)
-    loaded = diagnose.load_models(models)
+    loaded = diagnose.load_models(models, segmenters)
     if (finding := loaded.joined.finding) != config.FINDING:
         raise model_store.ModelError(
             f"{models}: finds {finding}, and the exhibition shows {config.FINDING}."

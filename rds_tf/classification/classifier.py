@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from rds_tf import config
 from rds_tf.classification import efficientnet
-from rds_tf.data import folds, prepare, preprocessing
+from rds_tf.data import annotation, folds, prepare, preprocessing
 from rds_tf.dicom import radiograph
 from rds_tf.lungs import cropping, segmenter
 from rds_tf.stats import metrics
@@ -282,6 +282,36 @@ def predict_baseline(table, feature: np.ndarray) -> np.ndarray:
     return probabilities
 
 
+def predict_baselines(
+    prepared: str | Path, table, regions: str | Path | None = None
+) -> dict[str, np.ndarray]:
+    """Predict out of fold from the film's shape, its mean intensity, and its tube.
+
+    Args:
+        prepared: folder written by `prepare`.
+        table: its whole manifest.
+        regions: folder of drawn tubes as of `annotation.read_region`, or None for no
+            baseline from the tube.
+
+    Returns:
+        Name of each baseline to probabilities `(N,)`.
+    """
+    features = {"height to width": table["height"] / table["width"]}
+    features["mean intensity"], tubes = [], []
+    for row in table.itertuples():
+        film = read_case(prepared, row)
+        features["mean intensity"].append(film.mean())
+        if regions is not None:
+            tube = annotation.read_region(regions, row.case_id, film.shape)
+            tubes.append(tube.any())
+    if tubes:
+        features["tube present"] = tubes
+    return {
+        f"baseline: {name}": predict_baseline(table, feature)
+        for name, feature in features.items()
+    }
+
+
 def evaluate(
     prepared: str | Path,
     models: list[Classifier],
@@ -305,19 +335,13 @@ def evaluate(
         model_store.ModelError: if the models saw every case.
     """
     table = prepare.load_manifest(prepared)
-    brightness = [read_case(prepared, row).mean() for row in table.itertuples()]
-    arms = {
-        "baseline: height to width": predict_baseline(
-            table, table["height"] / table["width"]
-        ),
-        "baseline: mean intensity": predict_baseline(table, brightness),
-    }
     fresh = find_judged(table, models)
     if not fresh.any():
         raise model_store.ModelError(
             f"{prepared}: the models saw every case in training."
         )
-    arms = {arm: values[fresh] for arm, values in arms.items()}
+    baselines = predict_baselines(prepared, table)
+    arms = {arm: values[fresh] for arm, values in baselines.items()}
     table = table[fresh]
     masks = None
     if any(one.manifest["input"] != "whole" for one in models):

@@ -7,7 +7,7 @@ from scipy import special
 
 from rds_tf import config
 from rds_tf.classification import classifier, cross_validation, ensemble
-from rds_tf.data import annotation, prepare
+from rds_tf.data import prepare
 from rds_tf.stats import metrics, paired_tests
 from rds_tf.storage import model_store
 
@@ -44,7 +44,7 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
         name: ensemble.evaluate(cases, values, quality if looks[name] else None)
         for name, values in members.items()
     }
-    arms = predict_baselines(jobs[0].prepared, table, regions)
+    arms = classifier.predict_baselines(jobs[0].prepared, table, regions)
     arms |= {name: special.expit(logits[name].to_numpy()) for name in logits}
     if "all" in members:
         arms["ensemble of all"] = np.array(ensembles["all"]["probabilities"])
@@ -74,29 +74,6 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
         "matched": match_ratio(table, labels, arms, patients),
         "ensembles": ensembles,
         "ensemble": joined.to_json(),
-    }
-
-
-def predict_baselines(prepared, table, regions=None) -> dict[str, np.ndarray]:
-    """Predict out of fold from the film's shape, its mean intensity, and its tube.
-
-    The last only where tubes are drawn, in the folder `regions`.
-    """
-    features = {
-        "baseline: height to width": table["height"] / table["width"],
-        "baseline: mean intensity": [],
-    }
-    if regions is not None:
-        features["baseline: tube present"] = []
-    for row in table.itertuples():
-        film = classifier.read_case(prepared, row)
-        features["baseline: mean intensity"].append(film.mean())
-        if regions is not None:
-            tube = annotation.read_region(regions, row.case_id, film.shape)
-            features["baseline: tube present"].append(tube.any())
-    return {
-        name: classifier.predict_baseline(table, feature)
-        for name, feature in features.items()
     }
 
 

@@ -18,7 +18,7 @@ from rds_tf.data import prepare
 from rds_tf.dicom import radiograph
 from rds_tf.lungs import segmenter
 from rds_tf.parallel import local
-from rds_tf.storage import disk, model_store
+from rds_tf.storage import disk
 
 PREDICTIONS = "predictions.csv"
 QUALITY = "quality.csv"
@@ -64,7 +64,7 @@ def list_jobs(
         if whole := arm.input_name == "whole":
             record["segmenters"] = []
         else:
-            record["segmenters"] = _list_hashes(segmenters)
+            record["segmenters"] = segmenter.list_hashes(segmenters)
         name = f"classifier_{arm.backbone}_{arm.input_name}_fold"
         if by_seed:
             name = f"seed_{arm.seed}/{name}"
@@ -185,27 +185,21 @@ def masks_are_found(job: training.Job) -> bool:
     path = job.out / "masks" / FOUND_BY
     if not path.is_file():
         return False
-    known, wanted = disk.read_json(path), describe_masks(job)
-    if "offered" not in known:  # an older record: which of them were used is not in it
-        known["offered"] = known.pop("segmenters")
-    if any(known[name] != wanted[name] for name in wanted):
+    known = disk.read_json(path)
+    if "offered" not in known:  # an older version did not say which of them were used
+        return False
+    if known | describe_masks(job) != known:
         raise errors.InputError(
             f"{path.parent}: holds lungs of other films or by other segmenters; "
             "name another folder for this comparison."
         )
-    return "segmenters" in known
+    return True
 
 
 def describe_masks(job: training.Job) -> dict:
     """Return which films, and which segmenters could find their lungs."""
     films = prepare.load_manifest(job.prepared)["pixel_sha256"].str[:16]
-    return {"films": films.tolist(), "offered": _list_hashes(job.segmenters)}
-
-
-def _list_hashes(segmenters: str | Path) -> list[str]:
-    folders = model_store.find_models(segmenters, "segmenter")
-    manifests = map(model_store.read_manifest, folders)
-    return sorted(manifest["weights"]["sha256"] for manifest in manifests)
+    return {"films": films.tolist(), "offered": segmenter.list_hashes(job.segmenters)}
 
 
 def find_masks(job: training.Job) -> None:

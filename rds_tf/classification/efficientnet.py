@@ -19,7 +19,7 @@ class WeightsUnavailable(OSError):
     """The ImageNet weights could not be fetched."""
 
 
-def build_classifier(backbone="B0", image_size=224, dropout=0.2, weights=None):
+def build_classifier(backbone="B0", image_size=224, dropout=0.2):
     """Build an EfficientNet that gives the probability of RDS.
 
     The model is flat (no nested model), so every layer can be reached by name.
@@ -29,20 +29,14 @@ def build_classifier(backbone="B0", image_size=224, dropout=0.2, weights=None):
     Args:
         backbone: str, one of `"B0"`, `"B3"`, `"B5"`.
         image_size: int, height and width in px, at least 32.
-        dropout: float in [0, 1), share of features dropped before `logit`.
-        weights: None (random) or `"imagenet"` (see `copy_imagenet`).
+        dropout: float in [0, 1), how many of the features are dropped before `logit`.
 
     Returns:
         A functional `keras.Model`, (B, S, S, 1) in [0, 1] -> (B, 1) in [0, 1].
 
     Raises:
-        ValueError: for another backbone, weights, or an image below 32 px.
-        WeightsUnavailable: if `weights="imagenet"` cannot be fetched.
+        ValueError: for another backbone, or an image below 32 px.
     """
-    if weights not in (None, "imagenet"):
-        raise errors.InputError(
-            f'Expected `weights` to be None or "imagenet". Received: {weights!r}'
-        )
     inputs = keras.Input((image_size, image_size, 1), name="image")
     features = _build_features(backbone, inputs)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(features)
@@ -51,10 +45,7 @@ def build_classifier(backbone="B0", image_size=224, dropout=0.2, weights=None):
     probability = keras.layers.Activation(
         "sigmoid", dtype="float32", name="probability"
     )(logit)
-    model = keras.Model(inputs, probability, name=f"efficientnet_{backbone.lower()}")
-    if weights == "imagenet":
-        copy_imagenet(model, backbone)
-    return model
+    return keras.Model(inputs, probability, name=f"efficientnet_{backbone.lower()}")
 
 
 def make_builder(*, lend=False):

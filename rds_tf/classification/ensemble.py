@@ -239,12 +239,10 @@ def judge_on_others(cases, logits: np.ndarray) -> pd.DataFrame:
 
 def _judge_abstention(disagree, quality, right, patients) -> dict:
     """Score the cases answered, and those that `explain_abstention` holds back."""
-    gated = (
-        np.zeros(len(right), bool)
-        if quality is None
-        else quality < quality_control.MIN_QUALITY
-    )
-    abstained = disagree | gated
+    poor = np.zeros(len(right), bool)
+    if quality is not None:
+        poor = quality < quality_control.MIN_QUALITY
+    abstained = disagree | poor
 
     def accuracy(where):
         if not where.any():
@@ -253,7 +251,7 @@ def _judge_abstention(disagree, quality, right, patients) -> dict:
 
     return {
         "disagree": int(disagree.sum()),
-        "gated": int(gated.sum()),
+        "poor_masks": int(poor.sum()),
         "abstained": metrics.bootstrap_interval(abstained.astype(float), patients),
         "answered": accuracy(~abstained),
         "not_answered": accuracy(abstained),

@@ -103,6 +103,13 @@ def load_segmenters(
     return found
 
 
+def list_hashes(path: str | Path) -> list[str]:
+    """List the SHA-256 of the weights of the segmenters at `path`, sorted."""
+    folders = model_store.find_models(path, "segmenter")
+    manifests = map(model_store.read_manifest, folders)
+    return sorted(manifest["weights"]["sha256"] for manifest in manifests)
+
+
 @dataclass(frozen=True)
 class MeanNetwork:
     """Several networks of one image size, whose probability is the mean of theirs."""

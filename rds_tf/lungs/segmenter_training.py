@@ -1,6 +1,6 @@
 """How a segmenter is trained on the folds of a cohort."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from rds_tf import config, errors, training
@@ -63,7 +63,9 @@ def list_jobs(
     table = prepare.load_manifest(prepared)
     columns = ["pixel_sha256", "fold", "mask", "roi_area"]
     record = {
-        "arm": asdict(arm),
+        "heart": arm.heart,
+        # A folder's path is nobody's business, and its models may change.
+        "start": arm.start if arm.start in STARTS else segmenter.list_hashes(arm.start),
         "architecture": profile.segmenter,
         "steps": profile.segmenter_steps,
         "data": training.hash_values(table[columns].astype(str).to_numpy().tolist()),

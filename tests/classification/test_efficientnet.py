@@ -128,7 +128,7 @@ def test_says_why_it_starts_from_scratch_without_network(classifier, no_network)
 
 def test_raises_when_imagenet_was_asked_for_by_name(two_conv_backbone, no_network):
     with pytest.raises(efficientnet.WeightsUnavailable, match="no such host"):
-        efficientnet.build_classifier("B0", 64, weights="imagenet")
+        efficientnet.copy_imagenet(efficientnet.build_classifier("B0", 64))
 
 
 def test_ends_in_float32_under_mixed_precision(two_conv_backbone):
@@ -146,11 +146,6 @@ def test_ends_in_float32_under_mixed_precision(two_conv_backbone):
 def test_refuses_an_unknown_backbone():
     with pytest.raises(ValueError, match="one of B0, B3, B5. Received: 'B9'"):
         efficientnet.build_classifier("B9")
-
-
-def test_refuses_unknown_weights():
-    with pytest.raises(ValueError, match="Received: 'imagenet21k'"):
-        efficientnet.build_classifier(weights="imagenet21k")
 
 
 def test_a_builder_copies_an_architecture_that_it_has_built_before(monkeypatch):

@@ -67,7 +67,7 @@ def test_cases_abstained_from_are_those_of_dissent_or_of_a_bad_mask():
     quality = np.ones(len(cases))
     quality[:40] = 0.1
     found = ensemble.evaluate(cases, logits, quality)["abstention"]
-    assert found["gated"] == 40
+    assert found["poor_masks"] == 40
     assert found["abstained"]["value"] >= max(40, found["disagree"]) / 400
     assert found["answered"]["value"] > found["not_answered"]["value"]
 

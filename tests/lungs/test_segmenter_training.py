@@ -1,8 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from rds_tf import config, errors, training
 from rds_tf.lungs import segmenter_training, unet
+from rds_tf.parallel import local
 from rds_tf.storage import model_store
 
 TINY = {"image_size": 32, "filters": 2}
@@ -74,3 +78,55 @@ def test_a_start_that_saw_the_held_out_fold_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="segmenter_fold_1: saw films of fold 1"):
         segmenter_training.find_start(tmp_path, 1, held_out)
+
+
+@pytest.fixture
+def list_jobs(prepared, tmp_path):
+    """Return a function of steps and start: the jobs of folds 0 and 1."""
+
+    def make(steps=10, start="scratch"):
+        profile = config.load_profile("quick", steps)
+        profile = dataclasses.replace(profile, segmenter=TINY, batch_size=2)
+        arm = segmenter_training.Arm(start)
+        return segmenter_training.list_jobs(prepared, tmp_path, arm, profile, (0, 1))
+
+    return make
+
+
+def test_finished_training_is_not_repeated_unless_asked(list_jobs, capsys):
+    job = list_jobs()[0]
+    training.run([job])
+    manifest = job.folder / "manifest.json"
+    first = manifest.stat().st_mtime_ns
+    capsys.readouterr()
+    training.run([job])
+    assert manifest.stat().st_mtime_ns == first
+    assert capsys.readouterr().out == (
+        f"{job.folder}: segmenter, fold 0, was trained before and stays.\n"
+    )
+    training.run([job], again=True)
+    assert manifest.stat().st_mtime_ns > first
+
+
+def test_another_training_does_not_overwrite_a_finished_model(list_jobs, tmp_path):
+    job = list_jobs()[0]
+    training.run([job])
+    before = (job.folder / "manifest.json").read_bytes()
+    sentence = r"segmenter_fold_0: holds a finished model .*its steps differ.*--again"
+    with pytest.raises(ValueError, match=sentence):
+        training.run(list_jobs(steps=20)[:1])
+    with pytest.raises(ValueError, match="its start differ"):
+        training.run(list_jobs(start=str(tmp_path))[:1])
+    assert (job.folder / "manifest.json").read_bytes() == before
+    training.run(list_jobs(steps=20)[:1], again=True)
+    assert model_store.read_manifest(job.folder)["training"]["steps"] == 20
+
+
+def test_one_failed_training_costs_no_other_and_is_told(list_jobs, monkeypatch):
+    def train(function, items, num_workers, description):
+        failed, done = items
+        return [local.Outcome(failed, error="no memory"), local.Outcome(done)]
+
+    monkeypatch.setattr(local, "map_isolated", train)
+    with pytest.raises(errors.RunError, match=r"1 of 2 trainings .*same command.*no m"):
+        training.run(list_jobs())
