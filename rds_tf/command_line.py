@@ -229,14 +229,16 @@ VERBS = {
     "phantom": "out --cases=200 --seed=7 --tube-link --longest-px --heart --workers",
     "prepare": f"cohort out --root --workers {_ENGINE}",
     "train segmenter": f"{_TRAIN} --image-px --heart --start/segmenter",
-    "train classifier": f"{_TRAIN} --backbone --input --seed --start --segmenter",
+    "train classifier": f"{_TRAIN} --backbone --input --seed --start --segmenter "
+    "--finding",
     "segment": "prepared out --models --post-processing --heart/models",
     "evaluate segmentation": "prepared --models --angles --heart/models --json",
     "evaluate diagnosis": "prepared --models --segmenter/own --json",
     "compare": "prepared out --backbones --inputs --seeds --tubes --finding --start "
     f"--segmenter --again --training-steps --profile {_ENGINE}",
     "audit": "prepared out --models --segmenter/own --nuisance --tubes",
-    "diagnose": "path --out! --models --segmenter/own --dicom",
+    "diagnose": "path --out! --models --segmenter/own --threshold|--operating-point "
+    "--dicom",
     "study plan": "prepared? pack? --models --segmenter/own --readers --cases=100 "
     "--finding --order --washout-days --auroc --effect --power --pilot --structure "
     "--correlations --reader-sd --simulations --seed=7",

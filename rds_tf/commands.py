@@ -110,6 +110,7 @@ def train_classifier(options) -> None:
         segmenters=options.segmenter,
         folds=_list_folds(options.fold),
         by_seed=False,
+        finding=options.finding,
     )
     cross_validation.run(jobs, executor=executor, again=options.again)
     _show_models(jobs, options.out)
@@ -246,7 +247,11 @@ def diagnose(options) -> int:
         raise FileNotFoundError(f"{options.path}: there is no such file or folder.")
     not_written = []
     export = _export_or_note(not_written) if options.dicom else None
-    models = diagnose.load_models(options.models, options.segmenter)
+    models = diagnose.choose_threshold(
+        diagnose.load_models(options.models, options.segmenter),
+        options.threshold,
+        options.operating_point,
+    )
     done, refused = batch.diagnose_files(options.path, options.out, models, export)
     for record in done:
         print("{file}: {decision}, probability {probability:.3f}".format(**record))

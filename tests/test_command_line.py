@@ -119,6 +119,12 @@ def test_an_option_has_one_type_in_all_verbs():
         ("train segmenter p out --backbone B0", "--backbone B0"),
         ("train classifier p out --image-px 64", "--image-px 64"),
         ("segment p out --steps none", "unrecognized arguments: --steps none"),
+        ("diagnose a --out b --thresh 0.5", "(did you mean --threshold?)"),
+        (
+            "diagnose a --out b --threshold 0.5 --operating-point sensitive",
+            "not allowed with argument --threshold",
+        ),
+        ("diagnose a --out b --threshold nan", "a number from 0 to 1. Received: 'nan'"),
         ("phantom out --cases 0", "a whole number from 1 to 1000000. Received: '0'"),
         ("phantom out --cases 1.5", "a whole number"),
         ("phantom out --tube-link 2", "a number from 0 to 1. Received: '2'"),
@@ -253,6 +259,40 @@ def test_diagnose_a_folder_with_one_bad_file(cohort, models, tmp_path, capsys):
     assert record["notice"] == config.NOT_FOR_CLINICAL_USE
     assert "Phantom^Synthetic" not in (out / "case0000.json").read_text()
     assert cv2.imread(str(out / "case0000.png")).shape[1] >= 512
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "found"),
+    [
+        ("", 0, (0.5, "accurate", "RDS", "")),
+        ("--threshold 0", 0, (0.0, "given", "RDS", "")),
+        ("--threshold 1", 0, (1.0, "given", "no RDS", "")),
+        ("--operating-point sensitive", 1, (None, None, None, "`compare` fits one")),
+    ],
+)
+def test_diagnose_decides_by_the_threshold_asked_for_and_records_it(
+    words, status, found, cohort, models, tmp_path, capsys
+):
+    film = sorted((cohort / "dicom").glob("*.dcm"))[0]
+    arguments = ["diagnose", str(film), "--out", str(tmp_path), "--models", str(models)]
+    assert command.main([*arguments, *words.split()]) == status
+    threshold, point, decision, sentence = found
+    assert sentence in capsys.readouterr().err
+    if threshold is None:
+        assert not list(tmp_path.glob("*.json"))
+        return
+    record = json.loads((tmp_path / f"{film.stem}.json").read_text())
+    assert (record["threshold"], record["operating_point"]) == (threshold, point)
+    if threshold != 0.5:
+        assert record["decision"] in (decision, "not decided")
+
+
+def test_diagnose_takes_the_segmenter_that_is_named(cohort, models, tmp_path, capsys):
+    film = sorted((cohort / "dicom").glob("*.dcm"))[0]
+    arguments = ["diagnose", str(film), "--out", str(tmp_path), "--models", str(models)]
+    assert command.main([*arguments, "--segmenter", str(models / "segmenter")]) == 0
+    assert command.main([*arguments, "--segmenter", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_diagnose_hands_over_what_has_a_study_and_says_what_has_none(

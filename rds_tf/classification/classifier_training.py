@@ -76,6 +76,8 @@ def train_windows(
         "batch_norm": "refreshed on the training films",
         "seen": [pixels[:16] for pixels in table["pixel_sha256"]],
     }
+    if "finding" in job.record:
+        about["finding"] = job.record["finding"]
     data = pipeline.hash_arrays(windows, table["rds"].to_numpy())
     made_of = about | {"windows": data}  # masks and labels may change
     fit(model, batches, job.folder, LEARNING_RATE, made_of)

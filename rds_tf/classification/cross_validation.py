@@ -36,6 +36,7 @@ def list_jobs(
     folds=range(config.NUM_FOLDS),
     num_cases: int | None = None,
     by_seed: bool = True,
+    finding: str | None = None,
 ) -> list[training.Job]:
     """List the trainings of a comparison, the folds of one arm after the other.
 
@@ -49,6 +50,8 @@ def list_jobs(
         folds: ints, held out one at a time.
         num_cases: int, training cases at most, or None for all of them.
         by_seed: bool, keep the models of each seed in a folder `seed_<seed>`.
+        finding: what label 1 means, for the manifests; None leaves that to the
+            `ensemble.json` of a comparison.
     """
     table = prepare.load_manifest(prepared)
     films = table["pixel_sha256"].str[:16] + table["rds"].map(str)
@@ -57,6 +60,8 @@ def list_jobs(
         "num_cases": num_cases,
         "data": training.hash_values([films.tolist(), table["fold"].tolist()]),
     }
+    if finding is not None:
+        shared["finding"] = config.check_finding(finding)
     jobs = []
     for arm in arms:
         record = shared | {"image_size": profile.classifier_px[arm.backbone]}

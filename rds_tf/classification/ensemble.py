@@ -18,6 +18,7 @@ from rds_tf.lungs import cropping, quality_control
 from rds_tf.stats import calibration, metrics, thresholds
 from rds_tf.storage import disk, model_store
 
+FILE = "ensemble.json"
 SENSITIVITY = 0.95
 MIN_AGREEMENT = 0.8  # of the members with the decision, else the ensemble abstains
 
@@ -30,7 +31,8 @@ class Ensemble:
         temperature: float above 0.
         intercept: float, in logits, taken off the mean logit first.
         threshold: float in `[0, 1]`, the operating point of best accuracy.
-        sensitive_threshold: float in `[0, 1]`, the one that finds 95 % of the cases.
+        sensitive_threshold: float in `[0, 1]`, the one that finds 95 % of the cases;
+            None where none was fitted.
         members: folders of its models below that of `ensemble.json`; empty: all there.
         finding: what label 1 of the training data stands for.
         segmenters: those that cut the members' windows, each as
@@ -40,7 +42,7 @@ class Ensemble:
     temperature: float = 1.0
     intercept: float = 0.0
     threshold: float = 0.5
-    sensitive_threshold: float = 0.5
+    sensitive_threshold: float | None = None
     members: tuple[str, ...] = ()
     finding: str = config.FINDING
     segmenters: tuple[dict, ...] = ()
@@ -85,7 +87,7 @@ def load(folder: Path) -> Ensemble:
     Raises:
         model_store.ModelError: if it cannot be read as one.
     """
-    path = folder / "ensemble.json"
+    path = folder / FILE
     if not path.is_file():
         return Ensemble()
     try:
@@ -106,11 +108,34 @@ def load(folder: Path) -> Ensemble:
     if not found.temperature > 0:
         raise model_store.ModelError(f"{path}: its temperature must be above 0.")
     highest = np.nextafter(1, 2)  # a fitted one that calls nobody ill
-    if not all(0 <= n <= highest for n in (found.threshold, found.sensitive_threshold)):
+    limits = [numbers[name] for name in numbers if name.endswith("threshold")]
+    if not all(0 <= limit <= highest for limit in limits):
         raise model_store.ModelError(f"{path}: a threshold is not from 0 to 1.")
     if not model_store.are_segmenters(found.segmenters):
         raise model_store.ModelError(f"{path}: its segmenters cannot be right.")
     return found
+
+
+def join(classifiers: list) -> Ensemble:
+    """Join classifiers that no `ensemble.json` describes: the mean of their logits.
+
+    Args:
+        classifiers: list of `classifier.Classifier`, one or more.
+
+    Raises:
+        model_store.ModelError: if they find different things, or the threshold of a
+            single one is not from 0 to 1.
+    """
+    first = classifiers[0]
+    trainings = [one.manifest["training"] for one in classifiers]
+    findings = {str(one.get("finding", config.FINDING)) for one in trainings}
+    if len(findings) > 1:
+        names = ", ".join(sorted(findings))
+        raise model_store.ModelError(f"{first.folder} and others find {names}.")
+    threshold = first.manifest.get("threshold", 0.5) if len(classifiers) == 1 else 0.5
+    if not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
+        raise model_store.ModelError(f"{first.folder}: its threshold is not 0 to 1.")
+    return Ensemble(threshold=threshold, finding=config.check_finding(*findings))
 
 
 def ask_models(classifiers, image: np.ndarray, mask: np.ndarray):

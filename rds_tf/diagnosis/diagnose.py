@@ -2,12 +2,12 @@
 
 from collections import Counter
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from rds_tf import config
+from rds_tf import config, errors
 from rds_tf.classification import classifier, efficientnet, ensemble
 from rds_tf.data import duplicates
 from rds_tf.diagnosis import input_checks
@@ -65,6 +65,7 @@ class Models:
     segmenters: list[segmenter.Segmenter]
     classifiers: list[classifier.Classifier]
     joined: ensemble.Ensemble = ensemble.Ensemble()
+    operating_point: str = "accurate"  # of the threshold, see `choose_threshold`
 
     @property
     def heart(self) -> str:
@@ -92,7 +93,45 @@ def load_models(
     loaded = [
         one for folder in folders for one in classifier.load_classifiers(folder, *how)
     ]
+    if not (Path(path) / ensemble.FILE).is_file():
+        joined = ensemble.join(loaded)
     return Models(classifier.load_segmenters(loaded, path, segmenters), loaded, joined)
+
+
+def choose_threshold(
+    models: Models, threshold: float | None = None, operating_point: str = "accurate"
+) -> Models:
+    """Return the models with another threshold between positive and negative.
+
+    Args:
+        models: from `load_models`.
+        threshold: float in `[0, 1]`, or None for the fitted one of `operating_point`.
+        operating_point: `"accurate"`, or `"sensitive"`, by which 95 % of the positive
+            cases were found.
+
+    Raises:
+        InputError: if there is no such threshold.
+    """
+    if threshold is not None:
+        if not 0 <= threshold <= 1:
+            raise errors.InputError(
+                f"`threshold` must be from 0 to 1. Received: {threshold}"
+            )
+        operating_point = "given"
+    elif operating_point == "accurate":
+        return models
+    elif operating_point != "sensitive":
+        raise errors.InputError(
+            '`operating_point` must be "accurate" or "sensitive". '
+            f"Received: {operating_point!r}"
+        )
+    elif (threshold := models.joined.sensitive_threshold) is None:
+        raise errors.InputError(
+            f"{models.classifiers[0].folder}: has no sensitive threshold; `compare` "
+            f"fits one and writes it into {ensemble.FILE}."
+        )
+    joined = replace(models.joined, threshold=threshold)
+    return replace(models, joined=joined, operating_point=operating_point)
 
 
 def find_lungs(
@@ -184,6 +223,7 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "decision": found.verdict,
         "finding": found.finding,
         "threshold": round(models.joined.threshold, 6),
+        "operating_point": models.operating_point,
         "temperature": round(models.joined.temperature, 6),
         "intercept": round(models.joined.intercept, 6),
         "mask_area_px": int(found.mask.sum()),

@@ -5,7 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from rds_tf.classification import classifier
+from rds_tf import errors
+from rds_tf.classification import classifier, ensemble
 from rds_tf.diagnosis import batch, diagnose
 from rds_tf.dicom import radiograph
 from rds_tf.storage import disk
@@ -165,3 +166,56 @@ def test_a_run_that_is_ended_keeps_what_it_knows(grey_films, tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         batch.diagnose_files(grey_films, tmp_path / "out", None)
     assert names(sorted((tmp_path / "out").glob("[!.]*"))) == ["a.json", "a.png"]
+
+
+def stub(folder="a", **training):
+    manifest = {"training": {"seen": [], **training}, "threshold": 0.3}
+    return classifier.Classifier(None, manifest, Path(folder))
+
+
+def test_a_single_classifier_decides_by_its_own_threshold_and_finding():
+    joined = ensemble.join([stub(finding="pneumonia")])
+    assert (joined.threshold, joined.finding) == (0.3, "pneumonia")
+    assert joined.sensitive_threshold is None
+    assert ensemble.join([stub()]).finding == "RDS"
+
+
+def test_several_classifiers_without_ensemble_json_decide_by_their_mean():
+    assert ensemble.join([stub(), stub()]).threshold == 0.5
+
+
+def test_classifiers_of_different_findings_are_not_joined():
+    with pytest.raises(errors.InputError, match="find RDS, pneumonia"):
+        ensemble.join([stub(), stub(finding="pneumonia")])
+
+
+@pytest.mark.parametrize("threshold", [1.5, "high", None, float("nan")])
+def test_a_classifier_whose_threshold_is_no_probability_is_refused(threshold):
+    one = stub()
+    one.manifest["threshold"] = threshold
+    with pytest.raises(errors.InputError, match="threshold"):
+        ensemble.join([one])
+
+
+def test_the_threshold_is_the_fitted_one_or_the_one_that_was_given():
+    joined = ensemble.Ensemble(threshold=0.4, sensitive_threshold=0.1)
+    models = diagnose.Models([], [stub()], joined)
+
+    def choose(*arguments):
+        chosen = diagnose.choose_threshold(models, *arguments)
+        return chosen.joined.threshold, chosen.operating_point
+
+    assert choose() == (0.4, "accurate")
+    assert choose(None, "sensitive") == (0.1, "sensitive")
+    assert choose(0.7) == choose(0.7, "sensitive") == (0.7, "given")
+    assert choose(0.0) == (0.0, "given")
+
+
+def test_a_sensitive_threshold_that_was_never_fitted_is_refused_with_the_reason():
+    models = diagnose.Models([], [stub()], ensemble.join([stub()]))
+    with pytest.raises(errors.InputError, match="`compare` fits one"):
+        diagnose.choose_threshold(models, None, "sensitive")
+    with pytest.raises(errors.InputError, match="from 0 to 1"):
+        diagnose.choose_threshold(models, 1.5)
+    with pytest.raises(errors.InputError, match='"accurate" or "sensitive"'):
+        diagnose.choose_threshold(models, None, "best")
