@@ -321,12 +321,9 @@ def test_diagnose_hands_over_what_has_a_study_and_says_what_has_none(
     np.testing.assert_array_equal(handed, drawn)
 
 
-def test_training_a_fold_writes_a_model_that_never_saw_it(
-    prepared, tmp_path, monkeypatch
-):
-    from rds_tf.data import prepare
-
-    small = config.Profile(
+@pytest.fixture
+def small(monkeypatch):
+    profile = config.Profile(
         name="quick",
         num_cases=1,
         phantom_px=64,
@@ -337,17 +334,49 @@ def test_training_a_fold_writes_a_model_that_never_saw_it(
         classifier_steps=10,
         batch_size=2,
     )
-    monkeypatch.setitem(config.PROFILES, "quick", small)
+    monkeypatch.setitem(config.PROFILES, "quick", profile)
+
+
+def test_training_a_fold_writes_a_model_that_never_saw_it(
+    prepared, tmp_path, small, capsys
+):
+    from rds_tf.data import prepare
+
     arguments = ["train", "segmenter", str(prepared), str(tmp_path), "--fold", "2"]
-    more = ["--start", "scratch", "--training-steps", "20", "--heart", "out"]
-    assert command.main([*arguments, *more]) == 0
-    manifest = model_store.read_manifest(tmp_path / "segmenter_fold_2")
+    arguments += ["--start", "scratch", "--heart", "out"]
+    assert command.main([*arguments, "--training-steps", "20"]) == 0
+    folder = tmp_path / "segmenter_fold_2"
+    manifest = model_store.read_manifest(folder)
     assert manifest["training"]["steps"] == 20 and manifest["hearts"] == ["out"]
     table = prepare.load_manifest(prepared)
     held_out = table.loc[table["fold"] == 2, "pixel_sha256"].str[:16]
     assert manifest["training"]["held_out_fold"] == 2
     assert not set(manifest["training"]["seen"]) & set(held_out)
-    assert not (tmp_path / "segmenter_fold_2" / "backup.npz").exists()
+    assert not (folder / "backup.npz").exists()
+
+    # Finished: it stays, another training is refused, and --again writes over it.
+    written = (folder / "manifest.json").stat().st_mtime_ns
+    assert command.main([*arguments, "--training-steps", "20"]) == 0
+    assert "was trained before and stays" in capsys.readouterr().out
+    assert command.main([*arguments, "--training-steps", "10"]) == 1
+    assert "--again" in capsys.readouterr().err
+    assert (folder / "manifest.json").stat().st_mtime_ns == written
+    assert command.main([*arguments, "--training-steps", "10", "--again"]) == 0
+    assert model_store.read_manifest(folder)["training"]["steps"] == 10
+
+
+def test_diagnose_calls_the_finding_of_the_training_by_its_name(
+    cohort, prepared, tmp_path, small
+):
+    arguments = ["train", "classifier", str(prepared), str(tmp_path / "models")]
+    more = ["--start", "scratch", "--finding", "pneumonia"]
+    assert command.main([*arguments, *more]) == 0
+    film = sorted((cohort / "dicom").glob("*.dcm"))[0]
+    arguments = ["diagnose", str(film), "--out", str(tmp_path)]
+    assert command.main([*arguments, "--models", str(tmp_path / "models")]) == 0
+    record = json.loads((tmp_path / f"{film.stem}.json").read_text())
+    assert record["finding"] == "pneumonia"
+    assert record["decision"] in ("pneumonia", "no pneumonia", "not decided")
 
 
 @pytest.mark.parametrize(
