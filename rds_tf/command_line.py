@@ -2,15 +2,17 @@
 
 import argparse
 import difflib
+import importlib
 import inspect
 import math
 import re
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import rds_tf
-from rds_tf import commands, config, errors
+from rds_tf import config, errors
 from rds_tf.parallel import memory
 
 STATUS = """Exit status:
@@ -221,33 +223,9 @@ ARGUMENTS = {
 }
 SEVERAL = {"--backbones": "+", "--inputs": "+", "--seeds": "+"}
 SEVERAL |= {"--correlations": 3, "--reader-sd": 2}
-_ENGINE = "--engine --address"
-_TRAIN = f"prepared out --fold --again --training-steps --profile {_ENGINE}"
-# What each verb takes; the function of its name in `commands` does it and describes it.
-# `?` at the end: may be left out; `!`: may not; `=`: its default; `|`: one of them.
-VERBS = {
-    "phantom": "out --cases=200 --seed=7 --tube-link --longest-px --heart --workers",
-    "prepare": f"cohort out --root --workers {_ENGINE}",
-    "train segmenter": f"{_TRAIN} --image-px --heart --start/segmenter",
-    "train classifier": f"{_TRAIN} --backbone --input --seed --start --segmenter "
-    "--finding",
-    "segment": "prepared out --models --post-processing --heart/models",
-    "evaluate segmentation": "prepared --models --angles --heart/models --json",
-    "evaluate diagnosis": "prepared --models --segmenter/own --json",
-    "compare": "prepared out --backbones --inputs --seeds --tubes --finding --start "
-    f"--segmenter --again --training-steps --profile {_ENGINE}",
-    "audit": "prepared out --models --segmenter/own --nuisance --tubes",
-    "diagnose": "path --out! --models --segmenter/own --threshold|--operating-point "
-    "--dicom",
-    "study plan": "prepared? pack? --models --segmenter/own --readers --cases=100 "
-    "--finding --order --washout-days --auroc --effect --power --pilot --structure "
-    "--correlations --reader-sd --simulations --seed=7",
-    "study analyse": "readings --key --out --json",
-    "serve study": "pack --host --port",
-    "serve demo": "--models --segmenter/own --host --port",
-    "report": "results out",
-    "demo": "--profile --cohort --root",
-}
+# The packages whose module `commands` brings verbs, in the order of `--help`. They are
+# named, not imported: the method knows nothing of its neighbours.
+PACKAGES = ("rds_tf", "rds_pages", "rds_readers")
 GROUPS = {
     "train": "Train a segmenter or a classifier on all folds but one",
     "evaluate": "Score models on films that they never saw",
@@ -276,8 +254,22 @@ class _Formatter(argparse.HelpFormatter):
         return f"{action.help} (default: {shown.get(default, default)})"
 
 
+def list_verbs() -> dict[str, tuple[Callable, str]]:
+    """List the verbs of all packages: what does each, and what it takes.
+
+    What it takes are keys of `ARGUMENTS`. `?` at the end: may be left out; `!`: may
+    not; `=`: its default; `|`: one of them.
+    """
+    modules = [importlib.import_module(f"{name}.commands") for name in PACKAGES]
+    return {
+        verb: (getattr(module, verb.replace(" ", "_")), arguments)
+        for module in modules
+        for verb, arguments in module.VERBS.items()
+    }
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs; the docstrings of `commands` describe them."""
+    """Return the parser of all verbs; each verb's docstring describes it."""
     text = "Diagnose neonatal respiratory distress syndrome (RDS) from the chest X-ray."
     parser = argparse.ArgumentParser(
         prog="rds-tf",
@@ -288,13 +280,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=rds_tf.__version__)
     groups = {"": parser.add_subparsers(metavar="VERB", required=True)}
-    for name, arguments in VERBS.items():
+    for name, (run, arguments) in list_verbs().items():
         group, _, verb = name.rpartition(" ")
         if group not in groups:
             groups[group] = _add_parser(
                 groups[""], group, GROUPS[group]
             ).add_subparsers(metavar="VERB", required=True)
-        run = getattr(commands, name.replace(" ", "_"))
         text, _, example = inspect.getdoc(run).partition("\nExample: ")
         added = _add_parser(groups[group], verb, text, f"Example:\n  {example}")
         for choice in arguments.split():
@@ -317,7 +308,7 @@ def _add_parser(verbs, name: str, text: str, epilog: str = ""):
 
 
 def _add_argument(parser, choice: str) -> None:
-    """Add one argument to a parser, or a choice of two; see `VERBS`."""
+    """Add one argument to a parser, or a choice of two; see `list_verbs`."""
     place = parser.add_mutually_exclusive_group() if "|" in choice else parser
     for word in choice.split("|"):
         key, _, default = word.rstrip("?!").partition("=")

@@ -16,7 +16,7 @@ import pydicom
 import pytest
 
 from rds_tf import command_line as command
-from rds_tf import commands, config
+from rds_tf import config
 from rds_tf.lungs import segmenter
 from rds_tf.storage import model_store
 
@@ -32,7 +32,7 @@ def list_parsers(parser, name=""):
 
 
 PARSERS = list_parsers(command.build_parser())
-VERBS = {name: PARSERS[name] for name in command.VERBS}
+VERBS = {name: PARSERS[name] for name in command.list_verbs()}
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def read_help(parser):
 
 
 def test_parser_has_the_verbs_of_the_table_and_their_groups():
-    groups = {name.partition(" ")[0] for name in command.VERBS}
-    assert set(PARSERS) == {"", *groups, *command.VERBS}
+    groups = {name.partition(" ")[0] for name in command.list_verbs()}
+    assert set(PARSERS) == {"", *groups, *command.list_verbs()}
 
 
 @pytest.mark.parametrize("name", PARSERS)
@@ -75,7 +75,7 @@ def test_every_verb_has_a_description_and_an_example_that_parses(name):
     _, _, example = VERBS[name].epilog.partition("Example:\n  ")
     assert example.startswith(f"rds-tf {name} ") and "\n" not in example
     options = command.parse(shlex.split(example)[1:])
-    assert options.run is getattr(commands, name.replace(" ", "_"))
+    assert options.run is command.list_verbs()[name][0]
     summary, _, rest = VERBS[name].description.partition("\n\n")
     assert summary.endswith(".") and len(rest.split()) > 12
 
@@ -460,7 +460,7 @@ def test_an_error_of_ours_is_not_told_as_a_mistake_of_the_user(
         raise bug
 
     example = shlex.split(VERBS[name].epilog.partition("Example:\n  ")[2])[1:]
-    monkeypatch.setattr(commands, name.replace(" ", "_"), fail_like(name, fail))
+    put_in_place(monkeypatch, name, fail)
     assert command.main(example) == 70
     said = capsys.readouterr().err.strip()
     address = tomllib.loads((config.CLONE / "pyproject.toml").read_text())
@@ -471,17 +471,18 @@ def test_an_error_of_ours_is_not_told_as_a_mistake_of_the_user(
         command.main([*example, "--debug"])
 
 
-def fail_like(name, fail):
-    """Give a function the description of the verb in whose place it stands."""
-    fail.__doc__ = getattr(commands, name.replace(" ", "_")).__doc__
-    return fail
+def put_in_place(monkeypatch, name, fail):
+    """Put a function in the place of a verb's, with its description."""
+    run = command.list_verbs()[name][0]
+    fail.__doc__ = run.__doc__
+    monkeypatch.setattr(sys.modules[run.__module__], run.__name__, fail)
 
 
 def test_an_interrupted_verb_ends_with_status_130(monkeypatch, capsys):
     def stop(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "report", fail_like("report", stop))
+    put_in_place(monkeypatch, "report", stop)
     assert command.main(["report", "a", "b"]) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
 

@@ -27,17 +27,16 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "cross_validation ensemble compare",
     "rds_tf.audit": "tubes nuisances audit",
     "rds_tf.diagnosis": "input_checks diagnose batch dicom_export",
+    "rds_tf (door)": "api commands command_line __main__",
     "rds_readers": "readings mrmc decisions roe_metz power sample_size sign_in design "
-    "pack answers",
+    "pack answers commands",
     "rds_pages": "language templates site",
     "rds_pages.reports": "document score_tables comparison audit_report "
     "reader_plots reader_tables reader_study",
     "rds_pages.paper_kit": "artifacts findings kit",
     "rds_pages.reading_room": "room server",
     "rds_pages.exhibition": "uploads exhibit stage layout server",
-    "rds_pages (demo)": "demo",
-    "rds_tf (door)": "api",
-    "rds_tf (commands)": "commands command_line __main__",
+    "rds_pages (commands)": "demo commands",
 }
 PACKAGES = ("rds_phantoms", "rds_tf", "rds_readers", "rds_pages")
 ORDER = [
@@ -110,6 +109,13 @@ def test_every_place_is_taken():
 )
 def test_layer_test_sees_every_forbidden_way_to_import(source, expected):
     assert faults("rds_tf.data.duplicates", source) == expected
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_the_method_knows_nothing_of_its_readers_and_pages(path):
+    if name_of(path).startswith("rds_tf"):
+        names = imported(path.read_text(encoding="utf-8"))
+        assert not [n for n in names if n.startswith(("rds_readers", "rds_pages"))]
 
 
 def test_phantoms_know_nothing_of_the_method():
