@@ -1,6 +1,7 @@
 """Rules that every committed notebook obeys (static: no kernel is started)."""
 
 import ast
+import importlib
 import re
 import statistics
 import tomllib
@@ -74,16 +75,40 @@ def test_notebook_matches_its_source(path, cells):
     assert [view(c) for c in cells] == [view(c) for c in source], "run: make notebooks"
 
 
-def test_notebook_imports_at_most_six_of_our_modules(path):
-    source = (FOLDER / "src" / f"{path.stem}.py").read_text("utf-8")
-    imported = set()
-    for node in ast.walk(ast.parse(source)):
+def list_imports(tree):
+    """Return `{name in the notebook: module of ours}`."""
+    modules = {}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
+            pairs = [(alias.name, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
-    ours = sorted(name for name in imported if name.startswith("rds_"))
-    assert len(ours) <= 6, ours
+            pairs = [(a.name, f"{node.module}.{a.name}") for a in node.names]
+        else:
+            continue
+        modules |= {name: full for name, full in pairs if full.startswith("rds_")}
+    return modules
+
+
+def read_tree(path):
+    return ast.parse((FOLDER / "src" / f"{path.stem}.py").read_text("utf-8"))
+
+
+def test_notebook_imports_at_most_six_of_our_modules(path):
+    modules = list_imports(read_tree(path))
+    assert 1 <= len(modules) <= 6, modules
+
+
+def test_names_of_ours_in_a_notebook_exist(path):
+    tree = read_tree(path)
+    modules = list_imports(tree)
+    for node in ast.walk(tree):
+        chain = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+        first, *rest = chain.split(".")
+        if first in modules and all(part.isidentifier() for part in rest):
+            found = importlib.import_module(modules[first])
+            for part in rest:
+                assert hasattr(found, part), f"line {node.lineno}: {chain}"
+                found = getattr(found, part)
 
 
 def test_notebook_was_executed_in_order_without_error_or_noise(cells):

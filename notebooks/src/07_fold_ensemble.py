@@ -155,7 +155,7 @@ print("AUROC >= 0.70:", pooled["auroc"]["value"] >= 0.70)
 
 # %%
 found = classification.ensemble.evaluate(table, logits[:, None], quality)
-print(f"intercept {found['offset']:+.2f}, temperature {found['temperature']:.2f}")
+print(f"intercept {found['intercept']:+.2f}, temperature {found['temperature']:.2f}")
 for name in ("raw", "calibrated"):
     ece, brier = found[name]["ece"]["value"], found[name]["brier"]["value"]
     print(f"{name:10} ECE {ece:.3f}  Brier {brier:.3f}")
