@@ -1,7 +1,7 @@
-"""A small web site on one machine: a Gradio page behind a gate, and nothing else.
+"""A small web site on one machine: a Gradio page, and no route besides.
 
-Gradio brings some sixty routes (files, uploads, a proxy, API docs). The gate lets
-through those that a page is known to need; every other address is not found. Its
+Gradio brings some sixty routes (files, uploads, a proxy, API docs). The allowlist
+lets through those that a page is known to need; every other address is not found. Its
 headers forbid the browser to fetch anything from elsewhere, so that the page works,
 and sends nothing out, in a hospital without internet.
 """
@@ -42,7 +42,7 @@ OTHERS_MAY_LOOK = (
 )
 
 
-class Gate:
+class Allowlist:
     """An ASGI layer that answers 404 to every address but those of a page.
 
     Attributes:
@@ -117,7 +117,7 @@ def build_site(page: gr.Blocks, app: FastAPI, more_routes: tuple[str, ...], **lo
         **looks: `head`, `theme`, `css`, `max_file_size` of `gr.mount_gradio_app`.
 
     Returns:
-        The FastAPI app, and the routes that a `Gate` before it should let through.
+        The FastAPI app, and the routes for an `Allowlist` before it.
     """
     app = gr.mount_gradio_app(
         app,
@@ -155,11 +155,11 @@ def open_socket(host: str, port: int) -> socket.socket:
 def run(
     app, routes: tuple[str, ...], *, host: str, port: int, upload_bytes: int = 0
 ) -> None:
-    """Serve an app behind its gate until interrupted, and print where.
+    """Serve an app behind its allowlist until interrupted, and print where.
 
     Args:
         app: a FastAPI app.
-        routes: regular expressions of the paths that the gate lets through.
+        routes: regular expressions of the paths that are let through.
         host: address to listen on.
         port: int; 0 takes a free one.
         upload_bytes: int, how large an upload may be; default none is let through.
@@ -172,8 +172,8 @@ def run(
     shown = f"[{host}]" if ":" in host else host
     print(f"Open http://{shown}:{port}/ in a browser. Ctrl+C ends it.", flush=True)
     hosts = LOOPBACK if local else None
-    gate = Gate(app, routes, hosts=hosts, upload_bytes=upload_bytes)
+    guarded = Allowlist(app, routes, hosts=hosts, upload_bytes=upload_bytes)
     quiet = {"log_level": "warning", "log_config": None, "access_log": False}
     closed = {"server_header": False, "proxy_headers": False}
-    settings = uvicorn.Config(gate, **quiet, **closed)
+    settings = uvicorn.Config(guarded, **quiet, **closed)
     uvicorn.Server(settings).run(sockets=[listening])

@@ -56,7 +56,7 @@ def serve(
 
 
 def build(models: diagnose.Models, folder: Path):
-    """Build the site: a FastAPI app, and the routes that its gate lets through."""
+    """Build the site: a FastAPI app, and the routes that are let through."""
     from rds_pages import site
 
     page = layout.build_page(site.gr, models, folder)

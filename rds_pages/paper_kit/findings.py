@@ -23,7 +23,7 @@ class Fact:
     parts: list[tuple[str, dict]]
     paths: tuple[Path, ...]
 
-    def tell(self, say: Callable[..., str]) -> str:
+    def write(self, say: Callable[..., str]) -> str:
         """Return the fact as a text; `say` is of `language.speak`."""
         texts = [say(f"fact.{name}", **values) for name, values in self.parts]
         return "; ".join(dict.fromkeys(texts))

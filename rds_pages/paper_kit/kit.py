@@ -172,7 +172,10 @@ class Page:
 
     def _list_facts(self) -> document.Table:
         rows = [
-            (fact.tell(self.say), document.Cell("", tuple(map(self._link, fact.paths))))
+            (
+                fact.write(self.say),
+                document.Cell("", tuple(map(self._link, fact.paths))),
+            )
             for fact in self.facts.values()
         ]
         return document.Table(self._head("fact", "source"), rows, (78, 22))
@@ -210,7 +213,7 @@ class Page:
         for item in checklist["items"]:
             state, found = judge_item(item, self.facts)
             states.append(state)
-            text = " / ".join(fact.tell(self.say) for fact in found)
+            text = " / ".join(fact.write(self.say) for fact in found)
             paths = dict.fromkeys(path for fact in found for path in fact.paths)
             answer = document.Cell(text, tuple(map(self._link, paths)))
             state = self.say(f"status.{state}")

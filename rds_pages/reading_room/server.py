@@ -2,8 +2,8 @@
 
 Gradio and not Streamlit: a Streamlit script runs again from its top at every touch,
 which leaves no place for a viewer that keeps its window and zoom, nor for a clock.
-Gradio stands on FastAPI, so that a gate can close all routes but the page's (`site`),
-and its `HTML` carries a viewer of our own. There are no Gradio events.
+Gradio stands on FastAPI, so that all routes but the page's can be closed (`site`), and
+its `HTML` carries a viewer of our own. There are no Gradio events.
 """
 
 import sys
@@ -21,7 +21,7 @@ WORDS = language.load_words(HERE)
 
 
 def build(pack: str | Path):
-    """Build the site of a pack: a FastAPI app, and the routes a gate lets through.
+    """Build the site of a pack: a FastAPI app, and the routes that are let through.
 
     Raises:
         FileNotFoundError, ValueError: as of `room.Room`.

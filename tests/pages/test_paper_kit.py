@@ -119,7 +119,7 @@ def judge(folder, name):
     found = {}
     for item in kit.load_checklist(name)["items"]:
         state, known = kit.judge_item(item, facts)
-        found[item["number"]] = state, " / ".join(fact.tell(say) for fact in known)
+        found[item["number"]] = state, " / ".join(fact.write(say) for fact in known)
     return found
 
 

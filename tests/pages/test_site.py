@@ -1,4 +1,4 @@
-"""The gate before a page, asked by hand as an intruder would."""
+"""The allowlist before a page, asked by hand as an intruder would."""
 
 import contextlib
 import http.client
