@@ -128,7 +128,7 @@ def explain(models, image, **options) -> grad_cam.Explanation:
             classifier or several, `(B, h, w, c)` to `(B, 1)`.
         image: with `load_models` a source as in `segment`: its lungs are found, and
             the maps laid back onto it. With Keras models an array in their range.
-        **options: `method`, `layer`, `class_index` of `explanation.grad_cam.explain`.
+        **options: `layer`, `class_index` of `explanation.grad_cam.explain`.
 
     Returns:
         An `Explanation`: `heatmap`, `spread`, `agreement` are `(H, W)` as the image.
