@@ -59,8 +59,8 @@ def compare(options) -> None:
     """Train every arm on every fold, and compare them on the films held out.
 
     An arm is a backbone and a view of the film. Writes models, a page, and
-    ensemble.json, by which `diagnose` joins the models. Trainings that are finished
-    are not repeated.
+    ensemble.json, by which `diagnose` joins the models. Finished trainings are only
+    repeated with --again.
     Example: rds-tf compare prepared compared --inputs whole combined
     """
     from rds_pages.reports import comparison

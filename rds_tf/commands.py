@@ -84,8 +84,8 @@ def prepare(options) -> int:
 def train_segmenter(options) -> None:
     """Train a U-Net that finds the lungs, on all folds but one.
 
-    It learns from the outlined films of a prepared cohort. A training that was
-    interrupted goes on from its last backup.
+    It learns from the outlined films of a prepared cohort. An interrupted training goes
+    on from its last backup; a finished one is only repeated with --again.
     Example: rds-tf train segmenter prepared models --fold 0
     """
     from rds_tf import training
@@ -109,8 +109,8 @@ def train_classifier(options) -> None:
     """Train an EfficientNet that finds RDS, or another finding, on all folds but one.
 
     It sees the whole film; or `combined`, the film turned upright and cropped to its
-    lungs; or `masked`, nothing but the lungs. A training that was interrupted goes on
-    from its last backup.
+    lungs; or `masked`, nothing but the lungs. An interrupted training goes on from its
+    last backup; a finished one is only repeated with --again.
     Example: rds-tf train classifier prepared models --fold 0 --input combined
     """
     from rds_tf.classification import classifier_training, cross_validation
@@ -167,8 +167,9 @@ def segment(options) -> int:
 def diagnose(options) -> int:
     """Diagnose a film or a folder of films: lungs, probability, heat map, warnings.
 
-    Writes one JSON record and one overlay PNG a film. Files that are no radiograph
-    are refused with the reason; the exit status is then 3.
+    Writes one JSON record and one overlay PNG a film. Files that are no radiograph are
+    refused with the reason; the exit status is then 3. A film is positive from the
+    threshold on that `compare` fitted, or from the one that is given.
     Example: rds-tf diagnose films --out diagnosed --models compared
     """
     from rds_tf.diagnosis import batch, diagnose

@@ -135,6 +135,8 @@ def run(
     for job in jobs:
         if job not in waiting:
             print(f"{job.folder}: {job.title}, was trained before and stays.")
+        elif (job.folder / model_store.MANIFEST).is_file():
+            print(f"{job.folder}: {job.title}, is trained again and written over.")
     if len(jobs) == 1 and executor is local:
         for job in waiting:
             job.train(job)

@@ -362,6 +362,7 @@ def test_training_a_fold_writes_a_model_that_never_saw_it(
     assert "--again" in capsys.readouterr().err
     assert (folder / "manifest.json").stat().st_mtime_ns == written
     assert command.main([*arguments, "--training-steps", "10", "--again"]) == 0
+    assert "is trained again and written over" in capsys.readouterr().out
     assert model_store.read_manifest(folder)["training"]["steps"] == 10
 
 
