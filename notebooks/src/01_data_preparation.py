@@ -278,7 +278,7 @@ print(split.sum(), "patients are in two folds when cases are dealt singly")
 
 # %% [markdown]
 # Such a network may recognise the *infant* instead of the disease, and the test
-# applauds. `assign_folds` keeps the study's idea but deals whole patients: those with
+# applauds. `assign_folds` keeps the study's idea but assigns whole patients: those with
 # several films first, then from the largest lungs down, each to the fold that most lacks
 # what they bring (cases, RDS, outlines, lung area). The audit is written beside the
 # folds, for whoever doubts them.
