@@ -1,8 +1,8 @@
 """Five folds of every arm, each trained in a process of its own, resumed if killed.
 
-The lungs of all films are found once and kept beside the trainings. What a fold says of
-the films that it held out goes to disk with its model, so that the comparison of the
-arms reads tables and no network.
+The lungs of all films are found once and saved beside the trainings. The predictions
+for the held-out films are saved with each model, so that the comparison of the arms
+reads tables and no network.
 """
 
 import contextlib
@@ -152,7 +152,7 @@ def count_workers(executor: local.Executor) -> int:
 
 
 def train_fold(job: training.Job) -> None:
-    """Train one fold of one arm and write what it says of the held-out films.
+    """Train one fold of one arm and write its predictions for the held-out films.
 
     Raises:
         InputError: if the films outside the fold are of one class.
