@@ -31,6 +31,7 @@ class Job:
         arm: what to train, an `Arm` of `segmenter_training` or `classifier_training`.
         fold: int, held out.
         name: of the model's folder below `out`.
+        title: what messages call it, such as `"B0 combined, fold 3"`.
         prepared: folder written by `prepare`.
         out: folder that receives the model's folder.
         profile: sizes of the run.
@@ -47,6 +48,7 @@ class Job:
     arm: Any
     fold: int
     name: str
+    title: str
     prepared: Path
     out: Path
     profile: config.Profile
@@ -61,11 +63,6 @@ class Job:
     def folder(self) -> Path:
         """Where the model goes."""
         return self.out / self.name
-
-    @property
-    def title(self) -> str:
-        """What a line of progress calls it."""
-        return f"{self.arm.title}, fold {self.fold}"
 
     @property
     def reads(self) -> list[Path]:

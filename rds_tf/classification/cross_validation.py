@@ -79,6 +79,7 @@ def list_jobs(
                 arm=arm,
                 fold=fold,
                 name=f"{name}_{fold}",
+                title=f"{arm.title}, fold {fold}",
                 prepared=Path(prepared).resolve(),
                 out=Path(out).resolve(),
                 profile=profile,
@@ -110,9 +111,10 @@ def run(
         waiting = [job for job in jobs if not training.is_done(job, again=again)]
         looking = [job for job in jobs if job.segmenters]
         if looking and not masks_are_found(looking[0]):
-            print("The lungs of all films are looked for.")
+            print("Finding the lungs of all films.")
+            search = replace(looking[0], title="")
             training.check(
-                executor.map_isolated(find_masks, looking[:1], description="lungs")
+                executor.map_isolated(find_masks, [search], description="lungs")
             )
         if len(jobs) > 1:
             begun = decide_starts(waiting)
@@ -125,12 +127,16 @@ def run(
 
 
 def decide_starts(jobs: list[training.Job]) -> dict[tuple[str, str], str]:
-    """Try once which start can be had, so that all folds begin from the same.
+    """Try once which start is available, so that all folds begin from the same.
 
     Returns:
         `(backbone, start of the arm)` to `"imagenet"`, `"phantom"` or `"scratch"`.
     """
-    trials = {_get_start(job): job for job in jobs if job.arm.start in FETCHED}
+    trials = {
+        _get_start(job): replace(job, title="")  # which is no training
+        for job in jobs
+        if job.arm.start in FETCHED
+    }
     found = local.map_isolated(
         classifier_training.find_start, trials.values(), description="starts"
     )

@@ -29,7 +29,6 @@ class Arm:
 
     start: str = "auto"
     heart: str = "in"
-    title = "segmenter"
 
     def __post_init__(self):
         """Refuse what cannot be trained."""
@@ -76,6 +75,7 @@ def list_jobs(
             arm=arm,
             fold=fold,
             name=f"segmenter_fold_{fold}",
+            title=f"segmenter, fold {fold}",
             prepared=Path(prepared).resolve(),
             out=Path(out).resolve(),
             profile=profile,
