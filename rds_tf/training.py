@@ -31,11 +31,12 @@ class Job:
         arm: what to train, an `Arm` of `segmenter_training` or `classifier_training`.
         fold: int, held out.
         name: of the model's folder below `out`.
+        title: what messages call it, such as `"B0 combined, fold 3"`.
         prepared: folder written by `prepare`.
         out: folder that receives the model's folder.
         profile: sizes of the run.
-        record: what makes the training, as JSON values. It is kept in the manifest
-            and tells a finished training from another one.
+        record: what the model depends on, as JSON values: data, sizes, start. It is
+            saved in the manifest, to know the finished training again.
         segmenters: folder of those that find the lungs, None where none are needed.
         num_cases: int, training cases at most, or None for all of them.
         num_threads: int, cores of its process, or None for TensorFlow's choice.
@@ -47,6 +48,7 @@ class Job:
     arm: Any
     fold: int
     name: str
+    title: str
     prepared: Path
     out: Path
     profile: config.Profile
@@ -63,13 +65,8 @@ class Job:
         return self.out / self.name
 
     @property
-    def title(self) -> str:
-        """What a line of progress calls it."""
-        return f"{self.arm.title}, fold {self.fold}"
-
-    @property
     def reads(self) -> list[Path]:
-        """Stands for the prepared folder, see `remote_task`."""
+        """A file that must be the same on every machine, see `remote_task`."""
         return [self.prepared / "manifest.csv"]
 
     @property
@@ -166,7 +163,7 @@ def check(outcomes: list[local.Outcome]) -> None:
 def spread(devices: list[str] | None = None):
     """Return the context in which a model is built, so that all GPUs share a batch.
 
-    With one GPU or none it does nothing. With more, each takes its share of every batch
+    With one GPU or none it does nothing. With more, each takes a part of every batch
     (`tf.distribute.MirroredStrategy`); sums in another order move weights a little.
 
     Args:
@@ -249,16 +246,16 @@ def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     steps = max(1, record["steps"] // config.NUM_EPOCHS)
     with disk.claim(folder), beside(model):
         shapes = {"shapes": [model.input_shape, model.count_params()]}
-        keeper = Backup(folder, record | shapes, callbacks)
+        backup = Backup(folder, record | shapes, callbacks)
         model.optimizer.build(model.trainable_variables)  # else fit traces twice
-        begun = keeper.restore(model)
+        epochs_done = backup.restore(model)
         history = model.fit(
-            dataset.skip(begun * steps),
-            initial_epoch=begun,
+            dataset.skip(epochs_done * steps),
+            initial_epoch=epochs_done,
             epochs=config.NUM_EPOCHS,
             steps_per_epoch=steps,
             shuffle=False,  # the dataset shuffles
-            callbacks=[*callbacks, keeper],
+            callbacks=[*callbacks, backup],
             verbose=1 if sys.stderr.isatty() else 2,
         )
     return history
@@ -281,13 +278,13 @@ def refresh_batch_norm(model, images, batch_size: int = 48) -> None:
     norm = keras.layers.BatchNormalization
     layers = [layer for layer in model.layers if isinstance(layer, norm)]
     scale = 255 if images.dtype == np.uint8 else 1
-    kept = [layer.momentum for layer in layers]
+    momenta = [layer.momentum for layer in layers]
     for seen in range(0, len(images), batch_size):
         batch = images[seen : seen + batch_size].astype("float32") / scale
         for layer in layers:
             layer.momentum = seen / (seen + len(batch))  # every image weighs the same
         model(batch, training=True)
-    for layer, momentum in zip(layers, kept, strict=True):
+    for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
 
 
@@ -333,13 +330,13 @@ class Backup(keras.callbacks.Callback):
         self.since = time.monotonic()
 
     def restore(self, model) -> int:
-        """Put the kept state of this very run back; return the epochs it has done."""
+        """Restore the saved state of this run; return how many epochs it has done."""
         if not self.path.is_file():
             return 0
         try:
             file = io.BytesIO(self.path.read_bytes())
-            with np.load(file, allow_pickle=False) as kept:
-                text, *arrays = (kept[name] for name in kept.files)
+            with np.load(file, allow_pickle=False) as saved:
+                text, *arrays = (saved[name] for name in saved.files)
             state = json.loads(str(text))
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             print(f"{self.path}: is damaged ({error}), so training begins anew.")

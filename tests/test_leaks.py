@@ -216,7 +216,7 @@ def test_a_classifier_does_not_start_from_one_that_saw_films(tmp_path, monkeypat
     monkeypatch.setattr(model_store, "read_manifest", lambda _: manifest)
     monkeypatch.setattr(model_store, "load_model", lambda *_: calls.append(1))
     monkeypatch.setattr(efficientnet, "load_start", lambda *_: ("scratch", ""))
-    with pytest.raises(ValueError, match="not to be had: .*shipped: saw films"):
+    with pytest.raises(ValueError, match="not available: .*shipped: saw films"):
         classifier_training.load_start(None, tiny, "phantom")
     assert classifier_training.load_start(None, tiny) == "scratch" and not calls
     manifest["training"]["seen"] = []

@@ -24,7 +24,7 @@ class Arm:
         backbone: `"B0"`, `"B3"` or `"B5"`.
         input_name: one of `cropping.INPUTS`.
         start: `"imagenet"`, `"phantom"` (the shipped classifier), `"scratch"`, or
-            `"auto"`: the first of them that is to be had.
+            `"auto"`: the first of them that is available.
         seed: int, with the fold it seeds a run.
     """
 
@@ -107,11 +107,10 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
     """Load the weights that training starts from and say which they are.
 
     Returns:
-        `"imagenet"`, `"phantom"` or `"scratch"`; what could not be had is printed.
+        `"imagenet"`, `"phantom"` or `"scratch"`; what is not available is printed.
 
     Raises:
-        ValueError: if `start` is not one of `STARTS`, or is one that was asked for
-            by name and is not to be had.
+        InputError: if `start` is not one of `STARTS`, or is named and not available.
     """
     if start not in STARTS:
         raise errors.InputError(f"`start` must be one of {STARTS}. Received: {start!r}")
@@ -123,7 +122,7 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
         begun, warning = _load_shipped(model, architecture)
         warnings.append(warning)
     if start not in ("auto", begun):
-        raise errors.InputError(f"The {start} start is not to be had: {warnings[-1]}")
+        raise errors.InputError(f"The {start} start is not available: {warnings[-1]}")
     for warning in filter(None, warnings):
         print(warning.rstrip(".") + ".")
     return begun

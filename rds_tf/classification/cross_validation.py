@@ -1,8 +1,8 @@
 """Five folds of every arm, each trained in a process of its own, resumed if killed.
 
-The lungs of all films are found once and kept beside the trainings. What a fold says of
-the films that it held out goes to disk with its model, so that the comparison of the
-arms reads tables and no network.
+The lungs of all films are found once and saved beside the trainings. The predictions
+for the held-out films are saved with each model, so that the comparison of the arms
+reads tables and no network.
 """
 
 import contextlib
@@ -79,6 +79,7 @@ def list_jobs(
                 arm=arm,
                 fold=fold,
                 name=f"{name}_{fold}",
+                title=f"{arm.title}, fold {fold}",
                 prepared=Path(prepared).resolve(),
                 out=Path(out).resolve(),
                 profile=profile,
@@ -110,9 +111,10 @@ def run(
         waiting = [job for job in jobs if not training.is_done(job, again=again)]
         looking = [job for job in jobs if job.segmenters]
         if looking and not masks_are_found(looking[0]):
-            print("The lungs of all films are looked for.")
+            print("Finding the lungs of all films.")
+            search = replace(looking[0], title="")
             training.check(
-                executor.map_isolated(find_masks, looking[:1], description="lungs")
+                executor.map_isolated(find_masks, [search], description="lungs")
             )
         if len(jobs) > 1:
             begun = decide_starts(waiting)
@@ -125,12 +127,16 @@ def run(
 
 
 def decide_starts(jobs: list[training.Job]) -> dict[tuple[str, str], str]:
-    """Try once which start can be had, so that all folds begin from the same.
+    """Try once which start is available, so that all folds begin from the same.
 
     Returns:
         `(backbone, start of the arm)` to `"imagenet"`, `"phantom"` or `"scratch"`.
     """
-    trials = {_get_start(job): job for job in jobs if job.arm.start in FETCHED}
+    trials = {
+        _get_start(job): replace(job, title="")  # which is no training
+        for job in jobs
+        if job.arm.start in FETCHED
+    }
     found = local.map_isolated(
         classifier_training.find_start, trials.values(), description="starts"
     )
@@ -152,7 +158,7 @@ def count_workers(executor: local.Executor) -> int:
 
 
 def train_fold(job: training.Job) -> None:
-    """Train one fold of one arm and write what it says of the held-out films.
+    """Train one fold of one arm and write its predictions for the held-out films.
 
     Raises:
         InputError: if the films outside the fold are of one class.

@@ -107,7 +107,7 @@ def load(folder: Path) -> Ensemble:
         raise model_store.ModelError(f"{path}: a number of it is not finite.")
     if not found.temperature > 0:
         raise model_store.ModelError(f"{path}: its temperature must be above 0.")
-    highest = np.nextafter(1, 2)  # a fitted one that calls nobody ill
+    highest = np.nextafter(1, 2)  # a fitted one that calls no case positive
     limits = [numbers[name] for name in numbers if name.endswith("threshold")]
     if not all(0 <= limit <= highest for limit in limits):
         raise model_store.ModelError(f"{path}: a threshold is not from 0 to 1.")

@@ -29,7 +29,6 @@ class Arm:
 
     start: str = "auto"
     heart: str = "in"
-    title = "segmenter"
 
     def __post_init__(self):
         """Refuse what cannot be trained."""
@@ -76,6 +75,7 @@ def list_jobs(
             arm=arm,
             fold=fold,
             name=f"segmenter_fold_{fold}",
+            title=f"segmenter, fold {fold}",
             prepared=Path(prepared).resolve(),
             out=Path(out).resolve(),
             profile=profile,
@@ -145,7 +145,7 @@ def train_films(
         source = None if start in STARTS else start
         begun, known = load_start(model, profile.segmenter, heart, source)
     if start not in ("auto", "scratch") and begun == "scratch":
-        raise errors.InputError("The start asked for is not to be had.")
+        raise errors.InputError("The start that was named is not available.")
     # The phantom start knows every angle; what is left to learn is this cohort's look.
     fresh = begun == "scratch"
     dataset = pipeline.segmentation_dataset(
@@ -208,8 +208,8 @@ def load_start(
 
     Returns:
         `"phantom"` for a start that saw no film, else the start's name, and the
-        `seen` of its training. `("scratch", [])` with the cause printed if it cannot
-        be had.
+        `seen` of its training. `("scratch", [])` with the cause printed if there is
+        none.
     """
     any_size = {"num_masks": 1, "image_size": architecture["image_size"]}
     try:
