@@ -105,7 +105,7 @@ def measure_agreement(
         return np.divide(gain, 1 - chance, out=undefined, where=varies)
 
     groups = np.arange(num_cases)
-    found = metrics.intervals({"fleiss": fleiss}, groups, num_resamples, seed, 0.95)
+    found = metrics.intervals({"fleiss": fleiss}, groups, num_resamples, seed)
     return {"cohen": float(np.mean(kappas)) if kappas else None, **found}
 
 

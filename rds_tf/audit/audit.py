@@ -63,14 +63,11 @@ def load_cases(
 
 
 def audit_arms(prepared, models, nuisance_name: str, cases, table) -> dict:
-    """Audit every arm among `models`.
+    """Audit every arm among `models`, classifiers; those of one arm are averaged.
 
     Args:
-        prepared: folder written by `prepare`.
-        models: classifiers; those of one arm are averaged.
+        prepared, table: as in `load_cases`, which gave the `cases`.
         nuisance_name: a key of `nuisances.list_nuisances`.
-        cases: from `load_cases`.
-        table: their rows of the manifest.
 
     Returns:
         Arm to `(judged, probes, kept)`: what `judge` found, with the proportions of
@@ -91,12 +88,8 @@ def audit_arms(prepared, models, nuisance_name: str, cases, table) -> dict:
         arms.setdefault(one.arm, []).append(one)
     found = {}
     for arm, members in arms.items():
-        unseen = np.stack(
-            [
-                folds.find_unseen(table, one.manifest["training"]["seen"])
-                for one in members
-            ]
-        )
+        seen = [one.manifest["training"]["seen"] for one in members]
+        unseen = np.stack([folds.find_unseen(table, each) for each in seen])
         kept = np.flatnonzero(unseen.any(axis=0))
         if not len(kept):
             raise model_store.ModelError(
@@ -111,25 +104,19 @@ def audit_arms(prepared, models, nuisance_name: str, cases, table) -> dict:
 
 
 def _build_arm_predict(members, unseen: np.ndarray, cases) -> Callable:
-    """Build the `predict` of `probe` for an arm.
+    """Build the `predict` of `probe` for the M classifiers of one arm.
 
-    Its logit is the mean of the members that did not see the case in training.
-
-    Args:
-        members: M classifiers of one arm.
-        unseen: bool `(M, N)`, which of the cases each of them did not see.
-        cases: the N cases under audit.
+    Its logit is the mean of those that did not see the case, `unseen` `(M, N)`.
     """
 
     def predict(images, owners):
         pairs = zip(images, owners, strict=True)
         squares = np.stack([_cut(members[0], image, cases[i]) for image, i in pairs])
-        total, count = np.zeros(len(squares)), np.zeros(len(squares))
-        for one, mine in zip(members, unseen[:, owners], strict=True):
-            if mine.any():
-                total[mine] += classifier.predict_logits(one.model, squares[mine])
-                count += mine
-        return total / count
+        total, mine = np.zeros(len(squares)), unseen[:, owners]
+        for one, its in zip(members, mine, strict=True):
+            if its.any():
+                total[its] += classifier.predict_logits(one.model, squares[its])
+        return total / mine.sum(axis=0)
 
     return predict
 
@@ -171,8 +158,7 @@ def build_predict(cases: list[nuisances.Case], cut: Callable, ask: Callable):
 
     Args:
         cases: the cases under audit.
-        cut: `(image, mask) -> (S, S)`, what the network sees of an image whose lungs
-            are `mask`.
+        cut: `(image, mask) -> (S, S)`, what the network sees of an image and its lungs.
         ask: `(B, S, S, 1) -> logits (B,)` or `(B, 1)`.
     """
 
@@ -221,13 +207,8 @@ def probe(
     )
 
 
-def judge(probes: pd.DataFrame, threshold: float = 0.0, seed: int = 0) -> dict:
-    """Judge what a classifier makes of a nuisance.
-
-    Args:
-        probes: from `probe`.
-        threshold: float, the logit from which on the decision is positive.
-        seed: int, of the bootstrap over patients.
+def judge(probes: pd.DataFrame) -> dict:
+    """Judge what a classifier makes of a nuisance, by what `probe` collected.
 
     Returns:
         `"num_cases"`; `"effect"`, the mean change of the logit by the nuisance in
@@ -239,15 +220,15 @@ def judge(probes: pd.DataFrame, threshold: float = 0.0, seed: int = 0) -> dict:
         low, `"gap"` between them; and `"alarm"`, True if the effect is beyond
         `LIMIT` with its whole interval.
     """
-    labels, patients = probes["label"].to_numpy(), probes["patient_id"].to_numpy()
+    patients = probes["patient_id"].to_numpy()
     if len(set(patients)) < 2:
         raise errors.InputError("An audit needs films of at least two patients.")
     # Paired within the case, so that no difference between patients enters.
     change = (probes["present"] - probes["absent"]).to_numpy()
     scale = float(probes["as_taken"].std()) or 1.0
-    effect = metrics.bootstrap_interval(change / scale, patients, seed=seed)
+    effect = metrics.bootstrap_interval(change / scale, patients)
     low, high = effect["low"], effect["high"]
-    flips = (probes["present"] >= threshold) != (probes["absent"] >= threshold)
+    flips = (probes["present"] >= 0) != (probes["absent"] >= 0)  # of the decision
     value = probes["value"].to_numpy()
     # A nuisance of two values parts the cases by them, any other by its median.
     upper = value > np.median(value) if len(np.unique(value)) > 2 else value > 0.5
@@ -255,9 +236,9 @@ def judge(probes: pd.DataFrame, threshold: float = 0.0, seed: int = 0) -> dict:
     return {
         "num_cases": len(probes),
         "effect": effect,
-        "logits": metrics.bootstrap_interval(change, patients, seed=seed),
-        "flips": metrics.bootstrap_interval(flips.astype(float), patients, seed=seed),
-        "alone": compute_auroc(labels, value),
+        "logits": metrics.bootstrap_interval(change, patients),
+        "flips": metrics.bootstrap_interval(flips.astype(float), patients),
+        "alone": _auroc(probes, "value"),
         "auroc": _auroc(probes),
         "auroc_present": _auroc(probes, "present"),
         "auroc_absent": _auroc(probes, "absent"),
@@ -281,14 +262,14 @@ def state_verdict(result: dict, nuisance: str) -> str:
     """Say in plain words what `judge` found."""
     effect, flips = result["effect"], result["flips"]["value"]
     amount = f"{effect['value']:+.2f} ({effect['low']:+.2f} to {effect['high']:+.2f})"
+    found = (
+        f"The {nuisance} alone moves the model's answer by {amount} standard "
+        f"deviations and turns {flips:.0%} of the decisions"
+    )
     if result["alarm"]:
-        return (
-            f"Alarm. The {nuisance} alone moves the model's answer by {amount} "
-            f"standard deviations and turns {flips:.0%} of the decisions. Do not trust "
-            "this model where that differs between patients."
-        )
+        advice = "Do not trust this model where that differs between patients."
+        return f"Alarm. {found}. {advice}"
+    limit = f"the alarm needs the whole interval beyond {LIMIT}"
     return (
-        f"No alarm. The {nuisance} alone moves the model's answer by {amount} standard "
-        f"deviations and turns {flips:.0%} of the decisions; the alarm needs the whole "
-        f"interval beyond {LIMIT}. What this audit does not vary can still mislead."
+        f"No alarm. {found}; {limit}. What this audit does not vary can still mislead."
     )

@@ -87,17 +87,17 @@ def list_nuisances(cases: list[Case]) -> dict[str, Nuisance]:
     def vary_ratio(case, seed):
         return tuple([crop_to_ratio(case.image, each)] for each in typical)
 
+    def has_tube(case):
+        return float(case.tube.any())
+
+    def brightness(case):
+        return float(case.image.mean())
+
     def vary_brightness(case, seed):  # more exposure and less
         return [case.image**0.8], [case.image**1.25]
 
     return {
-        "tube": Nuisance(
-            "endotracheal tube", lambda case: float(case.tube.any()), vary_tube
-        ),
+        "tube": Nuisance("endotracheal tube", has_tube, vary_tube),
         "ratio": Nuisance("height-to-width ratio of the film", ratio, vary_ratio),
-        "brightness": Nuisance(
-            "brightness of the film",
-            lambda case: float(case.image.mean()),
-            vary_brightness,
-        ),
+        "brightness": Nuisance("brightness of the film", brightness, vary_brightness),
     }

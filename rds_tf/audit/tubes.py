@@ -10,6 +10,8 @@ import numpy as np
 
 from rds_tf.lungs import cropping, postprocess
 
+MAX_CONTROLS = 3  # of one tube that is removed
+
 
 def remove(image: np.ndarray, region: np.ndarray, seed: int = 0) -> np.ndarray:
     """Cut a region out of an image and fill it from its surroundings.
@@ -19,11 +21,8 @@ def remove(image: np.ndarray, region: np.ndarray, seed: int = 0) -> np.ndarray:
 
     Args:
         image: `(H, W)` float32 in `[0, 1]`.
-        region: `(H, W)` of {0, 1}.
+        region: `(H, W)` of {0, 1}; the image stays outside it, a little widened.
         seed: int, of the grain.
-
-    Returns:
-        float32 `(H, W)`, the image itself outside the widened region.
     """
     if not region.any():
         return image.copy()
@@ -119,20 +118,15 @@ def _draw_tube(
     return shadow, (wall > 0.5).astype("float32")
 
 
-def move_aside(
-    region: np.ndarray, mask: np.ndarray, num_controls: int = 3
-) -> list[np.ndarray]:
+def move_aside(region: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
     """Move a region to places nearby that it did not touch, as controls.
 
-    Args:
-        region: `(H, W)` of {0, 1}.
-        mask: the lungs, `(H, W)` of {0, 1}.
-        num_controls: int, the largest number of them.
+    Region and mask, the lungs, are `(H, W)` of {0, 1}.
 
     Returns:
-        uint8 `(H, W)` regions of the same shape, inside the image and a margin apart
-        from the region and from each other. First come those that cover as much lung
-        as the region does, and among them the nearest. Empty where none fits.
+        At most `MAX_CONTROLS` uint8 `(H, W)` regions of the same shape, inside the
+        image and a margin apart from the region and from each other. First come those
+        that cover as much lung as the region does, and among them the nearest.
     """
     rows, columns = np.nonzero(region)
     height, width = region.shape
@@ -149,7 +143,7 @@ def move_aside(
     controls = []
     for _, _, down, right in sorted(places):
         there = rows + down, columns + right
-        if len(controls) < num_controls and not taken[there].any():
+        if len(controls) < MAX_CONTROLS and not taken[there].any():
             control = np.zeros(region.shape, "uint8")
             control[there] = 1
             taken |= widen(control, step) > 0

@@ -95,7 +95,12 @@ def _diagnose_all(stems: dict[Path, Path], models: diagnose.Models, export, bar:
 
 def _write_results(path: Path, found, record: dict, stem: Path, export) -> None:
     drawn = draw_diagnosis(found)
-    _write_overlay(stem.with_name(f"{stem.name}.png"), drawn)
+    target = stem.with_name(f"{stem.name}.png")
+    bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
+    whole, content = cv2.imencode(".png", bgr, PNG_SETTINGS)
+    if not whole:
+        raise OSError(f"{target}: the overlay cannot be encoded as PNG.")
+    disk.write_whole(target, content.tobytes())
     disk.write_json(stem.with_name(f"{stem.name}.json"), record)
     if export:
         export(path, found, record=record, overlay=drawn, stem=stem)
@@ -142,11 +147,7 @@ def name_outputs(paths: list[Path], root: Path) -> list[str]:
 
 
 def check_outputs(paths: list[Path], names: list[str], out: Path) -> None:
-    """Refuse to write results over the input files.
-
-    Raises:
-        FileExistsError: if one of `<name>.png` in `out` is one of them.
-    """
+    """Raise FileExistsError if one of `<name>.png` in `out` is an input file."""
     sources = {path.resolve() for path in paths}
     for name in names:
         if (target := out / f"{name}.png").resolve() in sources:
@@ -171,11 +172,3 @@ def draw_diagnosis(found: diagnose.Diagnosis) -> np.ndarray:
     answer = f"{found.verdict}, probability {found.probability:.2f}"
     caption = "\n".join([answer, *found.abstention_reasons])
     return overlay.draw_overlay(preprocessing.stretch(image), mask, heat, caption)
-
-
-def _write_overlay(path: Path, drawn: np.ndarray) -> None:
-    bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
-    whole, content = cv2.imencode(".png", bgr, PNG_SETTINGS)
-    if not whole:
-        raise OSError(f"{path}: the overlay cannot be encoded as PNG.")
-    disk.write_whole(path, content.tobytes())

@@ -102,17 +102,13 @@ def export(
 def read_source(path: Path) -> pydicom.Dataset:
     """Read what both objects need of a DICOM file, without its pixels.
 
-    Args:
-        path: a file that `radiograph.read_radiograph` accepts.
-
     Returns:
         Dataset with `REFERENCES`, `Rows`, `Columns` and `Modality`; `IDENTIFIERS`,
         empty where the file has none; `CARRIED` and `OTHERS` that it has;
         `PixelSpacing` and `ImagerPixelSpacing` in millimetres, empty where unknown.
 
     Raises:
-        ExportError: if the file is PNG or JPEG, is of a class that is not one image,
-            or lacks one of `REFERENCES`.
+        ExportError: as in `export`.
     """
     read = radiograph.read_header(path)
     if read is None:
@@ -144,23 +140,22 @@ def _build_segmentation(
     source: pydicom.Dataset, mask: np.ndarray, record: dict
 ) -> highdicom.seg.Segmentation:
     """Build the Segmentation of the lungs; arguments as for `export`."""
-    lungs, model = _describe_lungs(record), record["models"][0]
     segmentation = highdicom.seg.Segmentation(
         source_images=[_hide_identifiers(source)],
         pixel_array=mask.astype(np.uint8),
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[lungs],
+        segment_descriptions=[_describe_lungs(record)],
         content_label="LUNGS",
         content_description=RESEARCH_ONLY,
         transfer_syntax_uid=uid.ExplicitVRLittleEndian,
         manufacturer_model_name=_name_algorithm(record),
-        device_serial_number=model["sha256"],
+        device_serial_number=record["models"][0]["sha256"],
         **_describe_series("lungs", source, mask, record),
     )
     _copy_attributes(source, segmentation)
     dimensions = uid.generate_uid(entropy_srcs=[segmentation.SOPInstanceUID])
-    segmentation.DimensionOrganizationSequence[0].DimensionOrganizationUID = dimensions
-    segmentation.DimensionIndexSequence[0].DimensionOrganizationUID = dimensions
+    for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        segmentation[keyword][0].DimensionOrganizationUID = dimensions
     # Pixel Measures would need the thickness of a slice, which no film has.
     for keyword in SPACINGS:
         if source.get(keyword):
@@ -227,10 +222,8 @@ def _build_capture(
     scale = num_columns / overlay.shape[1]
     for keyword in SPACINGS:
         if source.get(keyword):
-            spacing = [
-                pydicom.valuerep.DS(scale * mm, True) for mm in source[keyword].value
-            ]
-            setattr(capture, keyword, spacing)
+            lengths = [scale * mm for mm in source[keyword].value]
+            setattr(capture, keyword, [pydicom.valuerep.DS(mm, True) for mm in lengths])
     return capture
 
 
@@ -250,11 +243,8 @@ def _describe_series(kind: str, source, pixels: np.ndarray, record: dict) -> dic
 
 def _describe_models(record: dict) -> str:
     """Say which models drew the overlay, with their weights and their answer."""
-    models = "; ".join(
-        f"{model['name']}, trained on {model['trained_on']}, weights SHA-256 "
-        f"{model['sha256']}"
-        for model in record["models"]
-    )
+    known = "{name}, trained on {trained_on}, weights SHA-256 {sha256}"
+    models = "; ".join(known.format(**model) for model in record["models"])
     text = (
         f"{config.NOT_FOR_CLINICAL_USE} {record['decision']}, probability "
         f"{record['probability']:.3f}. rds_tf {rds_tf.__version__}. Models: {models}."

@@ -20,15 +20,10 @@ _TRACING = threading.Lock()  # a layer's call is replaced while it is traced
 
 
 def forward(model, layer, images):
-    """Pass images through a model, for use inside a trace.
-
-    Args:
-        model: a Keras classifier, nested or not.
-        layer: one of its layers (B, h, w, C).
-        images: tensor in the shape and range of the model.
+    """Pass images through a classifier, nested or not, for use inside a trace.
 
     Returns:
-        features (B, h, w, C) of the layer, and logits (B, num_classes) free of the
+        features (B, h, w, C) of `layer`, and logits (B, num_classes) free of the
         last sigmoid or softmax. A model of one logit z gives (-z, z).
 
     Raises:
@@ -74,12 +69,7 @@ def _recorded(*layers):
 def linear_output(layer, inputs, outputs):
     """Undo the last layer's sigmoid or softmax, whose gradient may vanish.
 
-    Args:
-        layer: the last layer of a classifier.
-        inputs, outputs: its tensors, symbolic or not, outputs (B, num_classes).
-
-    Returns:
-        The logits (B, num_classes); the outputs where there is nothing to undo.
+    Return the logits (B, num_classes), the outputs where there is nothing to undo.
     """
     if isinstance(layer, keras.layers.Softmax):
         return inputs
@@ -106,12 +96,8 @@ def check_images(images):
 def find_layer(model, layer=None):
     """Return the last layer meant by `layer`, looking into nested models too.
 
-    Args:
-        model: a Keras model.
-        layer: name or layer; None takes the last `Conv2D`.
-
-    Raises:
-        ValueError: if the model has none.
+    It is a layer or its name; None takes the last `Conv2D`. ValueError if there is
+    none.
     """
     layers = list(walk(model))
     for each in reversed(layers):
@@ -141,13 +127,9 @@ def compile_once(build, model, layer, spec, *options):
         build: function (model, layer, *options) -> function of one tensor, or of a
             tuple of them. It gets weak references to model and layer: a strong one
             in the cache would keep the model in memory for ever.
-        model: a Keras model. Its passes are forgotten with it.
-        layer: one of its layers.
+        model, layer: a Keras model and one of its layers.
         spec: `tf.TensorSpec` of the images, or a tuple of them.
         *options: hashable, handed to `build`.
-
-    Returns:
-        A concrete `tf.function`, images of this spec -> what `build` gives.
     """
     key = build, weakref.ref(layer), spec, options
     with _TRACING:

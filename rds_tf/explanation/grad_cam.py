@@ -45,7 +45,7 @@ def class_activation(model, images, layer=None, *, class_index=1, batch_size=16)
     At the layer before global average pooling and `logit`, the map of an image
     sums to its logit less the bias, so maps of several models can be averaged.
 
-    Args and Raises as in `grad_cam`.
+    Args, Raises: as in `grad_cam`.
 
     Returns:
         float32 array (B, h, w), the size of the layer's feature map.
@@ -82,12 +82,8 @@ def _build_pass(model, layer, class_index):
 def weigh(features, logits, class_index):
     """Weigh features by the mean gradient of a class's logit, inside a trace.
 
-    Args:
-        features, logits: from `forward_pass.forward`.
-        class_index: int, the class explained.
-
-    Returns:
-        float32 tensor (B, h, w) in logit units, before the rectification.
+    Features and logits are those of `forward_pass.forward`; the map is a float32
+    tensor (B, h, w) in logit units, before the rectification.
     """
     (gradient,) = tf.gradients(logits[:, class_index], features)  # (B, h, w, C)
     gradient = tf.cast(gradient, tf.float32)
@@ -114,11 +110,6 @@ class Explanation:
     agreement: np.ndarray
     counter: np.ndarray
     logits: np.ndarray
-
-    @property
-    def logit(self) -> float:
-        """Mean of `logits`."""
-        return float(self.logits.mean())
 
     @property
     def heatmap(self) -> np.ndarray:
@@ -177,40 +168,33 @@ def explain(models, image, *, layer=None, class_index=1) -> Explanation:
 @tf.function(autograph=False)
 def _fuse(size, maps, counter_maps, logits):
     """Turn what M passes gave into the fields of an `Explanation`."""
-    enlarge = heatmap.make_resizer(*tf.unstack(size))  # to H, W
-    signed = tf.concat([enlarge(each) for each in maps], 0)  # (M, H, W)
+    size = tf.unstack(size)  # H, W
+    signed = tf.concat([heatmap.resize(each, *size) for each in maps], 0)  # (M, H, W)
     same_sign = tf.sign(signed) == tf.sign(tf.reduce_mean(signed, axis=0))
     return {
-        "mean": _average(maps, enlarge),
+        "mean": _average(maps, size),
         "spread": tf.math.reduce_std(signed, axis=0),
         "agreement": tf.reduce_mean(tf.cast(same_sign, tf.float32), axis=0),
-        "counter": _average(counter_maps, enlarge),
+        "counter": _average(counter_maps, size),
         "logits": tf.concat(logits, 0),
     }
 
 
-def _average(maps, enlarge):
+def _average(maps, size):
     """Average signed maps, each (1, h, w), and rectify once, (H, W)."""
     if len({tuple(each.shape) for each in maps}) == 1:
-        return enlarge(tf.nn.relu(tf.add_n(maps) / len(maps)))[0]
-    resized = [enlarge(each) for each in maps]
+        return heatmap.resize(tf.nn.relu(tf.add_n(maps) / len(maps)), *size)[0]
+    resized = [heatmap.resize(each, *size) for each in maps]
     return tf.nn.relu(tf.add_n(resized) / len(resized))[0]
 
 
 def _build_joint_pass(model, layer, others, class_index):
-    """Return one pass of all models, for `forward_pass.compile_once`.
+    """Return one pass of all models: a tuple of M images (1, H, W, C) -> M triples.
 
     In one graph small networks run side by side. Models built alike, such as an
     ensemble's five folds, are traced once, with the weights of each handed in.
-
-    Args:
-        model, layer: weak references to the first model and the layer of its network.
-        others: tuple of pairs of them, the other models.
-        class_index: 0 or 1, the class explained.
-
-    Returns:
-        Function of a tuple of tensors (1, H, W, C), one for each model, to a list of
-        (signed map (1, h, w), that of the other class, logit (1,)).
+    Models and layers come as weak references. A triple is the signed map (1, h, w),
+    that of the other class, and the logit (1,).
     """
 
     def run(images):

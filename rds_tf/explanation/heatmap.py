@@ -11,12 +11,9 @@ EPSILON = 4e-7
 
 
 def fit_image(image, model):
-    """Fit one image to the channels and the fixed size of a model's input.
+    """Fit one image (1, H, W, C) to the input (B, h, w, c) of a model.
 
-    Args:
-        image: float32 tensor (1, H, W, C) in the model's range.
-        model: a Keras model, (B, h, w, c) -> any; where h, w or c is None (or the
-            model subclassed) the image is left as it is.
+    Where h, w or c is None (or the model subclassed) the image is left as it is.
 
     Returns:
         Tensor (1, h, w, c): grey repeated to three channels, `resize` where needed.
@@ -44,31 +41,15 @@ def fit_image(image, model):
 
 
 def resize(maps, height, width):
-    """Resize (B, h, w) to (B, height, width), bilinear with corners aligned."""
-    return make_resizer(height, width)(maps)
-
-
-def make_resizer(height, width):
-    """Return `resize` to one size; maps of equal size share the matrices it takes.
+    """Resize (B, h, w) to (B, height, width), bilinear with corners aligned.
 
     Two products of matrices in place of `tf.image.resize`, which does not align
     corners: the corner of a map is then that of the image, as in tf-keras-vis.
     """
-    known = {}
-
-    def run(maps):
-        size = tuple(maps.shape[1:3])
-        matrices = known.get(size)
-        if matrices is None:
-            lengths = tf.unstack(tf.shape(maps)[1:3]) if None in size else size
-            ends = zip(lengths, (height, width), strict=True)
-            matrices = [_interpolation(*pair) for pair in ends]
-            if None not in size:
-                known[size] = matrices
-        rows, columns = matrices
-        return tf.einsum("yi,bij,xj->byx", rows, maps, columns)
-
-    return run
+    old_height, old_width = tf.unstack(tf.shape(maps)[1:3])
+    rows = _interpolation(old_height, height)
+    columns = _interpolation(old_width, width)
+    return tf.einsum("yi,bij,xj->byx", rows, maps, columns)
 
 
 def _interpolation(size, new_size):

@@ -14,12 +14,7 @@ class StatelessModel:
     """
 
     def __init__(self, model, weights=None):
-        """Take a model, and other weights or those that it has now.
-
-        Args:
-            model: a Keras model; it is not changed.
-            weights: list of arrays, one for each of `model.weights`; default its own.
-        """
+        """Take a model, and other arrays for its `weights`, or those it has now."""
         given = {}
         if weights is not None:
             given = dict(zip(map(id, model.weights), weights, strict=True))

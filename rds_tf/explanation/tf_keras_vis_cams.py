@@ -26,9 +26,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
 
     Args:
         method: str, a key of `METHODS`.
-        model: a functional or sequential classifier, nested or not.
-        images: array (B, H, W, C) in the model's range, B at least 1.
-        layer: name or layer to look at; None takes the last `Conv2D`.
+        model, images, layer: as in `grad_cam.grad_cam`; no subclassed model.
         class_index: int, the class explained; -1 is the last (positive) one.
         **options: handed to tf-keras-vis.
 
@@ -36,8 +34,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
         float32 array (B, H, W) in [0, 1].
 
     Raises:
-        ValueError: for another method, a layer that the model lacks, or images of
-            another shape.
+        ValueError: for another method, or as in `grad_cam.grad_cam`.
         MissingPackageError: if tf-keras-vis is not installed.
     """
     if method not in METHODS:
@@ -62,11 +59,7 @@ def draw(method, model, images, layer=None, *, class_index=-1, **options):
 
 
 def load_method(method):
-    """Return the class of tf-keras-vis that draws the maps of a method.
-
-    Raises:
-        MissingPackageError: if tf-keras-vis is not installed.
-    """
+    """Return the class of tf-keras-vis that draws the maps of a method."""
     module, name = METHODS[method]
     with errors.require_extra("notebooks", f"`{method}`", "tf-keras-vis"):
         return getattr(importlib.import_module(f"tf_keras_vis.{module}"), name)
@@ -77,15 +70,8 @@ def _build_flat(model, layer, is_softmax):
 
     tf-keras-vis does not look into nested models, and takes a layer's output where
     it was called first, so an identity marks the layer's place in the flat model.
-
-    Args:
-        model: a functional or sequential classifier, nested or not.
-        layer: the layer to mark, or None.
-        is_softmax: bool, whether one logit z is given as (0, z), as Score-CAM takes
-            a softmax; else as (-z, z), so that either class has a gradient.
-
-    Returns:
-        (flat `keras.Model`, the marking layer).
+    One logit z becomes (0, z) where the method takes a softmax, as Score-CAM does;
+    else (-z, z), so that either class has a gradient.
     """
     *_, last = forward_pass.walk(model)
     marker = keras.layers.Identity()
@@ -95,10 +81,9 @@ def _build_flat(model, layer, is_softmax):
         if isinstance(each, keras.Sequential):
             return functools.reduce(lambda x, part: call(part, x), each.layers, inputs)
         if isinstance(each, keras.Model):
+            bare = keras.Model(each.inputs, each.output)  # without what compile() added
             return keras.models.clone_model(
-                keras.Model(
-                    each.inputs, each.output
-                ),  # as it is, without what compile() added
+                bare,
                 input_tensors=keras.tree.flatten(inputs),
                 clone_function=lambda part: part,
                 call_function=call,

@@ -38,12 +38,11 @@ class Crop:
 
     def cut_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
         """Return `(size, size)` uint8 of {0, 1} from a mask `(H, W)` of the image."""
+        # Turned and scaled as a float, then cut at 0.5: it stays a mask.
         part = postprocess.rotate(
             mask.astype("float32"), -self.angle_degrees, expand=True, box=self.box
         )
-        # Turned and scaled as a float, then cut at 0.5: it stays a mask.
-        square = preprocessing.letterbox(part, size)
-        return (square > 0.5).astype("uint8")
+        return (preprocessing.letterbox(part, size) > 0.5).astype("uint8")
 
     def put_back(self, square: np.ndarray) -> np.ndarray:
         """Lay a map `(size, size)` of the crop onto the image `(H, W)`, 0 outside."""
@@ -78,15 +77,9 @@ def choose_crop(
 
 
 def crop_box(mask: np.ndarray, margin: float = 0.1) -> postprocess.Box:
-    """Return the box around the lungs with a margin.
+    """Return the box around the lungs `(H, W)` of {0, 1}, margin as in `choose_crop`.
 
-    Args:
-        mask: `(H, W)` of {0, 1}.
-        margin: float, added on every side, as a proportion of the longer side.
-
-    Returns:
-        `(top, bottom, left, right)` within the image; the whole image for an empty
-        mask.
+    It lies within the image, and is the whole image for an empty mask.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):

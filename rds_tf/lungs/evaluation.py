@@ -32,23 +32,19 @@ def evaluate(
 
     Args:
         prepared: folder written by `prepare`.
-        models: a segmenter's folder, or a folder of those of several folds; each
-            case is scored by one that did not see it in training.
+        models: a segmenter's folder, or a folder of those of several folds.
         angles: degrees by which image and truth are turned before segmentation.
         heart: one of `segmenter.HEARTS`, how the cohort outlines the lungs.
 
     Returns:
-        dict, fit for JSON:
-        `"num_cases"`;
-        `"forward_passes"`, what each step costs;
+        dict, fit for JSON: `"num_cases"`; `"forward_passes"`, what each step costs;
         `"angles"`, angle to step to `"miou"`, `"lung_iou"` and `"dice"`, means over
         cases at the images' own resolution, each `{"value", "low", "high"}` with a
         95 % bootstrap interval by patient; a step of `COMPARED_WITH` has its
         `"miou_gain"` too, paired by case;
         `"worst"`, with several angles: for each step the angle of its lowest lung
         IoU, and the `"loss"` there against 0 degrees, or the first angle;
-        `"quality_control"`, what `quality_control.judge_quality` says of all masks of
-        `"median+rotate"`.
+        `"quality_control"`, from `quality_control.judge_quality`, of `"median+rotate"`.
 
     Raises:
         model_store.ModelError: if the models saw every annotated case, or there is
@@ -63,11 +59,9 @@ def evaluate(
         scored = [
             score_cases(tool.model, prepared, rows, angle) for tool, rows in parts
         ]
-        qualities += [one.pop("quality") for one in scored]
-        scores[f"{angle:g}"] = {
-            step: np.concatenate([one[step] for one in scored])
-            for step in segmenter.STEPS
-        }
+        joined = {name: np.concatenate([s[name] for s in scored]) for name in scored[0]}
+        qualities.append(joined.pop("quality"))
+        scores[f"{angle:g}"] = joined
     result = {
         "num_cases": len(patients),
         "forward_passes": segmenter.STEPS,
@@ -93,9 +87,7 @@ def _summarize(scores: dict[str, np.ndarray], patients: np.ndarray) -> dict:
         if simpler in scores:
             # Paired, so that differences between cases do not widen the interval.
             gain = values[:, 0] - scores[simpler][:, 0]
-            summary[step]["miou_gain"] = metrics.bootstrap_interval(
-                gain, groups=patients
-            )
+            summary[step]["miou_gain"] = metrics.bootstrap_interval(gain, patients)
     return summary
 
 
@@ -106,12 +98,11 @@ def _find_worst(cases: dict[str, dict], patients: np.ndarray) -> dict:
     for step in cases[start]:
         ious = {angle: scores[step][:, 1] for angle, scores in cases.items()}
         angle = min(ious, key=lambda one: ious[one].mean())
+        loss = ious[start] - ious[angle]
         worst[step] = {
             "angle": angle,
-            "lung_iou": metrics.bootstrap_interval(ious[angle], groups=patients),
-            "loss": metrics.bootstrap_interval(
-                ious[start] - ious[angle], groups=patients
-            ),
+            "lung_iou": metrics.bootstrap_interval(ious[angle], patients),
+            "loss": metrics.bootstrap_interval(loss, patients),
         }
     return worst
 
@@ -127,8 +118,7 @@ def score_cases(
 
     Args:
         model: U-Net from `unet.build_unet` with one mask.
-        prepared: folder written by `prepare`.
-        table: rows of its manifest, of outlined cases.
+        prepared, table: folder written by `prepare`, and rows of outlined cases.
         angle_degrees: float, by which image and truth are turned before.
         steps: out of `segmenter.STEPS`.
 
@@ -160,6 +150,5 @@ def score_cases(
 
 def read_case(prepared: str | Path, row) -> tuple[np.ndarray, np.ndarray]:
     """Read the image and mask of one of `table.itertuples()`, `(H, W)`, full size."""
-    prepared = Path(prepared)
-    image = radiograph.read_image(prepared / row.image)
-    return image, radiograph.read_image(prepared / row.mask)
+    image, mask = (Path(prepared) / name for name in (row.image, row.mask))
+    return radiograph.read_image(image), radiograph.read_image(mask)

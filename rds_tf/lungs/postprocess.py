@@ -15,32 +15,19 @@ IS_WARP_EXACT = int(cv2.__version__.partition(".")[0]) >= 5
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 
 
-def median_filter(mask: np.ndarray, window_px: int | None = None) -> np.ndarray:
-    """Smooth a mask's outline by a square median filter.
+def median_filter(mask: np.ndarray) -> np.ndarray:
+    """Smooth a mask's outline, `(H, W)` uint8 of {0, 1}, by a square median filter.
 
-    Args:
-        mask: `(H, W)` uint8 of {0, 1}.
-        window_px: int, odd side of the window; None takes `MEDIAN_PROPORTION` of
-            the longer side.
-
-    Returns:
-        `(H, W)` uint8 of {0, 1}.
+    The side of the square is odd, `MEDIAN_PROPORTION` of the longer side.
     """
-    if window_px is None:
-        window_px = 2 * round(MEDIAN_PROPORTION * max(mask.shape) / 2) + 1
+    window_px = 2 * round(MEDIAN_PROPORTION * max(mask.shape) / 2) + 1
     return cv2.medianBlur(mask, max(3, window_px))
 
 
 def keep_two_lungs(mask: np.ndarray) -> np.ndarray:
-    """Keep the two largest components and fill their holes.
+    """Keep the two largest components, `(H, W)` uint8 of {0, 1}, and fill their holes.
 
     A second component below a twentieth of the first is dropped as debris.
-
-    Args:
-        mask: `(H, W)` uint8 of {0, 1}.
-
-    Returns:
-        `(H, W)` uint8 of {0, 1}.
     """
     labels, areas = label_components(mask)
     if not len(areas):
@@ -59,9 +46,7 @@ def lung_areas(mask: np.ndarray) -> list[int]:
 def label_components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the 4-connected components of a mask, as `ndimage.label` does.
 
-    Returns:
-        int32 labels `(H, W)`, 0 for the background, and areas in px `(N,)` of the
-        components 1 to N.
+    Return int32 labels `(H, W)`, 0 for the background, and areas in px `(N,)`.
     """
     binary = np.ascontiguousarray(mask != 0).view("uint8")
     _, labels = cv2.connectedComponents(binary, connectivity=4)
@@ -169,7 +154,8 @@ def rotate(
     """
     if expand and angle_degrees % 90 == 0:
         turned = np.rot90(image, round(angle_degrees / 90) % 4)
-        return np.ascontiguousarray(turned[_slices(box)] if box else turned)
+        top, bottom, left, right = box or (0, turned.shape[0], 0, turned.shape[1])
+        return np.ascontiguousarray(turned[top:bottom, left:right])
     matrix, size = _rotation(image.shape, angle_degrees, expand=expand)
     if box:  # resample no more than that: move its corner to the origin
         top, bottom, left, right = box
@@ -178,32 +164,21 @@ def rotate(
     return _warp(image, matrix, size, cv2.INTER_LINEAR)
 
 
-def _slices(box: Box) -> tuple[slice, slice]:
-    top, bottom, left, right = box
-    return slice(top, bottom), slice(left, right)
-
-
 def rotate_back(
     part: np.ndarray,
     angle_degrees: float,
     shape: tuple[int, int],
     box: Box | None = None,
 ) -> np.ndarray:
-    """Undo `rotate(..., expand=True, box=box)` of an image that had `shape`.
+    """Undo `rotate(..., expand=True, box=box)` of an image that had `shape`, (H, W).
 
-    Args:
-        part: `(H', W')` float32 or uint8, what lies in `box`.
-        angle_degrees: float.
-        shape: (H, W) of the image.
-        box: the part of the turned canvas, default all of it.
-
-    Returns:
-        `(H, W)`, 0 where `box` does not reach.
+    `part` `(H', W')`, float32 or uint8, is what lies in `box`. The image is 0 where
+    `box` does not reach.
     """
-    top, bottom, left, right = box = box or (0, part.shape[0], 0, part.shape[1])
+    top, bottom, left, right = box or (0, part.shape[0], 0, part.shape[1])
     if angle_degrees % 90 == 0:
         canvas = np.zeros(shape[:: -1 if angle_degrees % 180 else 1], part.dtype)
-        canvas[_slices(box)] = part
+        canvas[top:bottom, left:right] = part
         return np.ascontiguousarray(np.rot90(canvas, round(-angle_degrees / 90) % 4))
     matrix, _ = _rotation(shape, angle_degrees, expand=True)
     # The pixels of the image that `part` reaches: those between its turned corners,

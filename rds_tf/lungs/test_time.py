@@ -67,8 +67,7 @@ def predict_upright(
     network's square at any angle. The crop is predicted as it is and mirrored.
 
     Args:
-        model: U-Net from `unet.build_unet` with one mask.
-        images: float32 `(H, W)` in `[0, 1]`.
+        model, images: as in `predict`.
         masks: uint8 `(H, W)` of {0, 1}, the lungs found before.
 
     Returns:

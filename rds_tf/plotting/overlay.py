@@ -46,15 +46,11 @@ def draw_layers(
 ) -> np.ndarray:
     """Draw what `draw_overlay` does without the caption, `(H, W, 3)`.
 
-    Args:
-        image, mask, heatmap: as in `draw_overlay`.
-        outline_px: int, width of the outline, default a 400th of the width.
+    `outline_px` is the width of the outline, by default a 400th of the image's.
     """
     check_layers(image, mask, heatmap)
     factor = math.ceil(512 / image.shape[1])
-    grey, warm, colours = _blend(image, heatmap)
-    rgb = cv2.cvtColor(_to_levels(grey), cv2.COLOR_GRAY2RGB)
-    rgb[warm] = _to_levels(colours)
+    rgb = np.rint(255 * blend_heat(image, heatmap)).astype(np.uint8)
     if factor > 1:  # whole pixels, so that none of the image's greys is invented
         rgb = np.repeat(np.repeat(rgb, factor, axis=0), factor, axis=1)
     if mask is not None:
@@ -88,11 +84,7 @@ def _draw_caption(caption: str, width: int) -> np.ndarray:
     return strip
 
 
-def check_layers(
-    image: np.ndarray,
-    mask: np.ndarray | None = None,
-    heatmap: np.ndarray | None = None,
-) -> None:
+def check_layers(image: np.ndarray, mask=None, heatmap=None) -> None:
     """Raise ValueError unless all layers have the size of the image."""
     for name, layer in (("image", image), ("mask", mask), ("heatmap", heatmap)):
         if layer is not None and (layer.ndim != 2 or layer.shape != image.shape):
@@ -104,29 +96,14 @@ def check_layers(
 
 def blend_heat(image: np.ndarray, heatmap: np.ndarray | None) -> np.ndarray:
     """Lay a heat map over an image, the hotter the denser: `(H, W, 3)` in `[0, 1]`."""
-    grey, warm, colours = _blend(image, heatmap)
-    rgb = grey[..., None].repeat(3, axis=2)
-    rgb[warm] = colours
+    rgb = np.clip(image, 0, 1).astype("float32")[..., None].repeat(3, axis=2)
+    if heatmap is not None:
+        warm = heatmap > 0  # only there: on most images these pixels are few
+        heat = np.clip(heatmap[warm], 0, 1)
+        alpha = 0.65 * heat[:, None]
+        colours = matplotlib.colormaps["inferno"](heat)[:, :3].astype("float32")
+        rgb[warm] = (1 - alpha) * rgb[warm] + alpha * colours
     return rgb
-
-
-def _blend(image: np.ndarray, heatmap: np.ndarray | None) -> tuple:
-    """Return greys `(H, W)`, where there is heat, and the `(N, 3)` colours there.
-
-    Only the pixels with heat are blended: on most images they are few.
-    """
-    grey = np.clip(image, 0, 1).astype("float32")
-    if heatmap is None:
-        return grey, np.zeros(grey.shape, bool), np.zeros((0, 3), "float32")
-    warm = heatmap > 0
-    heat = np.clip(heatmap[warm], 0, 1)
-    alpha = 0.65 * heat[:, None]
-    colours = matplotlib.colormaps["inferno"](heat)[:, :3].astype("float32")
-    return grey, warm, (1 - alpha) * grey[warm][:, None] + alpha * colours
-
-
-def _to_levels(shades: np.ndarray) -> np.ndarray:
-    return np.rint(shades * 255).astype(np.uint8)
 
 
 def find_outlines(mask: np.ndarray) -> list[np.ndarray]:

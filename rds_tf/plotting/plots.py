@@ -73,30 +73,20 @@ def plot_overlay(
 ) -> Figure:
     """Plot one radiograph with its lungs outlined and its heat map laid over it.
 
-    Args:
-        image, mask, heatmap: as in `overlay.draw_overlay`.
-        title: text above the image; default none.
-
-    Raises:
-        ValueError: if mask or heat map are of another size than the image.
+    Args, Raises: as in `overlay.draw_overlay`, and `title` above the image.
     """
     overlay.check_layers(image, mask, heatmap)
     height, width = image.shape
     scale = 4.5 / max(height, width)
     size = (max(width * scale, 2), height * scale + 0.3 * bool(title))
-    figure = Figure(figsize=size, layout="constrained")
-    panel = figure.subplots()
+    figure, panel = _make_panel(size)
     panel.set_axis_off()
     _draw_image(panel, image, mask, heatmap, title)
     return figure
 
 
 def plot_history(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Plot what training recorded, one panel a measure, validation beside it.
-
-    Args:
-        history: the `history` of a Keras `History`: name -> one value an epoch.
-    """
+    """Plot the `history` of a Keras `History`, one panel a measure, over epochs."""
     names = [name for name in history if f"val_{name}" in history] or list(history)
     figure = Figure(figsize=(3.2 * len(names), 2.5), layout="constrained")
     panels = figure.subplots(1, len(names), squeeze=False)[0]
@@ -144,14 +134,11 @@ def plot_confusion(
 ) -> Figure:
     """Plot a confusion matrix: counts, and the proportion of each row.
 
-    Args:
-        confusion: `[[TN, FP], [FN, TP]]`.
-        names: what 0 and 1 stand for.
+    It is `[[TN, FP], [FN, TP]]`; `names` are those of the classes 0 and 1.
     """
     counts = np.asarray(confusion)
     proportions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(2.8, 2.6), layout="constrained")
-    panel = figure.subplots()
+    figure, panel = _make_panel((2.8, 2.6))
     panel.imshow(proportions, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         proportion = proportions[row, column]
@@ -167,14 +154,8 @@ def plot_confusion(
 
 
 def plot_roc(arms: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Plot the ROC curves of several classifiers with their AUROC.
-
-    Args:
-        arms: name -> (`labels`, `probabilities`), both `(N,)`.
-    """
-    figure = Figure(figsize=(3.6, 3.6), layout="constrained")
-    panel = figure.subplots()
-    panel.set_prop_cycle(color=COLOURS)
+    """Plot ROC curve and AUROC of each arm, (`labels`, `probabilities`) `(N,)`."""
+    figure, panel = _make_panel((3.6, 3.6))
     for name, (labels, probabilities) in arms.items():
         false_rate, true_rate, _ = sklearn_metrics.roc_curve(labels, probabilities)
         area = sklearn_metrics.auc(false_rate, true_rate)
@@ -198,9 +179,6 @@ def plot_reliability(
     Args:
         arms: name -> (`labels`, `probabilities`), both `(N,)`.
         num_bins: int >= 1, points a classifier at most.
-
-    Raises:
-        ValueError: as for `calibration.reliability`.
     """
     figure = Figure(figsize=(3.8, 4.9), layout="constrained")
     panel, counts = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
@@ -237,13 +215,8 @@ def plot_risk_coverage(arms: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Fig
 
     Args:
         arms: name -> (`correct`, `confidence`), both `(N,)`.
-
-    Raises:
-        ValueError: as for `thresholds.risk_coverage`.
     """
-    figure = Figure(figsize=(4.4, 3.6), layout="constrained")
-    panel = figure.subplots()
-    panel.set_prop_cycle(color=COLOURS)
+    figure, panel = _make_panel((4.4, 3.6))
     top = 0.05
     for name, (correct, confidence) in arms.items():
         curve = thresholds.risk_coverage(correct, confidence)
@@ -260,32 +233,30 @@ def plot_risk_coverage(arms: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Fig
     panel.set(xlim=(0, 1.02), ylim=(0, 1.1 * top))
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
-    _tidy(
-        panel,
-        grid=True,
-        xlabel="cases answered, surest first",
-        ylabel="wrong of those answered",
-    )
+    panel.set_xlabel("cases answered, surest first")
+    _tidy(panel, grid=True, ylabel="wrong of those answered")
     _draw_legend(figure, panel)
     return figure
 
 
-def show(figure: Figure, *, alt: str, dpi: int = 72) -> None:
-    """Show a figure in the notebook as a small PNG which a screen reader can read.
-
-    Args:
-        figure: `matplotlib.figure.Figure`.
-        alt: what the figure shows, in words.
-        dpi: int, dots an inch.
-    """
+def show(figure: Figure, *, alt: str) -> None:
+    """Show a figure in the notebook as a small PNG, `alt` saying what it shows."""
     from IPython import display  # only a notebook needs it
 
     drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi)
+    figure.savefig(drawn, format="png", dpi=72)
     # A palette of 256 colours halves the file: a notebook stays below 300 KB.
     palette = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
     palette.save(packed, "PNG", optimize=True)
     display.display(display.Image(packed.getvalue(), format="png", alt=alt))
+
+
+def _make_panel(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """Make a figure of one panel, with colours told apart by colour-blind readers."""
+    figure = Figure(figsize=size, layout="constrained")
+    panel = figure.subplots()
+    panel.set_prop_cycle(color=COLOURS)
+    return figure, panel
 
 
 def _draw_image(panel, image, mask, heatmap, title) -> None:

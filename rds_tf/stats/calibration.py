@@ -81,16 +81,12 @@ def reliability(
 ) -> list[dict]:
     """Return the bins of a reliability diagram, from low to high probability.
 
-    Args:
-        labels, probabilities, num_bins: as in `expected_calibration_error`.
+    Args, Raises: as in `expected_calibration_error`.
 
     Returns:
         A dict for each bin with cases: `"num"`, int; `"confidence"`, the mean
         probability; `"proportion"` of positives, with `"low"` and `"high"`, its 95 %
         interval (Wilson, 1927), which takes the cases as independent.
-
-    Raises:
-        ValueError: as for `expected_calibration_error`.
     """
     labels, probabilities = metrics.check_readings(labels, probabilities)
     bins = _split_equal_mass(probabilities, num_bins)
@@ -98,14 +94,15 @@ def reliability(
     for inside in (bins == number for number in range(bins.max() + 1)):
         test = stats.binomtest(int(labels[inside].sum()), int(inside.sum()))
         interval = test.proportion_ci(method="wilson")
-        row = {
-            "num": int(inside.sum()),
-            "confidence": float(probabilities[inside].mean()),
-            "proportion": float(labels[inside].mean()),
-            "low": float(interval.low),
-            "high": float(interval.high),
-        }
-        rows.append(row)
+        rows.append(
+            {
+                "num": int(inside.sum()),
+                "confidence": float(probabilities[inside].mean()),
+                "proportion": float(labels[inside].mean()),
+                "low": float(interval.low),
+                "high": float(interval.high),
+            }
+        )
     return rows
 
 
@@ -114,8 +111,6 @@ def calibration_scores(
     probabilities: ArrayLike,
     groups: ArrayLike | None = None,
     num_bins: int = 15,
-    num_resamples: int = 2000,
-    seed: int = 0,
 ) -> dict[str, dict]:
     """Return calibration error and Brier score with 95 % bootstrap intervals.
 
@@ -123,16 +118,12 @@ def calibration_scores(
     A resample keeps the bins of all cases. It adds chance to the chance already in
     the calibration error, so that the value may lie near the interval's low end.
 
-    Args:
-        labels, probabilities, num_bins: as in `expected_calibration_error`.
-        groups, num_resamples, seed: as in `metrics.bootstrap_interval`.
+    Args, Raises: as in `expected_calibration_error`, and `groups` as in
+        `metrics.bootstrap_interval`.
 
     Returns:
         dict: `"ece"` and `"brier"`, each with `"value"`, `"low"` and `"high"`; one
         patient alone has no interval, `None`.
-
-    Raises:
-        ValueError: as for `expected_calibration_error`.
     """
     labels, probabilities = metrics.check_readings(labels, probabilities)
     groups = metrics.check_groups(groups, len(labels))
@@ -141,7 +132,7 @@ def calibration_scores(
         "ece": _ece_statistic(labels, probabilities, num_bins),
         "brier": lambda weights: weights @ squares / weights.sum(axis=1),
     }
-    return metrics.intervals(statistics, groups, num_resamples, seed)
+    return metrics.intervals(statistics, groups)
 
 
 def _split_equal_mass(probabilities: np.ndarray, num_bins: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from rds_tf import errors
 
+LEVEL = 0.95  # coverage of every interval
 # What an array may hold: in words for the message, and as a test of each value.
 FINITE = ("finite numbers", np.isfinite)
 BINARY = ("0 or 1", lambda values: (values == 0) | (values == 1))
@@ -64,16 +65,14 @@ def bootstrap_interval(
     groups: ArrayLike | None = None,
     num_resamples: int = 2000,
     seed: int = 0,
-    level: float = 0.95,
 ) -> dict[str, float | None]:
-    """Return the mean of one value a case, with its bootstrap interval.
+    """Return the mean of one value a case, with its 95 % bootstrap interval.
 
     Args:
         values: array `(N,)` of finite floats, one score a case.
         groups: array `(N,)`, the patient of each case, drawn whole; default: the case.
         num_resamples: int, how often the patients are drawn again; 0: no interval.
         seed: int, seed of the draws.
-        level: float in `(0, 1)`, coverage of the interval.
 
     Returns:
         dict of floats `"value"`, `"low"`, `"high"`; one patient: no interval, `None`.
@@ -81,12 +80,10 @@ def bootstrap_interval(
     Raises:
         ValueError: if an argument is empty, of another length or out of its range.
     """
-    if not 0 < level < 1:
-        raise errors.InputError(f"`level` must lie between 0 and 1. Received: {level}")
     values = check_vector("values", values)
     mean = {"mean": lambda weights: weights @ values / weights.sum(axis=1)}
     groups = check_groups(groups, len(values))
-    return intervals(mean, groups, num_resamples, seed, level)["mean"]
+    return intervals(mean, groups, num_resamples, seed)["mean"]
 
 
 def diagnosis_scores(
@@ -115,32 +112,28 @@ def diagnosis_scores(
         class, is `None`; resamples without a defined score do not enter its interval.
 
     Raises:
-        ValueError: if an array is empty, of another length or out of its range.
+        ValueError: as in `bootstrap_interval`.
     """
     labels, probabilities = check_readings(labels, probabilities)
     groups = check_groups(groups, len(labels))
     decisions = probabilities >= threshold
-    statistics = _count_statistics(labels, decisions)
-    statistics["auroc"] = auroc_statistic(labels, probabilities)
+    hits = labels & decisions
+    statistics = {
+        "accuracy": _ratio_statistic(labels == decisions, np.ones(len(labels))),
+        "precision": _ratio_statistic(hits, decisions),
+        "recall": _ratio_statistic(hits, labels),
+        "specificity": _ratio_statistic(~labels & ~decisions, ~labels),
+        "f1": _ratio_statistic(2 * hits, 1 * labels + decisions),
+        "auroc": auroc_statistic(labels, probabilities),
+    }
     scores = intervals(statistics, groups, num_resamples, seed)
     confusion = np.bincount(2 * labels + decisions, minlength=4).reshape(2, 2)
     return {**scores, "confusion": confusion.tolist(), "num_cases": len(labels)}
 
 
-def _count_statistics(labels: np.ndarray, decisions: np.ndarray) -> dict:
-    """Return the scores made of counts, as functions of case weights `(R, N)`."""
-
-    def ratio(part, whole):
-        return lambda weights: _divide(weights @ part, weights @ whole)
-
-    hits = labels & decisions
-    return {
-        "accuracy": ratio(labels == decisions, np.ones(len(labels))),
-        "precision": ratio(hits, decisions),
-        "recall": ratio(hits, labels),
-        "specificity": ratio(~labels & ~decisions, ~labels),
-        "f1": ratio(2 * hits, 1 * labels + decisions),
-    }
+def _ratio_statistic(part: np.ndarray, whole: np.ndarray) -> Callable:
+    """Return a ratio of two counts as a function of case weights `(R, N)`."""
+    return lambda weights: _divide(weights @ part, weights @ whole)
 
 
 def auroc_statistic(labels: np.ndarray, scores: np.ndarray) -> Callable:
@@ -169,46 +162,42 @@ def auroc_statistic(labels: np.ndarray, scores: np.ndarray) -> Callable:
 def intervals(
     statistics: dict[str, Callable],
     groups: np.ndarray,
-    num_resamples: int,
-    seed: int,
-    level: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
 ) -> dict[str, dict]:
-    """Return `{name: {"value", "low", "high"}}` for functions of weights `(R, N)`.
+    """Return `{name: {"value", "low", "high"}}` of several scores.
 
     Args:
         statistics: name to a function of case weights `(R, N)`, with values `(R,)`.
         groups: int array `(N,)` from `check_groups`.
-        num_resamples, seed, level: as in `bootstrap_interval`.
+        num_resamples, seed: as in `bootstrap_interval`.
     """
     draws = {name: [] for name in statistics}
     for weights in _draw_weights(groups, num_resamples, seed):
         for name, statistic in statistics.items():
             draws[name].extend(statistic(weights))
     values = {name: f(np.ones((1, len(groups))))[0] for name, f in statistics.items()}
-    return {name: _summarise(values[name], draws[name], level) for name in draws}
+    return {name: _summarise(values[name], draws[name]) for name in draws}
 
 
 def _draw_weights(groups, num_resamples, seed, block_size=2**22):
-    """Yield blocks `(R, N)`: how often each resample holds each case.
-
-    Drawing `num_groups` patients with replacement is one multinomial draw of how
-    often each is drawn. Blocks bound the memory on many cases.
-    """
+    """Yield blocks `(R, N)`, to bound the memory: how often a resample holds a case."""
     generator = np.random.default_rng(seed)
     num_groups = groups.max() + 1
     if num_groups == 1:
         return  # one patient drawn again is the same patient: nothing varies
     chances = np.full(num_groups, 1 / num_groups)
     num_rows = max(1, block_size // len(groups))
+    # Patients drawn with replacement: one multinomial draw of how often each is.
     for start in range(0, num_resamples, num_rows):
         size = min(num_rows, num_resamples - start)
         yield generator.multinomial(num_groups, chances, size)[:, groups].astype(float)
 
 
-def _summarise(value: float, draws: list[float], level: float) -> dict:
+def _summarise(value: float, draws: list[float]) -> dict:
     """Return value and percentile interval, `None` for what is not defined."""
     draws = np.array(draws)[np.isfinite(draws)]
-    tails = [(1 - level) / 2, (1 + level) / 2]
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     low, high = np.quantile(draws, tails).tolist() if draws.size else (None, None)
     value = float(value) if np.isfinite(value) else None
     return {"value": value, "low": low, "high": high}

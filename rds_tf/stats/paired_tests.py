@@ -68,14 +68,14 @@ def mcnemar(
     Raises:
         ValueError: if an array is empty, of another length or not 0 and 1.
     """
-    right = []
-    for name, decisions in (("first", first_decisions), ("second", second_decisions)):
-        checked = metrics.check_readings(
-            labels, decisions, f"{name}_decisions", metrics.BINARY
+    first, second = (
+        np.equal(*metrics.check_readings(labels, decisions, name, metrics.BINARY))
+        for name, decisions in (
+            ("first_decisions", first_decisions),
+            ("second_decisions", second_decisions),
         )
-        right.append(np.equal(*checked))
-    first_only = int((right[0] & ~right[1]).sum())
-    second_only = int((right[1] & ~right[0]).sum())
+    )
+    first_only, second_only = int((first & ~second).sum()), int((second & ~first).sum())
     fewer, total = min(first_only, second_only), first_only + second_only
     p = min(1.0, 2 * float(stats.binom.cdf(fewer, total, 0.5)))
     return {"first_only": first_only, "second_only": second_only, "p": p}
@@ -86,25 +86,18 @@ def paired_bootstrap(
     first: ArrayLike,
     second: ArrayLike,
     groups: ArrayLike | None = None,
-    num_resamples: int = 2000,
-    seed: int = 0,
 ) -> dict[str, float | None]:
     """Return the difference of two AUROCs with its 95 % bootstrap interval.
 
     Each resample draws patients and scores both classifiers on the same draw (Efron
     and Tibshirani, 1993, chapter 13).
 
-    Args:
-        labels: array `(N,)` of 0 and 1.
-        first, second: arrays `(N,)` of finite floats, the scores of each classifier.
-        groups, num_resamples, seed: as in `metrics.bootstrap_interval`.
+    Args, Raises: as in `metrics.bootstrap_interval`, with `labels`, `first` and
+        `second` as in `delong`.
 
     Returns:
         dict of floats `"value"`, first minus second, `"low"` and `"high"`; `None` for
         what is not defined, as on one class or one patient.
-
-    Raises:
-        ValueError: if an array is empty, of another length or out of its range.
     """
     aurocs = []
     for name, scores in (("first", first), ("second", second)):
@@ -112,24 +105,22 @@ def paired_bootstrap(
         aurocs.append(metrics.auroc_statistic(truth, scores))
     groups = metrics.check_groups(groups, len(truth))
     difference = {"auroc": lambda weights: aurocs[0](weights) - aurocs[1](weights)}
-    return metrics.intervals(difference, groups, num_resamples, seed)["auroc"]
+    return metrics.intervals(difference, groups)["auroc"]
 
 
 def compare_arms(
     labels: ArrayLike,
     arms: Mapping[str, ArrayLike],
-    threshold: float | Mapping[str, ArrayLike] = 0.5,
+    threshold: float = 0.5,
     groups: ArrayLike | None = None,
-    num_resamples: int = 2000,
-    seed: int = 0,
 ) -> list[dict]:
     """Compare every pair of classifiers which judged the same cases.
 
     Args:
         labels: array `(N,)` of 0 and 1.
         arms: name -> array `(N,)` of probabilities in `[0, 1]`; two arms or more.
-        threshold: float; or name -> float or array `(N,)`, a threshold a case.
-        groups, num_resamples, seed: as in `metrics.bootstrap_interval`.
+        threshold: float; a probability at or above it is called positive.
+        groups: as in `metrics.bootstrap_interval`.
 
     Returns:
         A dict a pair, in the order of the arms, fit for JSON: `"first"` and `"second"`,
@@ -137,26 +128,19 @@ def compare_arms(
         the p of DeLong adjusted for the number of pairs (Holm, 1979).
 
     Raises:
-        ValueError: if there are not two arms, one has no threshold, or as in `delong`.
+        ValueError: if there are not two arms, or as in `delong`.
     """
     if len(arms) < 2:
         raise errors.InputError(
             f"`arms` must hold two arms or more. Received: {list(arms)}"
         )
-    if not isinstance(threshold, Mapping):
-        threshold = dict.fromkeys(arms, threshold)
-    if set(arms) - set(threshold):
-        raise errors.InputError(
-            f"`threshold` must name each of {list(arms)}. Received: {list(threshold)}"
-        )
     arms = {n: metrics.check_readings(labels, p, n)[1] for n, p in arms.items()}
-    decisions = {name: arms[name] >= np.asarray(threshold[name]) for name in arms}
-    draws = {"groups": groups, "num_resamples": num_resamples, "seed": seed}
+    decisions = {name: values >= threshold for name, values in arms.items()}
     pairs = [
         {
             "first": first,
             "second": second,
-            "auroc": paired_bootstrap(labels, arms[first], arms[second], **draws),
+            "auroc": paired_bootstrap(labels, arms[first], arms[second], groups),
             "delong": delong(labels, arms[first], arms[second]),
             "mcnemar": mcnemar(labels, decisions[first], decisions[second]),
         }
@@ -166,28 +150,19 @@ def compare_arms(
     return [{**pair, "p_holm": p} for pair, p in zip(pairs, adjusted, strict=True)]
 
 
-def match_on(
-    labels: ArrayLike,
-    values: ArrayLike,
-    caliper: float,
-    groups: ArrayLike | None = None,
-    seed: int = 0,
-) -> np.ndarray:
+def match_on(labels: ArrayLike, values: ArrayLike, caliper: float) -> np.ndarray:
     """Pick as many positives as negatives, matched in pairs on one value.
 
     A classifier may read the shape of the image (height to width) in place of the
     lungs. On cases matched on that shape it cannot. A pair is one positive and one
     negative, and no case is in two pairs. There are as many pairs as the caliper
     allows, and the sum of their differences is as small as it can be (optimal
-    matching: Rosenbaum, 1989).
+    matching: Rosenbaum, 1989). Equally good pairs are drawn among, by a fixed seed.
 
     Args:
         labels: array `(N,)` of 0 and 1.
         values: array `(N,)` of finite floats, the value to be matched on.
         caliper: float >= 0, the largest difference in a pair, in units of `values`.
-        groups: array `(N,)`, the patient of each case: one case of each, drawn by
-            seed, takes part; default: all cases do.
-        seed: int; draws among a patient's cases and among equally good pairs.
 
     Returns:
         int array `(2 P,)`, the indices of the cases of all `P` pairs, ascending;
@@ -201,10 +176,7 @@ def match_on(
             f"`caliper` must be finite and >= 0. Received: {caliper}"
         )
     labels, values = metrics.check_readings(labels, values, "values", metrics.FINITE)
-    groups = metrics.check_groups(groups, len(labels))
-    order = np.random.default_rng(seed).permutation(len(labels))
-    # Of each patient the case that comes first in this order.
-    order = order[np.sort(np.unique(groups[order], return_index=True)[1])]
+    order = np.random.default_rng(0).permutation(len(labels))
     positive, negative = order[labels[order]], order[~labels[order]]
     distance = np.abs(values[positive][:, None] - values[negative])
     # One pair outside the caliper costs more than all pairs inside it together.
@@ -216,11 +188,9 @@ def match_on(
 
 
 def _holm(p_values: list[float]) -> np.ndarray:
-    """Return p values `(T,)` adjusted for the number of tests (Holm, 1979).
-
-    The smallest is multiplied by T, the next by T - 1 and so on; none ends below one
-    that was smaller, or above 1.
-    """
+    """Return p values `(T,)` adjusted for the number of tests (Holm, 1979)."""
+    # The smallest is multiplied by T, the next by T - 1 and so on; none ends below one
+    # that was smaller, or above 1.
     order = np.argsort(p_values, kind="stable")
     scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
     return np.minimum(np.maximum.accumulate(scaled), 1)[np.argsort(order)]

@@ -44,14 +44,10 @@ def threshold_for_accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float
     It lies midway between neighbouring probabilities (or between an outermost one and
     0 or 1); of several as good, nearest to 0.5, and of two as near, the lower.
 
-    Args:
-        labels, probabilities: as in `threshold_for_sensitivity`.
+    Args, Raises: as in `threshold_for_sensitivity`.
 
     Returns:
         float in `[0, 1]`; just above 1 where 1 itself is best called negative.
-
-    Raises:
-        ValueError: if there is one class only, or an array is malformed.
     """
     labels, probabilities = metrics.check_readings(labels, probabilities)
     check_classes(labels)

@@ -20,7 +20,7 @@ def test_the_median_removes_a_speck_and_fills_a_pinhole():
     mask[10:40, 10:40] = 1
     mask[20, 20] = 0
     mask[3, 3] = 1
-    out = postprocess.median_filter(mask, 3)
+    out = postprocess.median_filter(mask)
     assert out[20, 20] == 1 and out[3, 3] == 0
 
 

@@ -107,10 +107,6 @@ def test_one_patient_has_a_value_and_no_interval():
         (dict(values=[0.5], groups=["A", "B"]), "each of 1 cases. Received: 2"),
         (dict(values=[0.5, 0.5], groups=["A", None]), "1 without name"),
         (dict(values=[0.5, 0.5], groups=["A", ""]), "1 without name"),
-        (
-            dict(values=[0.5], level=95),
-            "`level` must lie between 0 and 1. Received: 95",
-        ),
     ],
 )
 def test_wrong_input_for_an_interval_is_refused(arguments, message):
