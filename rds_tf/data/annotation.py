@@ -30,8 +30,8 @@ def read_polygons(
     """Read the polygons of one label from a LabelMe file.
 
     Args:
-        path: LabelMe JSON file.
-        label: label of the wanted shapes, in upper or lower case; others are ignored.
+        path: the file.
+        label: in upper or lower case; other shapes are ignored.
         shape: height and width of the image in px, where known.
 
     Returns:
@@ -81,17 +81,13 @@ def check_polygons(polygons: list[np.ndarray], height: float, width: float) -> N
 
 
 def draw_mask(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray:
-    """Draw the union of polygons: every pixel whose centre one of them encloses.
-
-    Args:
-        polygons: arrays (N, 2) of x, y in px.
-        height, width: of the mask in px.
+    """Draw polygons (N, 2) of x, y in px: each pixel whose centre one encloses.
 
     Returns:
         uint8 mask (height, width) of {0, 1}.
 
     Raises:
-        AnnotationError: see `check_polygons`.
+        AnnotationError: as in `check_polygons`.
     """
     mask = np.zeros((height, width), np.uint8)
     if polygons:
@@ -102,12 +98,11 @@ def draw_mask(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray
 
 
 def polygon_area(polygons: list[np.ndarray]) -> float:
-    """Sum the areas of polygons by the shoelace formula.
-
-    Returns:
-        Area in px², where polygons overlap counted twice.
-    """
-    return float(sum(abs(_signed_area(*polygon.T)) for polygon in polygons))
+    """Sum areas in px² by the shoelace formula, overlaps counted twice."""
+    area = 0.0
+    for x, y in map(np.transpose, polygons):
+        area += abs(0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+    return area
 
 
 def list_warnings(polygons: list[np.ndarray], mask: np.ndarray) -> list[str]:
@@ -152,10 +147,6 @@ def _read_size(
     return height, width
 
 
-def _signed_area(x: np.ndarray, y: np.ndarray) -> float:
-    return 0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
-
-
 def _fill(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     """Fill one polygon by the even-odd rule, row by row, at the pixel centres.
 
@@ -186,15 +177,12 @@ def _fill(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def read_region(folder: str | Path, case_id: str, shape: tuple[int, int]) -> np.ndarray:
-    """Read the drawn tube of a case, uint8 `(H, W)` of {0, 1}, white on black.
+    """Read the drawn tube of a case, white on black, as uint8 `shape` of {0, 1}.
 
-    Args:
-        folder: holds `<case_id>.png`; a case without a file has no tube.
-        case_id: str.
-        shape: height and width of its image in px.
+    A case without a file `<case_id>.png` has no tube.
 
     Raises:
-        InputError: the drawing is of another size.
+        InputError: the drawing is of another size than `shape`, (H, W) in px.
     """
     path = Path(folder) / f"{case_id}.png"
     if not path.is_file():

@@ -41,7 +41,7 @@ def vary_batch(
         images: uint8 `(B, S, S, 1)`.
         masks: uint8 `(B, S, S, M)` of {0, 1}, None without any.
         seed: the same gives the same batch.
-        geometry: how far films are turned and scaled.
+        geometry: how far images are turned and scaled.
 
     Returns:
         float32 `(B, S, S, 1)` in `[0, 1]`, and masks as they came, or None.
@@ -52,7 +52,7 @@ def vary_batch(
     num_masks = 0 if masks is None else masks.shape[-1]
     for place, image in enumerate(images[..., 0]):
         matrix = draw_matrix(rng, len(image), geometry)
-        vary_intensity(move(image, matrix), rng, varied[place, ..., 0])
+        varied[place, ..., 0] = vary_intensity(move(image, matrix), rng)
         for channel in range(num_masks):  # two at once take twice as long
             mask = np.ascontiguousarray(masks[place, ..., channel])
             moved[place, ..., channel] = move(mask, matrix, cv2.INTER_NEAREST)
@@ -87,9 +87,7 @@ def move(
     return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=flags)
 
 
-def vary_intensity(
-    image: np.ndarray, rng: np.random.Generator, out: np.ndarray | None = None
-) -> np.ndarray:
+def vary_intensity(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Vary exposure, gamma, grain and sharpness of a film and cover a rectangle.
 
     The settings follow nnU-Net (Isensee et al., Nature Methods 2021), scaled to
@@ -98,8 +96,6 @@ def vary_intensity(
 
     Args:
         image: uint8 `(S, S)`.
-        rng: whose next draws are used.
-        out: float32 `(S, S)`, where the result goes, default a new array.
 
     Returns:
         float32 `(S, S)` in `[0, 1]`.
@@ -117,7 +113,7 @@ def vary_intensity(
         top, left = (rng.uniform(0.0, 0.9, 2) * image.shape).astype(int)
         tall, wide = np.ceil(rng.uniform(0.03, 0.2, 2) * image.shape).astype(int)
         grey[top : top + tall, left : left + wide] = rng.random()
-    return np.clip(grey, 0, 1, out=grey if out is None else out)
+    return np.clip(grey, 0, 1, out=grey)
 
 
 def _draw_curve(rng: np.random.Generator) -> np.ndarray:

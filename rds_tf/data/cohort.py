@@ -234,10 +234,8 @@ def _check_row(row: dict, source: Path, files: _FileIndex) -> dict:
             raise CohortError(f"The {name} starts like a formula.")
     case |= {name: _read_flag(row, name) for name in ("rds", "exist_json")}
     case |= {name: _read_size(row, name) for name in ("roi_area", "height", "width")}
-    outlined = case["exist_json"] == 1
-    case["source"] = source
-    case["annotation"] = files.find_annotation(source) if outlined else None
-    return case
+    annotation = files.find_annotation(source) if case["exist_json"] else None
+    return {**case, "source": source, "annotation": annotation}
 
 
 def _read_flag(row: dict, name: str) -> int:

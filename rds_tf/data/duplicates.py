@@ -23,10 +23,7 @@ def hash_pixels(image: np.ndarray) -> str:
 
 
 def make_thumbnail(image: np.ndarray) -> str:
-    """Reduce an image to 16 x 16 levels.
-
-    Args:
-        image: `(H, W)` float32, of any range.
+    """Reduce an image `(H, W)` of any range to 16 x 16 levels.
 
     Returns:
         512 hexadecimal digits: the levels from 0, the darkest, to 255, the brightest;
@@ -58,12 +55,12 @@ def find_near_duplicates(names: list[str], thumbnails: np.ndarray) -> list[str]:
     `MIN_CORRELATION`, or if others link them. A uniform film has none.
 
     Args:
-        names: of the cases, each once.
+        names: of the cases, each once, in any order.
         thumbnails: uint8 `(N, 256)`, one a case.
 
     Returns:
         The name of each case's group, which is the first, in the alphabet, of its
-        cases; "" for a case without near-duplicates. The order of cases is irrelevant.
+        cases; "" for a case without near-duplicates.
     """
     parent = list(range(len(names)))  # a union-find forest: roots lead the groups
 

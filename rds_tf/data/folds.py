@@ -15,16 +15,18 @@ def add_folds(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
     """Name the patients of a cohort and assign them to folds.
 
     Args:
-        cases: with the columns of `name_patients` and `assign_folds`.
-        num_folds: number of folds.
+        cases: with the columns of `assign_folds`, `case_id`, the `patient_id` of the
+            table and the DICOM `pseudonym`, "" where unknown, and `notes`, lists of
+            texts.
 
     Returns:
-        The cases with `fold`, and their `notes` as one text.
+        The cases with `fold`; `patient_id` filled; `pseudonym` "" where it is ignored;
+        `notes` as one text.
 
     Raises:
         cohort.CohortError: there are enough cases for the folds, but not patients.
     """
-    cases = name_patients(cases, num_folds)
+    cases = _name_patients(cases, num_folds)
     fold = assign_folds(cases, num_folds)
     found = f"Only {len(set(fold))} of {num_folds} folds hold cases"
     empty = len(set(fold)) < num_folds
@@ -34,22 +36,13 @@ def add_folds(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
     return cases.assign(fold=fold, notes=notes)
 
 
-def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
+def _name_patients(cases: pd.DataFrame, num_folds: int) -> pd.DataFrame:
     """Name the patient of each case: by the table, by its DICOM file, or by the case.
 
     A DICOM PatientID of more than half of the cases ("ANONYMOUS") leaves nothing to
     split and is ignored, unless these are `num_folds` cases or fewer. Any other one is
     used, even if it may be a placeholder: the audit shows a fold that is too large, but
     not a patient in two folds.
-
-    Args:
-        cases: one row a case with `case_id`, the `patient_id` of the table, the DICOM
-            `pseudonym`, "" where unknown, and `notes`, lists of texts.
-        num_folds: number of folds.
-
-    Returns:
-        The cases with `patient_id` filled, `pseudonym` "" where ignored, and a note
-        where the case is its own patient for that reason.
     """
     limit = max(len(cases) / 2, num_folds)
     count, table_names, named = Counter(cases["pseudonym"]), {}, []
@@ -67,15 +60,13 @@ def name_patients(cases: pd.DataFrame, num_folds: int = 5) -> pd.DataFrame:
 
 
 def group_cases(table: pd.DataFrame) -> list[str]:
-    """Group the cases that share a patient, a pseudonym, pixels or a thumbnail.
+    """Group the cases that share a value of `IDENTITIES`, also through other cases.
 
     Args:
-        table: one row a case with `patient_id` and, where known, `pseudonym`,
-            `pixel_sha256` and `near_duplicate_of`; "" joins nothing.
+        table: `patient_id` and, where known, the others; "" joins nothing.
 
     Returns:
-        The name of each case's group, which is the first of its patients' names.
-        Cases that are joined through others are in one group.
+        The name of each case's group: the first of its patients' names.
     """
     keys = [table[name].tolist() for name in IDENTITIES if name in table]
     names, before = table["patient_id"].tolist(), []
@@ -93,19 +84,16 @@ def group_cases(table: pd.DataFrame) -> list[str]:
 def assign_folds(table: pd.DataFrame, num_folds: int = 5) -> np.ndarray:
     """Assign patients to folds, from the largest lungs to the smallest.
 
-    Each patient goes to the fold that holds least of what the patient adds: cases,
-    RDS cases, outlined cases, and the lung area of either diagnosis. Patients with
-    several cases come first, while others can still balance them. A group of
-    `group_cases` counts as one patient.
+    Each patient, or group of `group_cases`, goes to the fold that holds least of what
+    it adds: cases, RDS cases, outlined cases, and the lung area of either diagnosis.
+    Patients with several cases come first, while others can still balance them.
 
     Args:
-        table: one row a case with `patient_id, rds, roi_area`, nan where the lungs
-            are not outlined, and, where known, `pseudonym, pixel_sha256`.
-        num_folds: number of folds.
+        table: with the columns of `group_cases`, `rds`, and `roi_area`, nan where the
+            lungs are not outlined.
 
     Returns:
-        int array (N,) of the folds, 0 to `num_folds` - 1, the same for every order
-        of the rows.
+        int `(N,)`, 0 to `num_folds` - 1, the same for every order of the rows.
     """
     area, rds = table["roi_area"].fillna(0).to_numpy(float), table["rds"].to_numpy()
     amounts = pd.DataFrame({"case": 1.0, "rds": rds == 1, "outlined": area > 0})
@@ -131,8 +119,7 @@ def audit_folds(table: pd.DataFrame) -> pd.DataFrame:
     """Count what should be balanced between folds, and what should not be in two.
 
     Args:
-        table: one row a case with `fold, patient_id, rds, roi_area` and, where known,
-            `pixel_sha256`.
+        table: `fold, patient_id, rds, roi_area` and, where known, `pixel_sha256`.
 
     Returns:
         One row a fold: `fold, num_cases, num_patients, rds_rate, num_outlined,
@@ -160,27 +147,18 @@ def audit_folds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def refuse_leaks(table: pd.DataFrame, name: object) -> pd.DataFrame:
-    """Return the table, or refuse folds that separate a patient's or equal films.
-
-    Args:
-        table: one row a case with `case_id, fold, patient_id, pixel_sha256` and
-            `near_duplicate_of`.
-        name: of the table, for the message.
+    """Return the table of a manifest called `name`, unless it leaks.
 
     Raises:
         cohort.CohortError: a film to test on is a film to train on, or of its patient.
     """
-    together = {
-        "patient_id": "patient",
-        "pixel_sha256": "picture",
-        "near_duplicate_of": "picture",
-    }
-    for column, what in together.items():
+    for column in ("patient_id", "pixel_sha256", "near_duplicate_of"):
         crossing = table[_crosses(table, column) & (table[column] != "")]
         if len(crossing):
             same = crossing[crossing[column] == crossing[column].iloc[0]]
             pair = same.drop_duplicates("fold").iloc[:2]
             cases, folds = pair["case_id"].tolist(), pair["fold"].tolist()
+            what = "patient" if column == "patient_id" else "picture"
             raise cohort.CohortError(
                 f"{name}: cases {cases[0]} and {cases[1]} are of one {what} but in "
                 f"folds {folds[0]} and {folds[1]}; prepare the cohort again."
@@ -194,14 +172,11 @@ def _crosses(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def find_unseen(table: pd.DataFrame, seen: list[str]) -> np.ndarray:
-    """Mark the cases of patients without a film in a model's training data.
+    """Mark the cases of patients without a film in a model's training data, `(N,)`.
 
     Args:
-        table: one row a case with `patient_id, pixel_sha256`.
+        table: with the columns of `group_cases`.
         seen: first 16 digits of the pixel hashes that the model was trained on.
-
-    Returns:
-        bool array (N,).
     """
     known = table["pixel_sha256"].str[:16].isin(seen)
     patients = pd.Series(group_cases(table), table.index)

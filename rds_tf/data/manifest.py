@@ -26,10 +26,7 @@ AREA_TOLERANCE = 0.01  # by which table and outline may differ
 
 
 def load(prepared: str | Path) -> pd.DataFrame:
-    """Load the table of a prepared folder.
-
-    Args:
-        prepared: folder that `prepare` wrote.
+    """Load the table of a folder that `prepare` wrote.
 
     Returns:
         One row a case; texts are "" where empty, `roi_area` nan.
@@ -87,8 +84,7 @@ def _check_cells(table: pd.DataFrame, path: Path) -> None:
 
 
 def _among(numbers: range) -> tuple[Callable[[str], bool], str]:
-    texts = {str(number) for number in numbers}
-    return texts.__contains__, f"{numbers[0]} to {numbers[-1]}"
+    return set(map(str, numbers)).__contains__, f"{numbers[0]} to {numbers[-1]}"
 
 
 def _is_area(cell: str) -> bool:
@@ -134,7 +130,7 @@ def read_record(path: Path) -> dict:
 
     Raises:
         OSError: there is none.
-        ValueError: it is damaged, or a part of it is not of its kind.
+        ValueError: it is damaged.
     """
     record = json.loads(path.read_bytes())
     if isinstance(record, dict):
@@ -180,12 +176,12 @@ def join(cases: pd.DataFrame, prepared: Path) -> pd.DataFrame:
         rows.append([row[name] for name in columns])
     table = pd.DataFrame(rows, columns=columns)
     near = duplicates.find_near_duplicates([*table["case_id"]], thumbnails)
-    for case_id, notes, other in zip(
-        table["case_id"], table["notes"], near, strict=True
-    ):
-        if other not in ("", case_id):
-            notes.append(f"looks like {other}: one film stored twice?")
-    return table.assign(near_duplicate_of=near)
+    table = table.assign(near_duplicate_of=near)
+    for case in table.itertuples():
+        other = case.near_duplicate_of
+        if other not in ("", case.case_id):
+            case.notes.append(f"looks like {other}: one film stored twice?")
+    return table
 
 
 def _join_case(case: dict, record: dict) -> dict:
@@ -207,9 +203,7 @@ def delete_unlisted(prepared: Path, table: pd.DataFrame) -> int:
     """Delete image, mask and record of each case that is no longer in the manifest.
 
     A patient who takes back consent leaves the table, and must not stay in the folder.
-
-    Returns:
-        The number of deleted cases; files without a record of `prepare` stay.
+    Files without a record of `prepare` stay. Returns the number of deleted cases.
     """
     listed, count = set(table["case_id"]), 0
     for record in sorted(prepared.glob("records/*.json")):

@@ -33,15 +33,10 @@ def read_pair(prepared: Path, row, size: int) -> tuple[np.ndarray, np.ndarray]:
 def load_arrays(
     prepared: str | Path, table: pd.DataFrame, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read cases as network input.
+    """Read cases, rows of the manifest of `prepared`, as network input.
 
     Above `MAX_IN_MEMORY` they lie in the system's folder of temporary files until the
     arrays are gone: memory does not grow with the number of cases.
-
-    Args:
-        prepared: folder written by `prepare`.
-        table: rows of its manifest.
-        size: int, side in px.
 
     Returns:
         Two arrays `(N, size, size, 1)` uint8, read-only where they lie on disk: images,
@@ -106,24 +101,18 @@ def segmentation_dataset(
     Args:
         images: uint8 `(N, S, S, 1)`, 0 to 255.
         masks: uint8 `(N, S, S, M)` of {0, 1}.
-        batch_size: int.
-        training: bool, shuffle, repeat without end and augment.
+        training: shuffle, repeat without end and augment.
         geometry: how far the augmented cases are turned and scaled.
     """
-
-    def finish(image, mask):
-        return tf.cast(image, "float32") / 255, tf.cast(mask, "float32")
-
-    indices = tf.data.Dataset.range(len(images))
-    if not training:
-        dataset = _take(indices.batch(batch_size), images, masks)
-        return _run_ahead(dataset.map(finish))
-    indices = indices.shuffle(len(images), seed=0).repeat().batch(batch_size)
 
     def vary(number, films, masks):
         return augment.vary_batch(films, masks, number, geometry)
 
-    return _run_ahead(_take(indices, images, masks, vary=vary))
+    indices = tf.data.Dataset.range(len(images))
+    if training:
+        indices = indices.shuffle(len(images), seed=0).repeat()
+    batches = indices.batch(batch_size)
+    return _stream(batches, images, masks, vary=vary if training else None)
 
 
 def classification_dataset(
@@ -134,20 +123,15 @@ def classification_dataset(
     Args:
         images: uint8 `(N, S, S, 1)`, 0 to 255.
         labels: int `(N,)` of {0, 1}.
-        batch_size: int.
-        training: bool, draw both classes equally often, repeat without end, augment.
+        training: draw both classes equally often, repeat without end, augment.
 
     Raises:
         InputError: training data has one class only.
     """
     labels = np.asarray(labels, "float32").reshape(-1, 1)
-
-    def finish(image, label):
-        return tf.cast(image, "float32") / 255, label
-
     if not training:
-        indices = tf.data.Dataset.range(len(images)).batch(batch_size)
-        return _run_ahead(_take(indices, images, labels).map(finish))
+        batches = tf.data.Dataset.range(len(images)).batch(batch_size)
+        return _stream(batches, images, labels)
     if len(np.unique(labels)) < 2:
         raise errors.InputError("Training needs images of both classes, not of one.")
     classes = []
@@ -160,23 +144,18 @@ def classification_dataset(
     def vary(number, films, labels):
         return augment.vary_batch(films, None, number, augment.STRAIGHT)[0], labels
 
-    return _run_ahead(_take(indices.batch(batch_size), images, labels, vary=vary))
+    return _stream(indices.batch(batch_size), images, labels, vary=vary)
 
 
-def _take(indices: tf.data.Dataset, images, others, vary=None) -> tf.data.Dataset:
-    """Turn batches of indices into batches of the images and targets at these indices.
+def _stream(batches: tf.data.Dataset, images, targets, vary=None) -> tf.data.Dataset:
+    """Turn batches of indices into float32 batches of images, in [0, 1], and targets.
 
-    The indices are shuffled, not the images: no image is in memory twice.
-
-    Args:
-        indices: batches of int.
-        images: uint8 `(N, S, S, 1)`.
-        others: an array `(N, ...)`, such as their masks.
-        vary: augments `(number of the batch, images, others)`, images to float32; its
-            randomness must depend on that number alone. Then others are float32 too.
+    The indices are shuffled, not the images: no image is in memory twice. `vary`
+    augments the images and targets of a batch; what it draws must depend on its first
+    argument alone, the number of the batch.
     """
-    arrays = [np.asanyarray(array) for array in (images, others)]
-    kinds = [tf.as_dtype(array.dtype) for array in arrays]
+    arrays = [np.asanyarray(array) for array in (images, targets)]
+    kinds = [tf.float32 if vary else arrays[0].dtype, arrays[1].dtype]
 
     def read(number, chosen):
         rows = [np.asarray(array[chosen]) for array in arrays]
@@ -185,24 +164,17 @@ def _take(indices: tf.data.Dataset, images, others, vary=None) -> tf.data.Datase
         return vary(int(number), *rows) if vary else rows
 
     def gather(number, chosen):
-        made = [tf.float32, kinds[1]] if vary else kinds
-        rows = tf.numpy_function(read, [number, chosen], made, stateful=False)
+        rows = tf.numpy_function(read, [number, chosen], kinds, stateful=False)
         for row, array in zip(rows, arrays, strict=True):
             row.set_shape((None, *array.shape[1:]))
-        return (rows[0], tf.cast(rows[1], tf.float32)) if vary else tuple(rows)
+        films, found = (tf.cast(row, tf.float32) for row in rows)
+        return films if vary else films / 255, found
 
-    numbers = tf.data.Dataset.counter(dtype="int32")
-    numbered = tf.data.Dataset.zip(numbers, indices)
-    return numbered.map(gather, local.count_cores() if vary else None)
-
-
-def _run_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Make batches while the network is at work, by fixed numbers of threads.
-
-    The thread by which tf.data would find these numbers looks again after 10 ms, 20,
-    40 and so on, and four in ten iterators wait for it at their end: a training of 3.2
-    seconds took 5.1, one of 5 up to 10.
-    """
+    numbered = tf.data.Dataset.zip(tf.data.Dataset.counter(dtype="int32"), batches)
+    stream = numbered.map(gather, local.count_cores() if vary else None)
+    # The thread by which tf.data would find the numbers of threads looks again after
+    # 10 ms, 20, 40 and so on, and four in ten iterators wait for it at their end: a
+    # training of 3.2 seconds took 5.1, one of 5 up to 10.
     options = tf.data.Options()
     options.autotune.enabled = False
-    return dataset.prefetch(AHEAD).with_options(options)
+    return stream.prefetch(AHEAD).with_options(options)

@@ -69,9 +69,6 @@ def prepare(
         num_workers: processes, default one a core.
         executor: `local`, or what `ray_cluster.choose_executor` returns.
 
-    Returns:
-        Counts and the audit of the folds.
-
     Raises:
         InputError: `num_workers` is below 1.
         cohort.CohortError: no table, no usable row, or five cases with a fold empty.
@@ -146,8 +143,7 @@ def prepare_case(task: Task) -> None:
     """Write the image, the mask and last the record of one case.
 
     Raises:
-        radiograph.RadiographError: the radiograph is refused.
-        annotation.AnnotationError: the annotation is refused.
+        errors.InputError: the radiograph or its annotation is refused.
         OSError: a file cannot be written.
     """
     stamp = _stamp(task)  # before the files are read: a later change is seen

@@ -12,26 +12,25 @@ DESCRIPTION = "letterbox to a square, stretch percentiles 1 to 99 to [0, 1]"
 
 def letterbox(image: np.ndarray, size: int) -> np.ndarray:
     """Scale `(H, W)` into a black square `(size, size)`, proportions kept."""
-    height, width = image.shape
-    scale = size / max(height, width)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    scaled = cv2.resize(image, inner, interpolation=method)
-    top, left = (size - inner[1]) // 2, (size - inner[0]) // 2
-    square = np.zeros((size, size), scaled.dtype)
-    square[top : top + inner[1], left : left + inner[0]] = scaled
+    square = np.zeros((size, size), image.dtype)
+    window = square[_find_window(image.shape, size)]
+    method = cv2.INTER_AREA if size < max(image.shape) else cv2.INTER_LINEAR
+    window[:] = cv2.resize(image, window.shape[::-1], interpolation=method)
     return square
 
 
 def unletterbox(square: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Undo `letterbox`: `(size, size)` back to `shape` (H, W)."""
-    size = square.shape[0]
-    height, width = shape
-    scale = size / max(height, width)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    top, left = (size - inner[1]) // 2, (size - inner[0]) // 2
-    window = square[top : top + inner[1], left : left + inner[0]]
-    return cv2.resize(window, (width, height), interpolation=cv2.INTER_LINEAR)
+    window = square[_find_window(shape, len(square))]
+    return cv2.resize(window, shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _find_window(shape: tuple[int, int], size: int) -> tuple[slice, slice]:
+    """Return the rows and columns of the square that an image of `shape` fills."""
+    scale = size / max(shape)
+    inner = [max(1, round(side * scale)) for side in shape]
+    top, left = [(size - side) // 2 for side in inner]
+    return slice(top, top + inner[0]), slice(left, left + inner[1])
 
 
 def stretch(image: np.ndarray) -> np.ndarray:
@@ -49,14 +48,10 @@ def preprocess(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def check_manifest(manifest: dict, folder: str | Path) -> None:
-    """Refuse a model whose films were prepared otherwise than `preprocess` does.
-
-    Args:
-        manifest: of the model; one that says nothing of preprocessing passes.
-        folder: of the model, for the message.
+    """Refuse a model, by its manifest, whose films were prepared in another way.
 
     Raises:
-        model_store.ModelError: if it names another preprocessing.
+        model_store.ModelError: its manifest names another preprocessing.
     """
     named = manifest.get("preprocessing", DESCRIPTION)
     if named != DESCRIPTION:

@@ -24,10 +24,7 @@ def list_warnings(image: np.ndarray) -> list[str]:
 
 
 def find_lines(image: np.ndarray) -> list[tuple[int, int, int, int]]:
-    """Find lines of text near the border, upright or turned by 90 degrees.
-
-    Args:
-        image: `(H, W)` float32 in `[0, 1]`.
+    """Find lines of text near the border of `(H, W)` in [0, 1], also turned by 90°.
 
     Returns:
         `(top, bottom, left, right)` of each line in px, bright ones first.
@@ -83,13 +80,9 @@ def _find_strokes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _measure_greys(values: np.ndarray, owners: np.ndarray) -> tuple:
     """Measure strokes, all at once: a grainy image has thousands.
 
-    Args:
-        values: `(P,)` float32, the pixels of all strokes.
-        owners: `(P,)` int, the number of each one's stroke; 0 to N - 1 all occur.
-
-    Returns:
-        `(N,)` each: a stroke's grey, which is its 90th percentile, and the proportion
-        of its brighter half that has this grey.
+    Pixel `values` `(P,)` belong to the strokes `owners` `(P,)`, of which 0 to N - 1 all
+    occur. Returns `(N,)` each: a stroke's grey, which is its 90th percentile, and the
+    proportion of its brighter half that has this grey.
     """
     order = np.lexsort((values, owners))
     values, owners = values[order], owners[order]

@@ -15,11 +15,7 @@ START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # neither occurs in a sc
 
 
 def find_fault(dataset: pydicom.Dataset) -> str:
-    """Find where the compressed frame of a dataset contradicts its header.
-
-    Returns:
-        The cause in half a sentence; "" without one, and for uncompressed pixels.
-    """
+    """Say where a compressed frame contradicts its header; "" where nothing does."""
     if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return ""
     frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
@@ -46,9 +42,6 @@ def is_whole(frame: bytes) -> bool:
 
     It is a marker (ISO/IEC 10918-1 B.2.1, 14495-1 C.1.1, 15444-1 A.4.4). Without it
     some decoders make up the rest of the image, and CharLS searches for seconds.
-
-    Args:
-        frame: the bytes of one compressed frame.
     """
     return frame.rfind(END_OF_IMAGE) > frame.rfind(START_OF_SCAN)
 
@@ -57,13 +50,7 @@ def read_size(frame: bytes) -> tuple[int, int] | None:
     """Read rows and columns of a JPEG, JPEG-LS or JPEG 2000 frame.
 
     From the SOF segment (ISO/IEC 10918-1 B.2.2, 14495-1 C.2.2), or from SIZ
-    (15444-1 A.5.1), also inside a JP2 file.
-
-    Args:
-        frame: the bytes of one compressed frame.
-
-    Returns:
-        `(rows, columns)`, or None where no such segment is found.
+    (15444-1 A.5.1), also inside a JP2 file; None where there is no such segment.
     """
     try:
         if frame[:2] == b"\xff\xd8":

@@ -55,12 +55,10 @@ def list_warnings(dataset: pydicom.Dataset) -> list[str]:
 
 
 def find_age_years(dataset: pydicom.Dataset) -> int | None:
-    """Read the age at the examination in whole years.
+    """Read the age at the examination in whole years, 0 to `OLDEST_YEARS`.
 
-    From PatientAge, else from PatientBirthDate and the date of acquisition or study.
-
-    Returns:
-        int from 0 to `OLDEST_YEARS`, None where the header has no credible age.
+    From PatientAge, else from PatientBirthDate and the date of acquisition or study;
+    None where the header has no credible age.
     """
     age = str(dataset.get("PatientAge") or "").strip().upper()
     if found := re.fullmatch("([0-9]{1,3})([DWMY])", age):
@@ -82,9 +80,8 @@ def find_pixel_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:
     From PixelSpacing, else from the detector's ImagerPixelSpacing, by which a body is
     measured larger than it is; None where the header has neither.
     """
-    return read_spacing(dataset, "PixelSpacing") or read_spacing(
-        dataset, "ImagerPixelSpacing"
-    )
+    at_patient = read_spacing(dataset, "PixelSpacing")
+    return at_patient or read_spacing(dataset, "ImagerPixelSpacing")
 
 
 def read_spacing(dataset: pydicom.Dataset, keyword: str) -> tuple[float, float] | None:

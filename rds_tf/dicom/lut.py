@@ -37,7 +37,10 @@ def apply_luts(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     grey = apply_voi_lut(apply_modality_lut(values, dataset), dataset)
     if not np.isfinite(grey).all():
         raise errors.InputError("its rescale or window is no number")
-    if is_inverted(dataset):
+    if (  # the lowest value is to be shown white
+        privacy.read_code(dataset, "PhotometricInterpretation") == "MONOCHROME1"
+        or privacy.read_code(dataset, "PresentationLUTShape") == "INVERSE"
+    ):
         grey = 1 - grey
     padding = _is_padding(codes, dataset)
     table = np.where(padding, 0, grey).astype(np.float32)  # padding is black
@@ -83,14 +86,6 @@ def apply_voi_lut(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
         warnings.warn(f"Window width {width:g} was ignored", stacklevel=2)
     low, high = float(values.min()), float(values.max())
     return (values - low) / ((high - low) or 1)
-
-
-def is_inverted(dataset: pydicom.Dataset) -> bool:
-    """Say whether the lowest value is to be shown white."""
-    return (
-        privacy.read_code(dataset, "PhotometricInterpretation") == "MONOCHROME1"
-        or privacy.read_code(dataset, "PresentationLUTShape") == "INVERSE"
-    )
 
 
 def _look_up(
@@ -157,17 +152,9 @@ def _any_of(marked: np.ndarray, indices: np.ndarray) -> bool:
 
 
 def quantize(image: np.ndarray, dtype: type) -> np.ndarray:
-    """Round grey to whole levels, a few rows at a time: they stay in the cache.
-
-    Args:
-        image: float (H, W) in [0, 1].
-        dtype: `np.uint8` or `np.uint16`; 1 becomes its greatest number.
-
-    Returns:
-        `dtype` (H, W).
-    """
+    """Round grey (H, W) in [0, 1] to levels from 0 to the greatest of `dtype`."""
     levels = np.empty(image.shape, dtype)
-    step = max(1, 2**17 // image.shape[1])
+    step = max(1, 2**17 // image.shape[1])  # a few rows at a time stay in the cache
     for row in range(0, len(image), step):
         rows = image[row : row + step].astype(np.float64)
         levels[row : row + step] = np.rint(rows * np.iinfo(dtype).max)

@@ -45,9 +45,8 @@ def quote_number(value: object) -> str:
 def make_pseudonym(dataset: pydicom.Dataset) -> str:
     """Hash the PatientID, "" where there is none."""
     patient_id = str(dataset.get("PatientID") or "").strip()
-    if not patient_id:
-        return ""
-    return "P" + hashlib.sha256(patient_id.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(patient_id.encode()).hexdigest()
+    return f"P{digest[:8]}" if patient_id else ""
 
 
 def describe_cause(error: Exception) -> str:

@@ -58,11 +58,7 @@ class Radiograph:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read the image alone, such as of a prepared PNG; see `read_radiograph`.
-
-    Returns:
-        float32 (H, W) in [0, 1], air dark and bone bright.
-    """
+    """Read the image alone, float32 (H, W) in [0, 1], as `read_radiograph` does."""
     return read_radiograph(path).image
 
 
@@ -81,10 +77,8 @@ def read_radiograph(path: str | Path) -> Radiograph:
     try:
         with privacy.record_warnings() as recorded:
             data = disk.read_whole(path, MAX_BYTES)
-            if _is_png_or_jpeg(data):
-                film = _read_png_or_jpeg(data)
-            else:
-                film = _read_dicom(path, data)
+            is_dicom = not _is_png_or_jpeg(data)
+            film = _read_dicom(path, data) if is_dicom else _read_png_or_jpeg(data)
     except RadiographError as error:
         raise RadiographError(f"Cannot use {path.name}: {error}.") from error
     except Exception as error:  # pydicom and its decoders raise some ten types
@@ -196,10 +190,7 @@ def _decode(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
 
 
 def _try_decoding(path: Path, dataset: pydicom.Dataset) -> np.ndarray | None:
-    """Decode, or return None at an error or a warning.
-
-    The caller's process can decode safely then, and meets the error or warning itself.
-    """
+    """Decode, or return None at an error or warning, which the caller then meets."""
     with contextlib.suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("error")
         return decode_pixels(path, dataset)
@@ -209,9 +200,7 @@ def _try_decoding(path: Path, dataset: pydicom.Dataset) -> np.ndarray | None:
 def decode_pixels(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     """Decode the stored values of one frame, in this process.
 
-    Args:
-        path: file of the radiograph; GDCM reads 12-bit JPEG from there.
-        dataset: what was parsed of it.
+    GDCM reads 12-bit JPEG from `path`, which `dataset` was parsed from.
 
     Returns:
         (H, W), or (H, W, 3) where a pixel has three samples, 8 or 16 bits each.
@@ -274,7 +263,6 @@ def write_png(path: str | Path, image: np.ndarray, bits_stored: int = 8) -> None
     """Write an image as a grey PNG, whole or not at all.
 
     Args:
-        path: file to write; its folder must exist.
         image: float (H, W) in [0, 1].
         bits_stored: up to 8 makes an 8-bit PNG, more a 16-bit one.
 

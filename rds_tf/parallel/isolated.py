@@ -33,10 +33,6 @@ class TimeLimitError(IsolatedError):
     """The call took longer than it may."""
 
 
-class MemoryLimitError(IsolatedError):
-    """The call asked for more memory than it may take."""
-
-
 def is_worker() -> bool:
     """Say whether this process is a worker, whose death costs one item only."""
     return multiprocessing.parent_process() is not None or WORKER_MARK in os.environ
@@ -51,9 +47,9 @@ class Child:
         """Start the process.
 
         Args:
-            module: str, is imported before the first call comes.
-            memory_bytes: int, address space that it may take; only Linux enforces it.
-            quiet: bool, drop what functions print; else it goes to standard error.
+            module: name of what is imported before the first call comes.
+            memory_bytes: address space that it may take; only Linux enforces it.
+            quiet: drop what functions print; else it goes to standard error.
         """
         self.limits, self.used = {"memory_bytes": memory_bytes, "quiet": quiet}, False
         serve = f"isolated._serve({module!r}, {memory_bytes})"
@@ -68,10 +64,7 @@ class Child:
     def call(
         self, function: Callable, *arguments: Any, seconds: float | None = None
     ) -> Any:
-        """Call a function there and return its value; `run` documents the rest.
-
-        A child that gives no answer is ended.
-        """
+        """Call a function there as `run` does; without an answer, end the child."""
         self.used, answer, late = True, None, threading.Event()
         alarm = threading.Timer(seconds or 0, lambda: (late.set(), self.process.kill()))
         try:
@@ -92,7 +85,7 @@ class Child:
             raise IsolatedError(f"crashes (exit status {self.process.returncode})")
         value, error = pickle.loads(answer)
         if isinstance(error, MemoryError) and (most := self.limits["memory_bytes"]):
-            raise MemoryLimitError(f"takes more than {most} bytes") from error
+            raise IsolatedError(f"takes more than {most} bytes") from error
         if error is not None:
             raise error
         return value
@@ -123,20 +116,15 @@ def run(
     Args:
         function: function at the top level of a module.
         *arguments: anything that pickles.
-        seconds: float, how long start and call may take, default without end.
-        memory_bytes: int, see `Child`.
-        quiet: bool, see `Child`.
-        keep: bool, use the child of an earlier such call and leave it for the next
-            one: a start takes longer than most calls. Otherwise the child is new, and
-            ends with the call.
-
-    Returns:
-        What the function returns.
+        seconds: how long start and call may take, default without end.
+        memory_bytes, quiet: as in `Child`.
+        keep: use the child of an earlier such call and leave it for the next one: a
+            start takes longer than most calls. Otherwise the child is new, and ends
+            with the call.
 
     Raises:
         TimeLimitError: the call took longer than `seconds`.
-        MemoryLimitError: the call ran out of `memory_bytes`.
-        IsolatedError: the child crashed.
+        IsolatedError: the child crashed, or ran out of `memory_bytes`.
         Exception: whatever the function raises.
     """
     limits = {"memory_bytes": memory_bytes, "quiet": quiet}
@@ -168,9 +156,7 @@ def _take_waiting(limits: dict, *, used: bool) -> Child | None:
 def start_spare(function: Callable, *, memory_bytes: int | None = None) -> None:
     """Start a child for the next quiet `run` of a function, unless one is waiting.
 
-    Args:
-        function: its module is imported beforehand, while nobody waits for it.
-        memory_bytes: int, as `run` will be given.
+    The module of the function is imported beforehand, while nobody waits for it.
     """
     limits = {"memory_bytes": memory_bytes, "quiet": True}
     spare = _take_waiting(limits, used=False)

@@ -4,7 +4,6 @@ An item that kills its worker (a decoder that crashes, memory that runs out) cos
 item and no other.
 """
 
-import contextlib
 import os
 import time
 from collections import deque
@@ -55,11 +54,10 @@ def map_items(
     """Apply a pure function to many items and keep going past the bad ones.
 
     Args:
-        function: function of one item at the top level of a module, without side
-            effects that a second call on the same item could spoil.
+        function: of one item, at the top level of a module, without side effects that
+            a second call on the same item could spoil.
         items: anything that pickles.
-        num_workers: local processes; 1 runs in this process, where an item that
-            crashes takes the caller with it.
+        num_workers: processes; 1 is this one, which ends if an item crashes it.
         description: label of the progress bar, which only a terminal shows.
 
     Returns:
@@ -70,11 +68,9 @@ def map_items(
         DiskFullError: an item found no space to write; the rest is not tried.
         RunError: worker processes cannot import the function.
     """
-    if num_workers > 1:
-        # An item may be killed once for the memory that others take: two tries.
-        options = {"num_tries": 2, "reuse": True}
-        return _map_in_children(function, items, num_workers, description, **options)
     items = list(items)
+    if num_workers > 1:
+        return _map_in_children(function, items, num_workers, description, reuse=True)
     bar = tqdm(items, desc=description, disable=None)
     return [attempt(function, item) for item in bar]
 
@@ -90,8 +86,8 @@ def map_isolated(
     For work that leaves its process changed, such as a training: TensorFlow keeps
     memory, threads and random state. All else is as for `map_items`.
     """
-    options = {"num_tries": 1, "reuse": False}
-    return _map_in_children(function, items, num_workers, description, **options)
+    items = list(items)
+    return _map_in_children(function, items, num_workers, description, reuse=False)
 
 
 class Progress:
@@ -119,10 +115,6 @@ class Progress:
             count = f"{self.num_done} of {self.num_items}"
             print(f"{count}: {title}, {state}, about {left} left", flush=True)
 
-    def close(self) -> None:
-        """Leave the bar as it stands."""
-        self.bar.close()
-
 
 def attempt(function: Callable, item: Any) -> Outcome:
     """Apply a function to one item here, as `map_items` does."""
@@ -140,13 +132,7 @@ def _attempt_as_worker(function: Callable, item: Any) -> Outcome:
 
 
 def _map_in_children(
-    function: Callable,
-    items: Iterable[Any],
-    num_workers: int,
-    description: str,
-    *,
-    num_tries: int,
-    reuse: bool,
+    function: Callable, items: list, num_workers: int, description: str, *, reuse: bool
 ) -> list[Outcome]:
     """Do the items in child processes, each of which a thread of this one feeds."""
     if getattr(function, "__module__", None) == "__main__":
@@ -154,7 +140,6 @@ def _map_in_children(
             f"No worker process can import {function.__qualname__}: it must stand in a "
             "module, not in the script that is run."
         )
-    items = list(items)
     waiting = deque(range(len(items)))
     outcomes = [Outcome(item, error=WORKER_DIED) for item in items]
 
@@ -163,7 +148,8 @@ def _map_in_children(
         child = None
         try:
             while (index := _pop(waiting)) is not None:
-                for _ in range(num_tries):
+                # Two tries where an item may be killed for the memory that others take.
+                for _ in range(2 if reuse else 1):
                     child = child or isolated.Child()
                     try:
                         item = items[index]
@@ -179,10 +165,8 @@ def _map_in_children(
             if child:
                 child.end()
 
-    with (
-        contextlib.closing(Progress(len(items), description)) as progress,
-        futures.ThreadPoolExecutor(num_workers) as threads,
-    ):
+    progress = Progress(len(items), description)
+    with progress.bar, futures.ThreadPoolExecutor(num_workers) as threads:
         workers = [threads.submit(work) for _ in range(min(num_workers, len(items)))]
         try:
             for worker in workers:

@@ -13,10 +13,7 @@ def keep_freed() -> bool:
     Otherwise the GNU C library returns it to the system, which hands it out again
     page by page and filled with zeros: 5,900 faults for an image of 2,000 x 2,000, a
     fifth of the time of its conversion. Memory stays at its peak instead, which does
-    not rise any further.
-
-    Returns:
-        bool, False on systems without this setting; nothing has changed there.
+    not rise any further. Returns False on systems without this setting.
     """
     if sys.platform != "linux":
         return False

@@ -4,7 +4,6 @@ Items say by themselves which files must be where, see `remote_task`. What a wor
 writes is what a local process would write, byte for byte, on machines of the same kind.
 """
 
-import contextlib
 import hashlib
 import importlib.util
 import os
@@ -16,7 +15,6 @@ from pathlib import Path
 from rds_tf import errors
 from rds_tf.parallel import local, remote_task
 
-NAMES = ("local", "ray")
 MAX_SHARD = 16  # items a task: their files wait in memory until they are collected
 CONNECT_SECONDS = 10  # until a cluster answers
 NUM_TRIES = 3  # of an item whose worker or machine dies
@@ -69,8 +67,8 @@ class RayCluster:
         """
         items = list(items)
         size = max(1, min(MAX_SHARD, len(items) // (4 * num_workers)))
-        places = list(range(len(items)))
-        shards = [places[start : start + size] for start in range(0, len(items), size)]
+        places = range(len(items))
+        shards = [places[start : start + size] for start in places[::size]]
         # A task in reserve for each worker, unless fewer than all cores are wanted.
         room = num_workers * (1 if num_workers < self.count_cores() else 2)
         return self._map(function, items, shards, room, description, num_cpus=1)
@@ -78,10 +76,7 @@ class RayCluster:
     def map_isolated(
         self, function: Callable, items, num_workers: int = 1, description: str = ""
     ) -> list[local.Outcome]:
-        """Apply a function to items, each in a process that ends with it.
-
-        Each has a GPU of its own where the cluster has any.
-        """
+        """Apply a function as `local.map_isolated` does, with a GPU an item if any."""
         items = list(items)
         gpus = min(1, int(self._ray.cluster_resources().get("GPU", 0)))
         options = {"num_cpus": 1, "num_gpus": gpus, "max_calls": 1}
@@ -90,20 +85,14 @@ class RayCluster:
         return self._map(function, items, shards, num_workers, description, **options)
 
     def _map(
-        self,
-        function,
-        items: list,
-        shards: list,
-        room: int,
-        description: str,
-        **options,
+        self, function, items: list, shards: list, room: int, description, **options
     ) -> list[local.Outcome]:
         """Keep `room` tasks in flight until every item has its outcome."""
         outcomes: list[local.Outcome | None] = [None] * len(items)
         task = self._ray.remote(max_retries=0, **options)(_run_shard)
         waiting, in_flight = deque((shard, NUM_TRIES) for shard in shards), {}
-        progress = contextlib.closing(local.Progress(len(items), description))
-        with remote_task.mark_origin(items) as origin, progress as bar:
+        progress = local.Progress(len(items), description)
+        with remote_task.mark_origin(items) as origin, progress.bar:
             # Ray fetches an argument at once, but what is inside a list on demand.
             payload = [self._ray.put(remote_task.pack(items, origin))]
             try:
@@ -122,7 +111,7 @@ class RayCluster:
                     for index, result in zip(shard, results or [None], strict=True):
                         item = items[index]
                         outcomes[index] = remote_task.collect(item, result, origin)
-                        bar.update(outcomes[index])
+                        progress.update(outcomes[index])
             finally:
                 for reference in in_flight:
                     self._ray.cancel(reference, force=True)

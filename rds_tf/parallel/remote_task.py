@@ -37,11 +37,7 @@ class Origin:
 
 @contextmanager
 def mark_origin(items: list) -> Iterator[Origin | None]:
-    """Put a file of a unique name into the items' folder, for as long as they run.
-
-    Yields:
-        The `Origin`, None for items that write nothing.
-    """
+    """Mark the folder of items while they run; None for items that write nothing."""
     out = getattr(items[0], "out", None) if items else None
     if out is None:
         yield None
@@ -60,7 +56,8 @@ def mark_origin(items: list) -> Iterator[Origin | None]:
 
 def pack(items: list, origin: Origin | None) -> dict[str, bytes]:
     """Read the payload of all items: the content of each file, by its name in `out`."""
-    taken = {Path(path).absolute() for item in items for path in _list(item, "takes")}
+    taken = [path for item in items for path in getattr(item, "takes", ())]
+    taken = {Path(path).absolute() for path in taken}
     return {p.relative_to(origin.out).as_posix(): p.read_bytes() for p in taken}
 
 
@@ -70,11 +67,7 @@ def describe(item) -> tuple[Any, dict[Path, tuple | None]]:
         values = {field.name: getattr(item, field.name) for field in fields(item)}
         paths = {n: v.absolute() for n, v in values.items() if isinstance(v, Path)}
         item = replace(item, **paths)
-    return item, {path: _stamp(path) for path in _list(item, "reads")}
-
-
-def _list(item, name: str) -> tuple[Path, ...]:
-    return getattr(item, name, ())
+    return item, {path: _stamp(path) for path in getattr(item, "reads", ())}
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -91,9 +84,8 @@ def run_shard(
     """Do the items of a shard, on a worker.
 
     Args:
-        function: of one item.
         sent: items as `describe` returns them.
-        origin: where their results belong, None for items that write nothing.
+        origin: as `mark_origin` yields it.
         fetch: returns what `pack` packed; called only where the origin is not seen.
 
     Returns:

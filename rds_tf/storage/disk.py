@@ -24,10 +24,6 @@ class DiskFullError(OSError):
 def read_whole(path: str | Path, max_bytes: int) -> bytes:
     """Read a file, unless it has no end or is too large for its kind.
 
-    Args:
-        path: the file.
-        max_bytes: the largest size that is read.
-
     Raises:
         OSError: it cannot be read, is a pipe or a device, or is too large; its
             `strerror` says which.
@@ -44,14 +40,10 @@ def read_whole(path: str | Path, max_bytes: int) -> bytes:
 def write_whole(path: str | Path, data: bytes | memoryview) -> None:
     """Write a file under a temporary name, then rename it: never half written.
 
-    Args:
-        path: the file; its folder must exist.
-        data: its whole content.
-
     Raises:
         DiskFullError: no space is left for it.
-        OSError: the file cannot be written; the message names it. A device or a pipe
-            of that name is left alone.
+        OSError: the file cannot be written, such as for want of its folder; the
+            message names it. A device or a pipe of that name is left alone.
     """
     path = Path(path)
     if path.exists() and not path.is_file():  # a rename would replace the device
@@ -69,13 +61,11 @@ def write_whole(path: str | Path, data: bytes | memoryview) -> None:
 
 @contextmanager
 def claim(folder: str | Path) -> Iterator[None]:
-    """Lock a folder while this run writes there.
+    """Lock a folder, made if need be, while this run writes there.
 
-    The operating system holds the lock and drops it when the process ends, even by a
-    kill, so the next run takes over. It deletes half-written files of a killed run.
-
-    Args:
-        folder: made if it does not exist; a small file `.lock` stays in it.
+    The operating system holds the lock, on a file `.lock` that stays, and drops it when
+    the process ends, even by a kill. The next run takes over, and deletes what a killed
+    one left half written.
 
     Raises:
         BlockingIOError: another run holds the folder.

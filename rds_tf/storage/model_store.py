@@ -30,13 +30,10 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
 
     Args:
         model: Keras model built by a builder of this package.
-        folder: path of the model's folder, made if it does not exist.
+        folder: the model's folder, made if need be, and returned.
         manifest: what another user must know: `kind` (`"segmenter"` or
             `"classifier"`), `architecture` (the builder's arguments),
             `preprocessing`, `training`.
-
-    Returns:
-        The folder.
 
     Raises:
         OSError: a file cannot be written. An older model in the folder is then
@@ -45,15 +42,12 @@ def save_model(model, folder: str | Path, manifest: dict) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     content = weights.pack(model)
+    sha256 = hashlib.sha256(content).hexdigest()
     manifest = {
         **manifest,
         "input_shape": list(model.input_shape[1:]),
         "num_parameters": model.count_params(),
-        "weights": {
-            "file": WEIGHTS,
-            "bytes": len(content),
-            "sha256": hashlib.sha256(content).hexdigest(),
-        },
+        "weights": {"file": WEIGHTS, "bytes": len(content), "sha256": sha256},
         "rds_tf": rds_tf.__version__,
         "notice": config.NOT_FOR_CLINICAL_USE,
     }
@@ -123,17 +117,11 @@ def list_models(path: str | Path, kind: str) -> list[Path]:
     """Return the model folders of one kind: `path` itself, or folders in it.
 
     It looks two folders deep, for a comparison keeps its seeds in folders.
-
-    Args:
-        path: a model folder, or a folder of model folders.
-        kind: `"segmenter"` or `"classifier"`.
     """
     path = Path(path)
-    folders = (
-        [path]
-        if (path / MANIFEST).exists()
-        else sorted([*path.glob("*/"), *path.glob("*/*/")])
-    )
+    folders = [path]
+    if not (path / MANIFEST).exists():
+        folders = sorted([*path.glob("*/"), *path.glob("*/*/")])
     folders = [folder for folder in folders if (folder / MANIFEST).exists()]
     return [folder for folder in folders if read_manifest(folder)["kind"] == kind]
 
@@ -164,7 +152,6 @@ def load_model(
     """Verify a model folder, build its architecture and load its weights.
 
     Args:
-        folder: path of the model folder.
         kind: `"segmenter"` or `"classifier"`.
         build: builder called with the manifest's `architecture` as arguments.
         fill: function of the model and its weights, one array for each of
@@ -194,16 +181,15 @@ def load_model(
         _check_shapes(model, manifest)
         arrays = unpack(content, model)
         weights.check_numbers(weights.list_names(model), arrays)
-        filled = (fill or _fill)(model, arrays)
+        if fill:
+            model = fill(model, arrays)
+        else:
+            model.set_weights(arrays)
     except (TypeError, ValueError, KeyError) as error:
-        cause = _shorten(error)
+        # Keras says the cause in its first sentence; whole configurations follow it.
+        cause = str(error).partition("\n")[0].partition(". ")[0].rstrip(".,")[:300]
         raise ModelError(f"{folder}: does not fit its manifest: {cause}.") from error
-    return filled, manifest
-
-
-def _fill(model, arrays: list):
-    model.set_weights(arrays)
-    return model
+    return model, manifest
 
 
 def _read_verified(folder: Path, known: dict) -> bytes:
@@ -237,8 +223,3 @@ def _check_shapes(model, manifest: dict) -> None:
     for name, value in built.items():
         if manifest.get(name) != value:
             raise errors.InputError(f"its {name} is {value}, not {manifest.get(name)}")
-
-
-def _shorten(error: Exception) -> str:
-    """Take the first sentence of what Keras says; whole configurations follow it."""
-    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".,")[:300]

@@ -36,18 +36,14 @@ def pack(model) -> bytes:
 
 
 def unpack(content: bytes, model) -> list[np.ndarray]:
-    """Read the content of a safetensors file that holds the weights of a model.
-
-    Args:
-        content: the whole file.
-        model: Keras model of the same architecture; it is not changed.
+    """Read a whole safetensors file as weights of a model, which is not changed.
 
     Returns:
         Read-only arrays, one for each of `model.weights`.
 
     Raises:
-        InputError: if the file is damaged, or its arrays are not those of the model
-            in name, shape and type.
+        InputError: the file is damaged, or its arrays are not those of the model in
+            name, shape and type.
     """
     try:
         found = safetensors.numpy.load(content)
@@ -79,13 +75,8 @@ def check_fit(name: str, array, weight) -> None:
 def check_numbers(names: list[str], arrays: list[np.ndarray]) -> None:
     """Refuse weights that no training leaves behind: nan comes out of such networks.
 
-    Args:
-        names: from `list_names`.
-        arrays: the weights, in the same order.
-
     Raises:
-        InputError: if one is not finite, is beyond `MAX_WEIGHT`, or is a negative
-            variance.
+        InputError: one is not finite, beyond `MAX_WEIGHT`, or a negative variance.
     """
     for name, array in zip(names, arrays, strict=True):
         if not np.isfinite(array).all():

@@ -20,17 +20,13 @@ FILE = "model.weights.h5"
 
 
 def unpack(content: bytes, model) -> list[np.ndarray]:
-    """Read the content of a Keras weights file; as `weights.unpack`.
+    """Read a whole Keras weights file as weights of a model, as `weights.unpack`.
 
     Keras stores weight number n of a layer at `layers/<class>_<k>/vars/<n>`, the
-    layers of a class numbered in their order in the model.
-
-    Args:
-        content: the whole file.
-        model: flat Keras model of the same architecture; it is not changed.
+    layers of a class numbered in their order in the model, which must be flat.
 
     Raises:
-        InputError: if the file is damaged, or a weight is missing, of another shape or
+        InputError: the file is damaged, or a weight is missing, of another shape or
             type, behind a link, compressed, or kept outside the file.
     """
     import h5py  # here alone: no folder of today needs it

@@ -155,8 +155,8 @@ def test_no_batches_have_the_thread_of_tf_data_that_their_end_would_wait_for(tra
 
 def test_a_training_batch_goes_through_all_films_before_one_comes_twice():
     images = np.arange(12, dtype="uint8").reshape(12, 1, 1, 1)
-    places = tf.data.Dataset.range(12).shuffle(12, seed=0).batch(4)
-    drawn = [x.numpy() for x, _ in pipeline._take(places, images, images)]
+    batches = tf.data.Dataset.range(12).shuffle(12, seed=0).batch(4)
+    drawn = [found.numpy() for _, found in pipeline._stream(batches, images, images)]
     assert sorted(np.concatenate(drawn).ravel()) == list(range(12))
 
 

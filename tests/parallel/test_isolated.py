@@ -45,7 +45,7 @@ def test_function_that_is_too_slow_is_killed():
 @pytest.mark.skipif(sys.platform != "linux", reason="not enforced elsewhere")
 def test_function_that_asks_for_too_much_memory_is_refused_it():
     assert len(isolated.run(bytearray, 2**20, memory_bytes=2**30)) == 2**20
-    with pytest.raises(isolated.MemoryLimitError, match="more than 1073741824 bytes"):
+    with pytest.raises(isolated.IsolatedError, match="more than 1073741824 bytes"):
         isolated.run(bytearray, 2**31, memory_bytes=2**30)
 
 

@@ -243,7 +243,7 @@ def test_log_gets_a_line_for_each_item_with_a_title(capsys, monkeypatch):
     progress.update(local.Outcome(first))
     progress.update(local.Outcome(second, error="no memory"))
     progress.update(local.Outcome(7))
-    progress.close()
+    progress.bar.close()
     assert capsys.readouterr().out.splitlines() == [
         "1 of 3: B0 whole, fold 3, done, about 02:00 left",
         "2 of 3: B0 whole, fold 4, failed, about 01:30 left",
