@@ -314,7 +314,7 @@ print(sorted(loaded.manifest))
 # be refused.
 
 # %% tags=["nbval-check-output"]
-predict = lungs.test_time.predict
+predict = lungs.prediction.predict
 first, second = (predict(one, films[:1])[0] for one in (model, loaded.model))
 print("same probabilities:", np.allclose(first, second, atol=1e-6))
 

@@ -168,10 +168,10 @@ film = lungs.postprocess.rotate(film, 110, expand=True)
 truth = (lungs.postprocess.rotate(truth, 110, expand=True) > 0.5).astype("uint8")
 
 shipped = lungs.segmenter.load_segmenter().model
-first = lungs.test_time.predict(shipped, [film])[0]  # probability (H, W)
-quarters = lungs.test_time.predict_turned(shipped, [film])[0]  # (4, H, W), turned back
-mask = lungs.test_time.clean(quarters.mean(0))
-upright = lungs.test_time.predict_upright(shipped, [film], [mask])[0]  # (2, H, W)
+first = lungs.prediction.predict(shipped, [film])[0]  # probability (H, W)
+quarters = lungs.prediction.predict_turned(shipped, [film])[0]  # (4, H, W), turned back
+mask = lungs.prediction.clean(quarters.mean(0))
+upright = lungs.prediction.predict_upright(shipped, [film], [mask])[0]  # (2, H, W)
 
 # %% [markdown]
 # To see what `predict_upright` does inside, go through its window by hand: `standing` is
@@ -180,7 +180,7 @@ upright = lungs.test_time.predict_upright(shipped, [film], [mask])[0]  # (2, H, 
 # %%
 angle = lungs.postprocess.upright_angle(mask)
 window = lungs.cropping.choose_crop(
-    film, mask, "combined", lungs.test_time.UPRIGHT_MARGIN
+    film, mask, "combined", lungs.prediction.UPRIGHT_MARGIN
 )
 standing = window.cut(film, shipped.input_shape[1])
 (found,) = lungs.segmenter.segment(shipped, [standing], steps="median")
@@ -191,7 +191,7 @@ masks = {
     "bare network": (first > 0.5).astype("uint8"),
     "quarter turns": mask,
     "second look": found,
-    "turned back": lungs.test_time.clean(upright.mean(0)),
+    "turned back": lungs.prediction.clean(upright.mean(0)),
 }
 pictures = [film] * 3 + [standing, film]
 plotting.plots.show(
@@ -356,7 +356,7 @@ print("MIoU >= 0.40:", bool(np.mean([one["miou"] for one in empty]) >= 0.40))
 # %% tags=["solution", "nbval-check-output"]
 side = np.ascontiguousarray(np.rot90(made.image))
 for name in ("predict", "predict_turned"):
-    predict = getattr(lungs.test_time, name)
+    predict = getattr(lungs.prediction, name)
     before, after = (predict(tool.model, [one])[0] for one in (made.image, side))
     if name == "predict_turned":
         before, after = before.mean(0), after.mean(0)

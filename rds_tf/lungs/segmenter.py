@@ -11,7 +11,7 @@ from tqdm import tqdm
 from rds_tf import config, errors
 from rds_tf.data import folds, prepare, preprocessing
 from rds_tf.dicom import radiograph
-from rds_tf.lungs import quality_control, test_time, unet
+from rds_tf.lungs import prediction, quality_control, unet
 from rds_tf.storage import disk, model_store
 
 STEPS = {  # a step of the ablation and its cost in forward passes
@@ -196,7 +196,7 @@ def segment_steps(
         model: U-Net from `unet.build_unet` with one mask.
         images: float32 `(H, W)` in `[0, 1]`.
         steps: out of `STEPS`: `"none"`, the bare network; `"median"`, with
-            `test_time.clean`; `"median+turns"`, the mean of four quarter turns,
+            `prediction.clean`; `"median+turns"`, the mean of four quarter turns,
             cleaned;
             `"median+upright"`, two upright passes after `"median"`, cleaned;
             `"median+rotate"`, two upright passes after `"median+turns"`, cleaned.
@@ -219,7 +219,7 @@ def segment_steps(
         found[step] = []
         for image, maps in zip(images, probabilities[step], strict=True):
             mean = (maps[-2:] if step in UPRIGHT_AFTER else maps).mean(0)
-            mask = mean > 0.5 if step == "none" else test_time.clean(mean)
+            mask = mean > 0.5 if step == "none" else prediction.clean(mean)
             quality = quality_control.mask_quality(mask, maps)
             mask = _enlarge(mask.astype("uint8"), mean, image.shape)
             found[step].append(Segmentation(mask, quality))
@@ -230,15 +230,15 @@ def _predict_steps(model, images: list[np.ndarray], steps) -> dict[str, list]:
     """Return each step's probabilities `(P, H, W)` a film, one a forward pass."""
     found = {}
     if {"median+turns", "median+rotate"} & set(steps):
-        found["median+turns"] = test_time.predict_turned(model, images)
+        found["median+turns"] = prediction.predict_turned(model, images)
         found["none"] = [four[:1] for four in found["median+turns"]]
     else:
-        found["none"] = [one[None] for one in test_time.predict(model, images)]
+        found["none"] = [one[None] for one in prediction.predict(model, images)]
     found["median"] = found["none"]
     for step, before in UPRIGHT_AFTER.items():
         if step in steps:
-            masks = [test_time.clean(maps.mean(0)) for maps in found[before]]
-            upright = test_time.predict_upright(model, images, masks)
+            masks = [prediction.clean(maps.mean(0)) for maps in found[before]]
+            upright = prediction.predict_upright(model, images, masks)
             pairs = zip(found[before], upright, strict=True)
             found[step] = [np.concatenate(pair) for pair in pairs]
     return found
@@ -303,8 +303,10 @@ def segment_folder(
 
 
 def _write_masks(tool: Segmenter, rows, prepared: Path, out: Path, steps: str) -> None:
-    for start in tqdm(range(0, len(rows), test_time.BATCH_SIZE), "lungs", disable=None):
-        part = rows.iloc[start : start + test_time.BATCH_SIZE]
+    for start in tqdm(
+        range(0, len(rows), prediction.BATCH_SIZE), "lungs", disable=None
+    ):
+        part = rows.iloc[start : start + prediction.BATCH_SIZE]
         images = [radiograph.read_image(prepared / p) for p in part["image"]]
         masks = segment(tool.model, images, steps)
         for name, mask in zip(part["case_id"], masks, strict=True):
