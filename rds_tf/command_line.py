@@ -126,11 +126,7 @@ ARGUMENTS = {
     "results": _path("folder of results, up to three folders deep"),
     "--address": {"help": "HOST:PORT of the Ray cluster (default: one found here)"},
     "--again": _flag("repeat trainings that are finished"),
-    "--angles": {
-        "type": _angles,
-        "default": "0",
-        "help": "angles in degrees by which the films are turned, such as 0,45,90",
-    },
+    "--angles": {"type": _angles, "default": "0", "help": "degrees, such as 0,45,90"},
     "--auroc": _fraction("AUROC without the model (default: that of --pilot, or 0.8)"),
     "--backbone": _choice("EfficientNet of the classifier", "B0 B3 B5", "B0"),
     "--backbones": _choice("EfficientNets to compare", "B0 B3 B5", ["B0"]),
@@ -143,10 +139,7 @@ ARGUMENTS = {
     "--dicom": _flag("also write masks and overlays as DICOM objects"),
     "--effect": _fraction("gain in AUROC that the study should find", 0.05, low=-1),
     "--engine": _choice("processes here, or a Ray cluster", "local ray", "local"),
-    "--finding": {
-        "default": config.FINDING,
-        "help": "what label 1 of the cohort means",
-    },
+    "--finding": {"default": config.FINDING, "help": "what label 1 means"},
     "--fold": _choice("fold to hold out, or all in turn", "0 1 2 3 4 all", "0"),
     "--heart": _choice("lung behind the heart: in the mask or out", "in out", "in"),
     "--heart/models": _choice(
@@ -179,9 +172,7 @@ ARGUMENTS = {
     "--port": _count("port to listen on, 0 for a free one", 7860, 0, 65535),
     "--post-processing": _choice("steps after the network", _STEPS, "median+rotate"),
     "--power": _fraction("power that the study should reach", 0.8),
-    "--profile": _choice(
-        "sizes: for minutes on two cores, or for hours on a GPU", "quick full", "quick"
-    ),
+    "--profile": _choice("minutes on 2 cores, hours on a GPU", "quick full", "quick"),
     "--reader-sd": _fraction(
         "SD of readers' AUROCs: common to both arms, and added by each arm (default: "
         " that of --structure)"
@@ -190,10 +181,7 @@ ARGUMENTS = {
     "--root": _path("folder of the cohort's films (default: that of the table)"),
     "--seed": _count("seed of all random numbers", 0, 0),
     "--seeds": _count("seeds, with one training each", [0], 0),
-    "--segmenter": _path(
-        "segmenter that finds the lungs, or folder of those of all folds",
-        config.SAVED_MODELS,
-    ),
+    "--segmenter": _path("segmenter or segmenters for the lungs", config.SAVED_MODELS),
     "--segmenter/own": _path(
         "segmenter that finds the lungs (default: the one that the models learnt with)"
     ),
@@ -211,12 +199,8 @@ ARGUMENTS = {
         *("HL LL HH LH", "HL"),
     ),
     "--threshold": _fraction("lowest probability that is called positive"),
-    "--training-steps": _count(
-        "training steps, a multiple of 10 (default: the profile's)"
-    ),
-    "--tube-link": _fraction(
-        "how often a tube goes with RDS: 0 by chance, 1 always", 0.5
-    ),
+    "--training-steps": _count("steps, a multiple of 10 (default: the profile's)"),
+    "--tube-link": _fraction("does a tube go with RDS: 0 by chance, 1 always", 0.5),
     "--tubes": _path("folder of drawn tubes, CASE.png"),
     "--washout-days": _count("days between the sessions of a crossover", 28, 0, 3650),
     "--workers": _count("number of processes (default: one a core)"),
