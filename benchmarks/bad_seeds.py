@@ -1,5 +1,6 @@
 """Good input to spoil, ways to spoil it, and what a result must be; see bad_input."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -131,7 +132,7 @@ def try_ensemble(rng, folder: Path) -> str:
     """Load `ensemble.json` with an odd value, and judge its numbers; say where."""
     from rds_tf.classification import ensemble
 
-    content = ensemble.Ensemble(members=("a",)).to_json()
+    content = dataclasses.asdict(ensemble.Ensemble(members=("a",)))
     what = spoil_node(rng, content)
     (folder / "ensemble.json").write_text(json.dumps(content))
     found = ensemble.load(folder)

@@ -11,7 +11,11 @@ OUT receives the models and `phantom_start.json`; a killed run goes on where it 
 """
 
 import argparse
+import functools
+from dataclasses import replace
 from pathlib import Path
+
+import fewer_cases
 
 from rds_tf import config
 from rds_tf.classification import classifier_training, cross_validation, ensemble
@@ -44,8 +48,11 @@ def judge(options, count: str, start: str):
     arm = classifier_training.Arm("B0", options.input, start)
     profile = config.load_profile("quick", options.steps)
     places = options.prepared.resolve(), (options.out / f"{start}_{count}").resolve()
-    num_cases = None if count == "all" else int(count)
-    jobs = cross_validation.list_jobs(*places, [arm], profile, num_cases=num_cases)
+    jobs = cross_validation.list_jobs(*places, [arm], profile)
+    if count != "all":
+        train = functools.partial(fewer_cases.train, num_cases=int(count))
+        record = {"num_cases": int(count)}
+        jobs = [replace(job, train=train, record=job.record | record) for job in jobs]
     cross_validation.run(jobs)
     cases = cross_validation.load_predictions(jobs)
     return cases.rename(columns={arm.name: "logit"})

@@ -27,18 +27,17 @@ class Job:
     """The training of one model with one fold held out, here or on another machine.
 
     Attributes:
-        train: function of the job that trains and writes the model into `folder`.
+        train: trains and writes the model into the job's `folder`.
         arm: what to train, an `Arm` of `segmenter_training` or `classifier_training`.
         fold: int, held out.
         name: of the model's folder below `out`.
         title: what messages call it, such as `"B0 combined, fold 3"`.
         prepared: folder written by `prepare`.
-        out: folder that receives the model's folder.
+        out: folder of all jobs.
         profile: sizes of the run.
         record: what the model depends on, as JSON values: data, sizes, start. It is
             saved in the manifest, to know the finished training again.
         segmenters: folder of those that find the lungs, None where none are needed.
-        num_cases: int, training cases at most, or None for all of them.
         num_threads: int, cores of its process, or None for TensorFlow's choice.
         start: the weights to start from, where that was decided for all jobs at once.
         leaves: files in `folder` without which the job is not done.
@@ -54,7 +53,6 @@ class Job:
     profile: config.Profile
     record: dict
     segmenters: Path | None = None
-    num_cases: int | None = None
     num_threads: int | None = None
     start: str = ""
     leaves: tuple[str, ...] = ()
@@ -83,9 +81,7 @@ def hash_values(values) -> str:
 def is_done(job: Job, *, again: bool = False) -> bool:
     """Say whether the job's model is there, trained as the job would train it.
 
-    Args:
-        job: the training.
-        again: bool, train anew whatever is there.
+    With `again` it never is.
 
     Raises:
         InputError: a finished model of another training is there.
@@ -94,11 +90,6 @@ def is_done(job: Job, *, again: bool = False) -> bool:
     if again or not (job.folder / model_store.MANIFEST).is_file():
         return False
     known = model_store.read_manifest(job.folder)["training"].get("record")
-    older = job.folder / "job.json"  # where comparisons kept it before
-    if known is None and older.is_file():
-        known = disk.read_json(older)
-        films = {name: known.pop(name, None) for name in ("films", "folds")}
-        known["data"] = hash_values([*films.values()])
     differing = [name for name in known or () if known[name] != job.record.get(name)]
     if known is None or differing:
         what = f"its {' and '.join(differing)} differ" if known else "without a record"
@@ -223,9 +214,8 @@ class _Table(keras.optimizers.schedules.LearningRateSchedule):
 def fit(model, dataset, folder: str | Path, record: dict, callbacks=()):
     """Fit a compiled model on an endless dataset; a killed run goes on exactly.
 
-    Killed at any moment and started again, it goes on from its last backup (see
-    `backup`) and ends with the very weights of an undisturbed one, where its arithmetic
-    is deterministic.
+    It goes on from its last `Backup` and ends with the very weights of an undisturbed
+    one, where its arithmetic is deterministic.
 
     Args:
         model: compiled Keras model.
@@ -301,7 +291,7 @@ class Backup(keras.callbacks.Callback):
     """Keeps the state of a training in one file, and its losses in another."""
 
     def __init__(self, folder: Path, record: dict, callbacks=()):
-        """Keep the state of the run `record` with its other callbacks in `folder`."""
+        """Write into `folder`; `callbacks` are the other ones of the run `record`."""
         super().__init__()
         self.path, self.table = folder / BACKUP_NAME, folder / "history.csv"
         self.record = json.dumps(record, sort_keys=True)

@@ -494,7 +494,7 @@ print(f"24 of 24: {interval.low:.2f} to {interval.high:.2f}")
 # - **A high AUROC without a baseline.** The shape of the film may reach it, too.
 # - **Weights copied by name alone.** `keras.applications` gives B0 one more rescaling
 #   layer with ImageNet weights than without; loading one into the other succeeds
-#   silently and predicts wrongly. `copy_imagenet` leaves that stage out and compares the
+#   silently and predicts wrongly. `copy_features` leaves that stage out and compares the
 #   shape of every other layer.
 # - **Thresholds travel badly.** A probability of 0.5 means little in a ward where RDS is
 #   rarer, or the device another.

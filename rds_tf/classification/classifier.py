@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tqdm import tqdm
 
 from rds_tf import config
 from rds_tf.classification import efficientnet
@@ -42,7 +41,7 @@ class Classifier:
 def load_classifiers(
     path: str | Path = config.SAVED_MODELS, build=None, fill=None
 ) -> list[Classifier]:
-    """Load every classifier at `path`, a model folder or a folder of them.
+    """Load every classifier at `path`.
 
     Args:
         path: a model folder, or a folder of model folders.
@@ -50,7 +49,7 @@ def load_classifiers(
         fill: as in `model_store.load_model`.
 
     Raises:
-        model_store.ModelError: if there is none, or one is damaged.
+        model_store.ModelError: there is none, or one is damaged.
     """
     found, build = [], build or efficientnet.make_builder()
     for folder in model_store.find_models(path, "classifier"):
@@ -61,11 +60,7 @@ def load_classifiers(
 
 
 def list_recorded(manifests: list[dict]) -> list[dict]:
-    """List the segmenters that cut the windows of classifiers, each once.
-
-    Returns:
-        As `segmenter.Segmenter.describe` gives them: `"name"`, `"sha256"`, `"heart"`.
-    """
+    """List once what `Segmenter.describe` says of each that classifiers record."""
     recorded = [one for manifest in manifests for one in manifest.get("segmenters", [])]
     return list({(one["sha256"], one["heart"]): one for one in recorded}.values())
 
@@ -78,9 +73,8 @@ def load_segmenters(
     """Load the segmenters that the classifiers were trained with, and no others.
 
     They are known by the SHA-256 of their weights, and looked for at `path`, then
-    among the shipped models. For whole films any segmenter will do, and for a
-    classifier of an older version, which has no record: the one at `path`, or else
-    the shipped one.
+    among the shipped models. For whole films, and for a classifier of an older version
+    without a record, it is the segmenter at `path`, or else the shipped one.
 
     Args:
         models: classifiers that are used together.
@@ -89,7 +83,7 @@ def load_segmenters(
             recorded.
 
     Raises:
-        model_store.ModelError: if a recorded segmenter is not there, or `segmenters`
+        model_store.ModelError: a recorded segmenter is not there, or `segmenters`
             holds none of them.
     """
     recorded = list_recorded([one.manifest for one in models])
@@ -144,7 +138,7 @@ def _tell_mismatch(models, recorded: list[dict], found: dict, places: list) -> s
 def predict_masks(
     prepared: str | Path, table, segmenters: list[segmenter.Segmenter] | None = None
 ) -> list[np.ndarray]:
-    """Return the masks of `find_lungs`, uint8 `(H, W)`, one a row."""
+    """Find the masks alone, uint8 `(H, W)`; all else is as in `find_lungs`."""
     return [found.mask for found in find_lungs(prepared, table, segmenters)]
 
 
@@ -155,24 +149,16 @@ def find_lungs(
 
     Args:
         prepared: folder written by `prepare`.
-        table: rows of its manifest.
-        segmenters: from `segmenter.load_segmenters` or `load_segmenters`, default the
-            shipped one.
-
-    Returns:
-        One `Segmentation` a row.
+        table: rows of its manifest; each gets one `Segmentation`.
+        segmenters: from `load_segmenters`, default the shipped one.
 
     Raises:
-        model_store.ModelError: if every segmenter saw some case in training.
+        model_store.ModelError: every segmenter saw some case in training.
     """
     segmenters = segmenters or segmenter.load_segmenters()
     lungs: dict[str, segmenter.Segmentation] = {}
     for tool, rows in segmenter.assign_unseen(table, segmenters):
-        for start in tqdm(range(0, len(rows), CHUNK), "lungs", disable=None):
-            part = rows.iloc[start : start + CHUNK]
-            images = [read_case(prepared, row) for row in part.itertuples()]
-            found = segmenter.segment_steps(tool.model, images, (STEPS,))[STEPS]
-            lungs.update(zip(part["case_id"], found, strict=True))
+        lungs.update(segmenter.segment_rows(tool, prepared, rows, STEPS))
     missing = set(table["case_id"]) - lungs.keys()
     if missing:
         names = ", ".join(str(tool.folder) for tool in segmenters)
@@ -200,10 +186,8 @@ def load_crops(prepared: str | Path, table, name: str, size: int, masks=None):
     """
     windows = np.zeros((len(table), size, size, 1), "uint8")
     masks = masks or [None] * len(table)
-    pairs = zip(table.itertuples(), masks, strict=True)
-    for index, (row, mask) in enumerate(pairs):
-        image = read_case(prepared, row)
-        _, square = cropping.cut_input(image, mask, name, size)
+    for index, (row, mask) in enumerate(zip(table.itertuples(), masks, strict=True)):
+        _, square = cropping.cut_input(read_case(prepared, row), mask, name, size)
         windows[index, ..., 0] = np.round(255 * square)
     return windows
 
@@ -226,10 +210,8 @@ def predict_arms(
     """Predict each case by the models of an arm that did not see it.
 
     Args:
-        prepared: folder written by `prepare`.
-        table: rows of its manifest.
+        prepared, table, masks: as in `load_crops`.
         models: classifiers; those of one arm are averaged in logit units.
-        masks: lungs of every row; needed where an arm looks at them.
 
     Returns:
         Name of each arm to probabilities `(N,)`, NaN where every model of the arm
@@ -241,23 +223,16 @@ def predict_arms(
         fresh = folds.find_unseen(table, one.manifest["training"]["seen"])
         if not fresh.any():
             continue
-        chosen = (
-            [m for m, new in zip(masks, fresh, strict=True) if new] if masks else None
-        )
-        size = one.manifest["architecture"]["image_size"]
-        windows = load_crops(
-            prepared, table[fresh], one.manifest["input"], size, chosen
-        )
+        chosen = masks and [m for m, new in zip(masks, fresh, strict=True) if new]
+        name, size = one.manifest["input"], one.manifest["architecture"]["image_size"]
+        windows = load_crops(prepared, table[fresh], name, size, chosen)
         totals[one.arm][fresh] += predict_logits(one.model, windows)
         counts[one.arm][fresh] += 1
-    return {
-        arm: np.where(
-            counts[arm] > 0,
-            1 / (1 + np.exp(-totals[arm] / np.maximum(counts[arm], 1))),
-            np.nan,
-        )
-        for arm in totals
-    }
+    found = {}
+    for arm, total in totals.items():
+        probabilities = 1 / (1 + np.exp(-total / np.maximum(counts[arm], 1)))
+        found[arm] = np.where(counts[arm] > 0, probabilities, np.nan)
+    return found
 
 
 def predict_baseline(table, feature: np.ndarray) -> np.ndarray:
@@ -322,17 +297,16 @@ def evaluate(
     Args:
         prepared: folder written by `prepare`.
         models: from `load_classifiers`.
-        segmenters: from `load_segmenters`, for models that look at the lungs.
+        segmenters: as in `find_lungs`.
 
     Returns:
         `{"num_cases": N, "arms": {name: {"accuracy": {"value", "low", "high"},
         "precision": .., "recall": .., "specificity": .., "f1": .., "auroc": ..,
         "confusion": [[TN, FP], [FN, TP]], "start": "phantom"}}}`, over the cases
-        that every arm can judge. The baselines know the film's height-to-width
-        ratio, or its mean intensity, and nothing else.
+        that every arm can judge.
 
     Raises:
-        model_store.ModelError: if the models saw every case.
+        model_store.ModelError: the models saw every case.
     """
     table = prepare.load_manifest(prepared)
     fresh = find_judged(table, models)
@@ -342,8 +316,7 @@ def evaluate(
         )
     baselines = predict_baselines(prepared, table)
     arms = {arm: values[fresh] for arm, values in baselines.items()}
-    table = table[fresh]
-    masks = None
+    table, masks = table[fresh], None
     if any(one.manifest["input"] != "whole" for one in models):
         masks = predict_masks(prepared, table, segmenters)
     arms |= predict_arms(prepared, table, models, masks)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from rds_tf import config, errors, training
-from rds_tf.classification import classifier, efficientnet
+from rds_tf.classification import efficientnet
 from rds_tf.data import pipeline, preprocessing
 from rds_tf.lungs import segmenter
 from rds_tf.storage import model_store
@@ -44,19 +44,14 @@ class Arm:
         return f"{self.name}, seed {self.seed}" if self.seed else self.name
 
 
-def train_windows(
-    windows, table, job: training.Job, segmenters: list[dict]
-) -> classifier.Classifier:
-    """Train an EfficientNet on windows of films.
+def train_windows(windows, table, job: training.Job, segmenters: list[dict]):
+    """Train an EfficientNet on windows of films; return the model, which is saved.
 
     Args:
         windows: uint8 `(N, S, S, 1)` from `classifier.load_crops`.
         table: their rows of the manifest, none of the fold that `job` holds out.
         job: what to train, and where the model goes.
         segmenters: which ones cut the windows, from `Segmenter.describe`.
-
-    Returns:
-        The trained classifier, saved in the job's folder.
     """
     arm = job.arm
     config.set_seed(config.NUM_FOLDS * arm.seed + job.fold)
@@ -91,8 +86,7 @@ def train_windows(
         about | {"record": job.record},
         segmenters=segmenters,
     )
-    manifest = model_store.read_manifest(job.folder)
-    return classifier.Classifier(model, manifest, job.folder)
+    return model
 
 
 def find_start(job: training.Job) -> str:
@@ -110,7 +104,7 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
         `"imagenet"`, `"phantom"` or `"scratch"`; what is not available is printed.
 
     Raises:
-        InputError: if `start` is not one of `STARTS`, or is named and not available.
+        InputError: `start` is not one of `STARTS`, or is named and not available.
     """
     if start not in STARTS:
         raise errors.InputError(f"`start` must be one of {STARTS}. Received: {start!r}")
@@ -129,10 +123,7 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
 
 
 def _load_shipped(model, architecture: dict) -> tuple[str, str]:
-    """Go on from the shipped classifier if it fits and saw no film.
-
-    One that saw films may have seen those of the fold that is held out.
-    """
+    """Go on from the shipped classifier if it fits and saw no film of any fold."""
     try:
         for folder in model_store.find_models(config.SAVED_MODELS, "classifier"):
             manifest = model_store.read_manifest(folder)
@@ -168,9 +159,8 @@ def save(
 ) -> Path:
     """Write the model with its manifest.
 
-    Args:
-        segmenters: as in `train_windows`, default the shipped one where lungs are
-            looked at.
+    `segmenters` are as in `train_windows`, by default the shipped one for all inputs
+    but `"whole"`.
     """
     if segmenters is None:
         lungs = [] if input_name == "whole" else segmenter.load_segmenters()

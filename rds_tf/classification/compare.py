@@ -1,6 +1,6 @@
 """The table: every arm beside the baselines, in pairs, matched, and all together."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from scipy import special
@@ -18,7 +18,7 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
     """Compare the arms of a finished comparison out of fold.
 
     Args:
-        jobs: from `cross_validation.list_jobs`, all done, see `cross_validation.run`.
+        jobs: from `cross_validation.list_jobs`, all done.
         regions: folder of drawn tubes as of `annotation.read_region`, or None.
         finding: what label 1 stands for.
 
@@ -73,7 +73,7 @@ def compare(jobs, regions=None, finding: str = config.FINDING) -> dict:
         "pairs": paired_tests.compare_arms(labels, arms, groups=patients),
         "matched": match_ratio(table, labels, arms, patients),
         "ensembles": ensembles,
-        "ensemble": joined.to_json(),
+        "ensemble": asdict(joined),
     }
 
 

@@ -34,7 +34,6 @@ def list_jobs(
     *,
     segmenters: str | Path = config.SAVED_MODELS,
     folds=range(config.NUM_FOLDS),
-    num_cases: int | None = None,
     by_seed: bool = True,
     finding: str | None = None,
 ) -> list[training.Job]:
@@ -48,7 +47,6 @@ def list_jobs(
         segmenters: where the segmenters lie that find the lungs, each case's by one
             that did not see it; not looked at for whole films.
         folds: ints, held out one at a time.
-        num_cases: int, training cases at most, or None for all of them.
         by_seed: bool, keep the models of each seed in a folder `seed_<seed>`.
         finding: what label 1 means, for the manifests; None leaves that to the
             `ensemble.json` of a comparison.
@@ -57,7 +55,6 @@ def list_jobs(
     films = table["pixel_sha256"].str[:16] + table["rds"].map(str)
     shared = {
         "steps": profile.classifier_steps,
-        "num_cases": num_cases,
         "data": training.hash_values([films.tolist(), table["fold"].tolist()]),
     }
     if finding is not None:
@@ -66,10 +63,8 @@ def list_jobs(
     for arm in arms:
         record = shared | {"image_size": profile.classifier_px[arm.backbone]}
         record["arm"] = asdict(arm)
-        if whole := arm.input_name == "whole":
-            record["segmenters"] = []
-        else:
-            record["segmenters"] = segmenter.list_hashes(segmenters)
+        whole = arm.input_name == "whole"
+        record["segmenters"] = [] if whole else segmenter.list_hashes(segmenters)
         name = f"classifier_{arm.backbone}_{arm.input_name}_fold"
         if by_seed:
             name = f"seed_{arm.seed}/{name}"
@@ -85,7 +80,6 @@ def list_jobs(
                 profile=profile,
                 record=record | {"fold": fold},
                 segmenters=None if whole else Path(segmenters).resolve(),
-                num_cases=num_cases,
                 leaves=(PREDICTIONS,),
             )
             for fold in folds
@@ -98,13 +92,7 @@ def run(
 ) -> None:
     """Find the lungs and train what is not trained yet.
 
-    Args:
-        jobs: from `list_jobs`.
-        executor: as in `training.run`, which also says what is raised.
-        again: bool, train those too that are finished.
-
-    Raises:
-        BlockingIOError: if another run is writing there.
+    Args, Raises: as in `training.run`; BlockingIOError if another run is writing there.
     """
     claim = disk.claim(jobs[0].out) if len(jobs) > 1 else contextlib.nullcontext()
     with claim:  # single folds may be trained in one folder by several runs at once
@@ -116,13 +104,13 @@ def run(
             training.check(
                 executor.map_isolated(find_masks, [search], description="lungs")
             )
+        workers = 1
         if len(jobs) > 1:
-            begun = decide_starts(waiting)
+            workers, begun = count_workers(executor), decide_starts(waiting)
             jobs = [
                 replace(job, num_threads=1, start=begun.get(_get_start(job), ""))
                 for job in jobs
             ]
-        workers = count_workers(executor) if len(jobs) > 1 else 1
         training.run(jobs, executor=executor, num_workers=workers, again=again)
 
 
@@ -141,7 +129,7 @@ def decide_starts(jobs: list[training.Job]) -> dict[tuple[str, str], str]:
         classifier_training.find_start, trials.values(), description="starts"
     )
     training.check(found)
-    return dict(zip(trials, [outcome.value for outcome in found], strict=True))
+    return {_get_start(outcome.item): outcome.value for outcome in found}
 
 
 def _get_start(job: training.Job) -> tuple[str, str]:
@@ -161,11 +149,11 @@ def train_fold(job: training.Job) -> None:
     """Train one fold of one arm and write its predictions for the held-out films.
 
     Raises:
-        InputError: if the films outside the fold are of one class.
+        InputError: the films outside the fold are of one class.
     """
     table = prepare.load_manifest(job.prepared)
-    train = choose_cases(table, job.fold, job.num_cases)
-    if table.loc[train, "rds"].nunique() < 2:
+    test = (table["fold"] == job.fold).to_numpy()
+    if table.loc[~test, "rds"].nunique() < 2:
         raise errors.InputError(
             f"{job.prepared}: outside fold {job.fold} there is one class only."
         )
@@ -178,12 +166,11 @@ def train_fold(job: training.Job) -> None:
     )
     found_by = job.out / "masks" / FOUND_BY
     segmenters = disk.read_json(found_by)["segmenters"] if job.segmenters else []
-    one = classifier_training.train_windows(
-        windows[train], table[train], job, segmenters
+    model = classifier_training.train_windows(
+        windows[~test], table[~test], job, segmenters
     )
-    test = (table["fold"] == job.fold).to_numpy()
     found = table.loc[test, ["case_id", "patient_id", "rds", "fold"]]
-    found = found.assign(logit=classifier.predict_logits(one.model, windows[test]))
+    found = found.assign(logit=classifier.predict_logits(model, windows[test]))
     disk.write_whole(job.folder / PREDICTIONS, found.to_csv(index=False).encode())
 
 
@@ -191,14 +178,12 @@ def masks_are_found(job: training.Job) -> bool:
     """Say whether the lungs of all films were found before.
 
     Raises:
-        InputError: if that was done by other segmenters, or on other films.
+        InputError: that was done by other segmenters, or on other films.
     """
     path = job.out / "masks" / FOUND_BY
     if not path.is_file():
         return False
     known = disk.read_json(path)
-    if "offered" not in known:  # an older version did not say which of them were used
-        return False
     if known | describe_masks(job) != known:
         raise errors.InputError(
             f"{path.parent}: holds lungs of other films or by other segmenters; "
@@ -247,29 +232,6 @@ def load_quality(out: str | Path, cases) -> np.ndarray | None:
     return known.set_index("case_id")["quality"].loc[cases["case_id"]].to_numpy()
 
 
-def choose_cases(table, fold: int, num_cases: int | None = None) -> np.ndarray:
-    """Choose the training cases of a fold, whole patients in a drawn order.
-
-    Args:
-        table: a manifest.
-        fold: int, held out.
-        num_cases: int, how many at most; the smaller choice lies in the larger.
-
-    Returns:
-        bool array (N,).
-    """
-    train = (table["fold"] != fold).to_numpy()
-    if num_cases is None or train.sum() <= num_cases:
-        return train
-    patients = table["patient_id"].to_numpy()
-    order = np.random.default_rng(fold).permutation(np.unique(patients[train]))
-    rank = {patient: place for place, patient in enumerate(order)}
-    place = np.array([rank.get(patient, len(rank)) for patient in patients])
-    chosen = np.zeros(len(table), bool)
-    chosen[np.argsort(place, kind="stable")[:num_cases]] = True
-    return chosen & train
-
-
 def load_predictions(jobs: list[training.Job]) -> pd.DataFrame:
     """Read the out-of-fold logits of every arm.
 
@@ -278,13 +240,11 @@ def load_predictions(jobs: list[training.Job]) -> pd.DataFrame:
         an arm and seed, such as `"B0 combined"`, or `"B0 combined, seed 1"` where
         there are several seeds.
     """
-    seeds = {job.arm.seed for job in jobs}
+    several = len({job.arm.seed for job in jobs}) > 1
+    texts = {"case_id": str, "patient_id": str}  # "007" and "NA" are names too
     parts = {}
     for job in jobs:
-        name = job.arm.name
-        if len(seeds) > 1:
-            name = f"{name}, seed {job.arm.seed}"
-        texts = {"case_id": str, "patient_id": str}  # "007" and "NA" are names too
+        name = f"{job.arm.name}, seed {job.arm.seed}" if several else job.arm.name
         path = job.folder / PREDICTIONS
         read = pd.read_csv(path, dtype=texts, keep_default_na=False)
         parts.setdefault(name, []).append(read)

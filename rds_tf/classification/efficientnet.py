@@ -12,19 +12,15 @@ from rds_tf import errors
 BACKBONES = ("B0", "B3", "B5")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-STALL_SECONDS = 20
-
-
-class WeightsUnavailable(OSError):
-    """The ImageNet weights could not be fetched."""
+STALL_SECONDS = 20  # of a connection, before the weights are given up
 
 
 def build_classifier(backbone="B0", image_size=224, dropout=0.2):
     """Build an EfficientNet that gives the probability of RDS.
 
-    The model is flat (no nested model), so every layer can be reached by name.
-    It ends with the layers `logit` (linear) and `probability` (sigmoid), both
-    float32 whatever the precision policy. Tan and Le 2019, arXiv:1905.11946.
+    The model is flat: every layer can be reached by name. It ends with the layers
+    `logit` (linear) and `probability` (sigmoid), both float32 whatever the precision
+    policy. Tan and Le 2019, arXiv:1905.11946.
 
     Args:
         backbone: str, one of `"B0"`, `"B3"`, `"B5"`.
@@ -55,9 +51,8 @@ def make_builder(*, lend=False):
     whose weights are loaded.
 
     Args:
-        lend: bool, return the very model again, for who takes a
-            `stateless.StatelessModel` of it;
-            False returns a copy, which takes half the time of a second build.
+        lend: bool, return the very model again, for a `stateless.StatelessModel` of
+            it; else a copy, which takes half the time of a second build.
     """
     built = {}
 
@@ -84,46 +79,40 @@ def load_start(model, backbone="B0"):
         (start, warning): `("imagenet", "")`, or `("scratch", sentence)` with the
         cause, and the model as it was.
     """
+    build = getattr(keras.applications, f"EfficientNet{backbone}")
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL_SECONDS)
     try:
-        copy_imagenet(model, backbone)
-    except WeightsUnavailable as error:
-        return "scratch", f"{error}; training from scratch instead."
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras' own progress bar
+            source = build(include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises a bare Exception for a dead URL
+        cause = str(error).rpartition(" -- ")[2]
+        return "scratch", (
+            f"ImageNet weights could not be fetched ({cause}); training from scratch "
+            "instead."
+        )
+    finally:
+        socket.setdefaulttimeout(timeout)
+    copy_features(source, model)
     return "imagenet", ""
 
 
-def copy_imagenet(model, backbone="B0"):
-    """Copy the ImageNet weights of `keras.applications` into a classifier.
+def copy_features(source, model):
+    """Copy every weighted layer of `source` into its namesake in `model`.
 
     The `efficientnet` package's own download is gone. `keras.applications` keeps
     the same layers under the same names; only its input stage differs (and has
     one layer more with weights than without), so that stage is not copied.
 
     Args:
+        source: an EfficientNet of `keras.applications` without its top.
         model: a model of `build_classifier`, changed in place.
-        backbone: str, the backbone it was built with.
 
     Returns:
         int, number of layers copied (130 for B0, 208 for B3, 310 for B5).
 
     Raises:
-        WeightsUnavailable: if they cannot be fetched; the model is unchanged.
-        ValueError: if the layers do not fit; the model is unchanged.
-    """
-    return copy_features(_fetch_imagenet(backbone), model)
-
-
-def copy_features(source, model):
-    """Copy every weighted layer of `source` into its namesake in `model`.
-
-    Args:
-        source: an EfficientNet of `keras.applications` without its top.
-        model: a model of `build_classifier`, changed in place.
-
-    Returns:
-        int, number of layers copied.
-
-    Raises:
-        ValueError: if layers or shapes differ; the model is unchanged.
+        InputError: layers or shapes differ; the model is unchanged.
     """
     ours = _weight_shapes(model)
     theirs = _weight_shapes(source)
@@ -171,23 +160,6 @@ def _normalize_imagenet(image):
     return keras.layers.Normalization(
         mean=IMAGENET_MEAN, variance=variance, name="imagenet_scale"
     )(rgb)
-
-
-def _fetch_imagenet(backbone):
-    """Fetch the network with weights, giving up when the connection stalls."""
-    build = getattr(keras.applications, f"EfficientNet{backbone}")
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALL_SECONDS)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # Keras' own progress bar
-            return build(include_top=False, weights="imagenet")
-    except Exception as error:  # Keras raises a bare Exception for a dead URL
-        cause = str(error).rpartition(" -- ")[2]
-        raise WeightsUnavailable(
-            f"ImageNet weights could not be fetched ({cause})"
-        ) from error
-    finally:
-        socket.setdefaulttimeout(timeout)
 
 
 def _weight_shapes(model):

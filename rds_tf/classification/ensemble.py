@@ -5,7 +5,7 @@ The mean logit of the members, less one intercept, is divided by one temperature
 member saw in training; to measure them, they are fitted on the other folds.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +76,6 @@ class Ensemble:
             )
         return reasons
 
-    def to_json(self) -> dict:
-        """Return its numbers, for `ensemble.json`."""
-        return asdict(self)
-
 
 def load(folder: Path) -> Ensemble:
     """Read `ensemble.json` in a folder of models; the plain mean where there is none.
@@ -92,15 +88,15 @@ def load(folder: Path) -> Ensemble:
         return Ensemble()
     try:
         content = disk.read_json(path)
-        members = tuple(map(str, content.pop("members", ())))
-        finding = config.check_finding(content.pop("finding", config.FINDING))
-        segmenters = tuple(content.pop("segmenters", ()))
         if "offset" in content:  # its name in older files
             content["intercept"] = content.pop("offset")
+        about = {
+            "members": tuple(map(str, content.pop("members", ()))),
+            "finding": config.check_finding(content.pop("finding", config.FINDING)),
+            "segmenters": tuple(content.pop("segmenters", ())),
+        }
         numbers = {name: float(value) for name, value in content.items()}
-        found = Ensemble(
-            **numbers, members=members, finding=finding, segmenters=segmenters
-        )
+        found = Ensemble(**numbers, **about)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise model_store.ModelError(f"{path}: is not an ensemble: {error}.") from error
     if not np.isfinite(list(numbers.values())).all():
@@ -119,11 +115,8 @@ def load(folder: Path) -> Ensemble:
 def join(classifiers: list) -> Ensemble:
     """Join classifiers that no `ensemble.json` describes: the mean of their logits.
 
-    Args:
-        classifiers: list of `classifier.Classifier`, one or more.
-
     Raises:
-        model_store.ModelError: if they find different things, or the threshold of a
+        model_store.ModelError: they find different things, or the threshold of a
             single one is not from 0 to 1.
     """
     first = classifiers[0]
@@ -145,7 +138,7 @@ def ask_models(classifiers, image: np.ndarray, mask: np.ndarray):
     then rectified and scaled once.
 
     Args:
-        classifiers: list of `classifier.Classifier`, of any inputs and sizes.
+        classifiers: `classifier.Classifier`s of any inputs and sizes.
         image: the film, `(H, W)`.
         mask: its lungs, `(H, W)` of {0, 1}.
 
@@ -179,7 +172,7 @@ def fit(labels: np.ndarray, logits: np.ndarray) -> Ensemble:
         logits: `(N, M)`, of members that did not see the case; NaN where one did.
 
     Raises:
-        ValueError: if there is one class only.
+        ValueError: there is one class only.
     """
     scaling = calibration.fit_scaling(np.nanmean(logits, 1), labels)
     probabilities = Ensemble(*scaling).predict(logits)
@@ -203,8 +196,7 @@ def evaluate(cases, logits: np.ndarray, quality: np.ndarray | None = None) -> di
         and `"brier"`; `"scores"`, those of `metrics.diagnosis_scores` at the two
         operating points, `"accuracy"` and `"sensitivity"`; `"abstention"`, the
         proportion of cases abstained from, and the accuracy on the others and on them;
-        `"risk_coverage"`;
-        `"probabilities"`, calibrated on the other folds, a list.
+        `"risk_coverage"`; `"probabilities"`, calibrated on the other folds, a list.
     """
     labels = cases["rds"].to_numpy()
     patients = cases["patient_id"].to_numpy()

@@ -84,8 +84,7 @@ def load_models(
         segmenters: as in `classifier.load_segmenters`.
 
     Raises:
-        model_store.ModelError: if a classifier or its segmenter is missing, or
-            something is damaged.
+        model_store.ModelError: a model is missing or damaged.
     """
     joined = ensemble.load(Path(path))
     folders = [Path(path) / member for member in joined.members] or [path]
@@ -146,34 +145,25 @@ def find_lungs(
     used, warnings = segmenters, []
     if any(one.manifest["training"]["seen"] for one in segmenters):
         pixels = duplicates.hash_pixels(image)[:16]
-        seen = [pixels in one.manifest["training"]["seen"] for one in segmenters]
-        used = [one for one, known in zip(segmenters, seen, strict=True) if not known]
+        used = [t for t in segmenters if pixels not in t.manifest["training"]["seen"]]
         if not used:
-            used = segmenters
-            warnings = [SEEN]
+            used, warnings = segmenters, [SEEN]
     network = segmenter.join_networks(used)
     found = segmenter.segment_steps(network, [image], (classifier.STEPS,))
     return found[classifier.STEPS][0], used, warnings
 
 
 def diagnose(path: str | Path, models: Models) -> Diagnosis:
-    """Diagnose one DICOM or PNG file.
-
-    Args:
-        path: the film.
-        models: from `load_models`.
-
-    Returns:
-        A `Diagnosis`. Not for clinical use.
+    """Diagnose one DICOM or PNG file. Not for clinical use.
 
     Raises:
-        radiograph.RadiographError: if the file cannot be read as a radiograph.
+        radiograph.RadiographError: the file cannot be read as a radiograph.
     """
     return diagnose_radiograph(radiograph.read_radiograph(path), models)
 
 
 def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosis:
-    """Diagnose a film that was read or drawn; all else is as for `diagnose`."""
+    """Diagnose a film that was read or drawn."""
     with futures.ThreadPoolExecutor(1) as aside:  # while the networks run
         letters = aside.submit(burned_in_text.list_warnings, film.image)
         found, used, seen = find_lungs(film.image, models.segmenters)
@@ -201,13 +191,7 @@ def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosi
         heatmap=heat,
         probability=probability,
         decision="not decided" if reasons else decision,
-        warnings=(
-            *film.warnings,
-            *about,
-            *of_mask.result(),
-            *seen,
-            *reasons,
-        ),
+        warnings=(*film.warnings, *about, *of_mask.result(), *seen, *reasons),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
         abstention_reasons=tuple(reasons),
         finding=joined.finding,

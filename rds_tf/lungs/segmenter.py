@@ -22,6 +22,7 @@ STEPS = {  # a step of the ablation and its cost in forward passes
     "median+rotate": 6,
 }
 UPRIGHT_AFTER = {"median+upright": "median", "median+rotate": "median+turns"}
+BATCH_SIZE = 32  # films held at once; their forward passes run together
 HEARTS = ("in", "out")  # does the lung behind the heart count as lung?
 
 
@@ -56,16 +57,9 @@ class Segmentation:
 def load_segmenter(
     path: str | Path = config.SAVED_MODELS, heart: str | None = None
 ) -> Segmenter:
-    """Load the one segmenter at `path`.
+    """Load the one segmenter at `path`, which must not hold several.
 
-    Args:
-        path: a model folder, or a folder that holds one segmenter.
-        heart: one of `HEARTS`: `"in"` counts the lung behind the heart as lung,
-            `"out"` does not; None takes the first that the segmenter knows.
-
-    Raises:
-        model_store.ModelError: if there is none or several, it is damaged, or it was
-            not trained for that `heart`.
+    Args, Raises: as in `load_segmenters`.
     """
     folders = model_store.find_models(path, "segmenter")
     if len(folders) > 1:
@@ -84,7 +78,12 @@ def load_segmenters(
 
     Args:
         path: a model folder, or a folder of model folders.
-        heart: as in `load_segmenter`, which also says what is raised.
+        heart: one of `HEARTS`: `"in"` counts the lung behind the heart as lung,
+            `"out"` does not; None takes the first that a segmenter knows.
+
+    Raises:
+        model_store.ModelError: if there is none, or one is damaged or was not trained
+            for that `heart`.
     """
     found = []
     for folder in model_store.find_models(path, "segmenter"):
@@ -171,18 +170,9 @@ def assign_unseen(
 def segment(
     model, images: list[np.ndarray], steps: str = "median+rotate"
 ) -> list[np.ndarray]:
-    """Segment the lungs of films of any size.
+    """Segment the lungs of films of any size: uint8 `(H, W)` masks of {0, 1}.
 
-    Args:
-        model: U-Net from `unet.build_unet`.
-        images: float32 `(H, W)` in `[0, 1]`.
-        steps: one of `STEPS`, as in `segment_steps`.
-
-    Returns:
-        uint8 `(H, W)` masks of {0, 1}.
-
-    Raises:
-        ValueError: if `steps` is not one of `STEPS`.
+    Args, Raises: as in `segment_steps`, with one of `STEPS`.
     """
     return [found.mask for found in segment_steps(model, images, (steps,))[steps]]
 
@@ -197,12 +187,11 @@ def segment_steps(
         images: float32 `(H, W)` in `[0, 1]`.
         steps: out of `STEPS`: `"none"`, the bare network; `"median"`, with
             `prediction.clean`; `"median+turns"`, the mean of four quarter turns,
-            cleaned;
-            `"median+upright"`, two upright passes after `"median"`, cleaned;
+            cleaned; `"median+upright"`, two upright passes after `"median"`, cleaned;
             `"median+rotate"`, two upright passes after `"median+turns"`, cleaned.
 
     Returns:
-        For each step one `Segmentation` a film.
+        A step to one `Segmentation` a film.
 
     Raises:
         ValueError: if a step is not one of `STEPS`.
@@ -266,6 +255,24 @@ def _enlarge(mask: np.ndarray, probability: np.ndarray, shape) -> np.ndarray:
     return (cv2.resize(soft, shape[::-1]) > 0.5).astype("uint8")
 
 
+def segment_rows(
+    tool: Segmenter, prepared: str | Path, table, steps: str
+) -> Iterator[tuple[str, Segmentation]]:
+    """Yield the case ID and the lungs of every row of a manifest.
+
+    Args:
+        tool: the segmenter of all rows.
+        prepared: folder written by `prepare`.
+        table: rows of its manifest.
+        steps: one of `STEPS`.
+    """
+    for start in tqdm(range(0, len(table), BATCH_SIZE), "lungs", disable=None):
+        rows = table.iloc[start : start + BATCH_SIZE]
+        images = [radiograph.read_image(Path(prepared) / p) for p in rows["image"]]
+        found = segment_steps(tool.model, images, (steps,))[steps]
+        yield from zip(rows["case_id"], found, strict=True)
+
+
 def segment_folder(
     models: str | Path,
     prepared: str | Path,
@@ -298,16 +305,6 @@ def segment_folder(
             print(f"{left} films get no mask: every one of these models saw them.")
     with disk.claim(out):
         for tool, rows in parts:
-            _write_masks(tool, rows, prepared, out, steps)
+            for name, found in segment_rows(tool, prepared, rows, steps):
+                radiograph.write_png(out / f"{name}.png", found.mask.astype("float32"))
     return sum(len(rows) for _, rows in parts)
-
-
-def _write_masks(tool: Segmenter, rows, prepared: Path, out: Path, steps: str) -> None:
-    for start in tqdm(
-        range(0, len(rows), prediction.BATCH_SIZE), "lungs", disable=None
-    ):
-        part = rows.iloc[start : start + prediction.BATCH_SIZE]
-        images = [radiograph.read_image(prepared / p) for p in part["image"]]
-        masks = segment(tool.model, images, steps)
-        for name, mask in zip(part["case_id"], masks, strict=True):
-            radiograph.write_png(out / f"{name}.png", mask.astype("float32"))

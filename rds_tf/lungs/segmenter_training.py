@@ -54,7 +54,7 @@ def list_jobs(
 
     Args:
         prepared: folder written by `prepare`.
-        out: folder that receives the models' folders `segmenter_fold_<fold>`.
+        out: receives the folders `segmenter_fold_<fold>`.
         arm: what to train.
         profile: sizes of the run.
         folds: ints.
@@ -130,8 +130,7 @@ def train_films(
         table: rows of its manifest, each with a mask.
         folder: the model's folder, which is returned.
         profile: sizes of the run.
-        start: `"auto"`, `"phantom"`, `"scratch"`, or the folder of a segmenter.
-        heart: one of `segmenter.HEARTS`.
+        start, heart: as in `Arm`; a folder is of one segmenter.
         fold: int, the fold that is not in `table`; it also seeds the run.
         record: of the `training.Job`, where there is one.
     """

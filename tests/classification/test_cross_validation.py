@@ -92,22 +92,12 @@ def test_a_folder_of_another_comparison_is_not_taken_for_this_one(jobs):
     assert not training.is_done(other[0], again=True)
 
 
-def test_training_that_an_older_version_finished_is_known_again(jobs):
+def test_a_finished_model_without_a_record_is_not_taken_for_this_training(jobs):
     finish(jobs[:1])
-    table = prepare.load_manifest(jobs[0].prepared)
-    films = table["pixel_sha256"].str[:16] + table["rds"].map(str)
-    names = "arm", "fold", "image_size", "steps", "num_cases"
-    older = {name: jobs[0].record[name] for name in names}
-    older |= {"films": films.tolist(), "folds": table["fold"].tolist()}
     manifest = disk.read_json(jobs[0].folder / "manifest.json")
     del manifest["training"]["record"]
     disk.write_json(jobs[0].folder / "manifest.json", manifest)
     with pytest.raises(ValueError, match="without a record"):
-        training.is_done(jobs[0])
-    disk.write_json(jobs[0].folder / "job.json", older)
-    assert training.is_done(jobs[0])
-    disk.write_json(jobs[0].folder / "job.json", older | {"folds": older["folds"][1:]})
-    with pytest.raises(ValueError, match="its data differ"):
         training.is_done(jobs[0])
 
 
@@ -153,20 +143,6 @@ def test_patients_called_na_or_007_keep_their_names(jobs):
         table.to_csv(path, index=False)
     names = cross_validation.load_predictions(jobs)["patient_id"]
     assert {"NA", "007", "7"} <= set(names) and names.map(type).eq(str).all()
-
-
-def test_a_smaller_choice_of_training_cases_lies_in_the_larger():
-    table = pd.DataFrame(
-        {
-            "fold": np.arange(60) // 2 % 5,
-            "patient_id": [f"p{i // 2}" for i in range(60)],
-        }
-    )
-    small, large = (cross_validation.choose_cases(table, 0, num) for num in (10, 30))
-    assert (small.sum(), large.sum()) == (10, 30)
-    assert not (small & ~large).any()
-    assert not large[table["fold"] == 0].any()
-    assert cross_validation.choose_cases(table, 0).sum() == 48
 
 
 def test_the_comparison_pools_every_case_once_and_ranks_the_arms(jobs):

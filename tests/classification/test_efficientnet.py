@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from rds_tf.classification import efficientnet
+from rds_tf.classification import classifier_training, efficientnet
 
 
 def images(count=2):
@@ -127,8 +127,10 @@ def test_says_why_it_starts_from_scratch_without_network(classifier, no_network)
 
 
 def test_raises_when_imagenet_was_asked_for_by_name(two_conv_backbone, no_network):
-    with pytest.raises(efficientnet.WeightsUnavailable, match="no such host"):
-        efficientnet.copy_imagenet(efficientnet.build_classifier("B0", 64))
+    architecture = {"backbone": "B0", "image_size": 64}
+    model = efficientnet.build_classifier(**architecture)
+    with pytest.raises(ValueError, match="no such host"):
+        classifier_training.load_start(model, architecture, "imagenet")
 
 
 def test_ends_in_float32_under_mixed_precision(two_conv_backbone):

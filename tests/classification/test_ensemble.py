@@ -1,3 +1,4 @@
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_what_was_fitted_is_read_back(tmp_path):
     assert ensemble.load(tmp_path) == ensemble.Ensemble()
     nobody = np.nextafter(1, 2)  # what `threshold_for_accuracy` may choose
     joined = ensemble.Ensemble(1.5, -0.2, nobody, 0.1, ("seed_0/a",), "pneumonia")
-    disk.write_json(tmp_path / "ensemble.json", joined.to_json())
+    disk.write_json(tmp_path / "ensemble.json", dataclasses.asdict(joined))
     assert ensemble.load(tmp_path) == joined
 
 
