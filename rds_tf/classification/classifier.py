@@ -23,10 +23,7 @@ SOLVER = "newton-cholesky"  # lbfgs of scikit-learn 1.6 makes SciPy 1.18 warn
 
 @dataclass(frozen=True)
 class Classifier:
-    """An EfficientNet, its manifest and its folder.
-
-    The network may be a `stateless.StatelessModel`.
-    """
+    """An EfficientNet (or a `stateless.StatelessModel`), its manifest and folder."""
 
     model: object
     manifest: dict
@@ -294,10 +291,7 @@ def evaluate(
 ) -> dict:
     """Score every arm beside the baselines, on cases that no model saw.
 
-    Args:
-        prepared: folder written by `prepare`.
-        models: from `load_classifiers`.
-        segmenters: as in `find_lungs`.
+    Args: as in `find_lungs`, with models from `load_classifiers`.
 
     Returns:
         `{"num_cases": N, "arms": {name: {"accuracy": {"value", "low", "high"},

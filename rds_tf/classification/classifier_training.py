@@ -111,7 +111,7 @@ def load_start(model, architecture: dict, start: str = "auto") -> str:
     begun, warnings = "scratch", []
     if start in ("auto", "imagenet"):
         begun, warning = efficientnet.load_start(model, architecture["backbone"])
-        warnings.append(warning.split(";")[0])
+        warnings.append(warning)
     if begun == "scratch" and start in ("auto", "phantom"):
         begun, warning = _load_shipped(model, architecture)
         warnings.append(warning)

@@ -40,10 +40,9 @@ def list_jobs(
     """List the trainings of a comparison, the folds of one arm after the other.
 
     Args:
-        prepared: folder written by `prepare`.
+        prepared, profile: as in `training.Job`.
         out: folder that receives `classifier_<backbone>_<input>_fold_<fold>`.
         arms: what to train.
-        profile: sizes of the run.
         segmenters: where the segmenters lie that find the lungs, each case's by one
             that did not see it; not looked at for whole films.
         folds: ints, held out one at a time.
@@ -106,7 +105,11 @@ def run(
             )
         workers = 1
         if len(jobs) > 1:
-            workers, begun = count_workers(executor), decide_starts(waiting)
+            import tensorflow as tf
+
+            begun, workers = decide_starts(waiting), max(1, executor.count_cores())
+            if executor is local and tf.config.list_physical_devices("GPU"):
+                workers = 1  # each would take the whole GPU
             jobs = [
                 replace(job, num_threads=1, start=begun.get(_get_start(job), ""))
                 for job in jobs
@@ -134,15 +137,6 @@ def decide_starts(jobs: list[training.Job]) -> dict[tuple[str, str], str]:
 
 def _get_start(job: training.Job) -> tuple[str, str]:
     return job.arm.backbone, job.arm.start
-
-
-def count_workers(executor: local.Executor) -> int:
-    """Return how many trainings go at once: one a core, on one machine's GPU one."""
-    import tensorflow as tf
-
-    if executor is local and tf.config.list_physical_devices("GPU"):
-        return 1
-    return max(1, executor.count_cores())
 
 
 def train_fold(job: training.Job) -> None:

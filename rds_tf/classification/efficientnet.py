@@ -76,8 +76,8 @@ def load_start(model, backbone="B0"):
         backbone: str, the backbone it was built with.
 
     Returns:
-        (start, warning): `("imagenet", "")`, or `("scratch", sentence)` with the
-        cause, and the model as it was.
+        (start, warning): `("imagenet", "")`, or `("scratch", cause)` and the model as
+        it was.
     """
     build = getattr(keras.applications, f"EfficientNet{backbone}")
     timeout = socket.getdefaulttimeout()
@@ -87,10 +87,7 @@ def load_start(model, backbone="B0"):
             source = build(include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises a bare Exception for a dead URL
         cause = str(error).rpartition(" -- ")[2]
-        return "scratch", (
-            f"ImageNet weights could not be fetched ({cause}); training from scratch "
-            "instead."
-        )
+        return "scratch", f"ImageNet weights could not be fetched ({cause})"
     finally:
         socket.setdefaulttimeout(timeout)
     copy_features(source, model)
@@ -154,7 +151,7 @@ def _build_features(backbone, inputs):
 
 
 def _normalize_imagenet(image):
-    """Turn (B, S, S, 1) in [0, 1] into the three channels ImageNet had."""
+    """Turn (B, S, S, 1) in [0, 1] into the three channels of ImageNet."""
     rgb = keras.layers.Concatenate(name="rgb")([image, image, image])
     variance = [std**2 for std in IMAGENET_STD]
     return keras.layers.Normalization(

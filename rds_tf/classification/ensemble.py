@@ -231,8 +231,7 @@ def judge_on_others(cases, logits: np.ndarray) -> pd.DataFrame:
     Nothing that a case is judged by (scaling, thresholds, agreement) has seen a label
     of its fold.
 
-    Args:
-        cases, logits: as in `evaluate`.
+    Args: as in `evaluate`.
 
     Returns:
         One row a case: `probability`, `threshold`, `sensitive_threshold`, `agreement`.

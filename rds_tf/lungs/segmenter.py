@@ -144,15 +144,12 @@ def assign_unseen(
 ) -> Iterator[tuple[Segmenter, object]]:
     """Give each case to the first segmenter that did not see its patient in training.
 
-    Args:
-        table: rows of a manifest.
-        segmenters: from `load_segmenters`.
-
     Yields:
-        `(segmenter, rows)`; every row belongs to one segmenter at most.
+        `(segmenter, rows)`; every row of the manifest `table` belongs to one segmenter
+        at most.
 
     Raises:
-        model_store.ModelError: if no row is left to any of them.
+        model_store.ModelError: no row is left to any of them.
     """
     taken = np.zeros(len(table), bool)
     for tool in segmenters:
@@ -258,14 +255,7 @@ def _enlarge(mask: np.ndarray, probability: np.ndarray, shape) -> np.ndarray:
 def segment_rows(
     tool: Segmenter, prepared: str | Path, table, steps: str
 ) -> Iterator[tuple[str, Segmentation]]:
-    """Yield the case ID and the lungs of every row of a manifest.
-
-    Args:
-        tool: the segmenter of all rows.
-        prepared: folder written by `prepare`.
-        table: rows of its manifest.
-        steps: one of `STEPS`.
-    """
+    """Yield the case ID and the lungs of every row of the manifest of `prepared`."""
     for start in tqdm(range(0, len(table), BATCH_SIZE), "lungs", disable=None):
         rows = table.iloc[start : start + BATCH_SIZE]
         images = [radiograph.read_image(Path(prepared) / p) for p in rows["image"]]

@@ -52,12 +52,7 @@ def list_jobs(
 ) -> list[training.Job]:
     """List the trainings of a segmenter, one a fold held out, for `training.run`.
 
-    Args:
-        prepared: folder written by `prepare`.
-        out: receives the folders `segmenter_fold_<fold>`.
-        arm: what to train.
-        profile: sizes of the run.
-        folds: ints.
+    Args: as in `training.Job`; `out` receives the folders `segmenter_fold_<fold>`.
     """
     table = prepare.load_manifest(prepared)
     columns = ["pixel_sha256", "fold", "mask", "roi_area"]
@@ -126,13 +121,11 @@ def train_films(
     """Train a U-Net on the outlined films of `table`.
 
     Args:
-        prepared: folder written by `prepare`.
-        table: rows of its manifest, each with a mask.
+        prepared, profile, record: as in `training.Job`.
+        table: rows of the manifest, each with a mask.
         folder: the model's folder, which is returned.
-        profile: sizes of the run.
         start, heart: as in `Arm`; a folder is of one segmenter.
         fold: int, the fold that is not in `table`; it also seeds the run.
-        record: of the `training.Job`, where there is one.
     """
     config.set_seed(fold)
     size = profile.segmenter["image_size"]
@@ -173,14 +166,12 @@ def train_films(
 def find_start(folder: str | Path, fold: int, held_out) -> Path:
     """Find the segmenter to go on from, one that never saw the fold held out.
 
-    Args:
-        folder: a segmenter's folder, or a folder of those of several folds.
-        fold: int.
-        held_out: the fold's rows of the manifest.
+    `folder` is a segmenter's, or holds those of several folds; `held_out` are the
+    fold's rows of the manifest.
 
     Raises:
-        ValueError: if it saw some film of the fold.
-        model_store.ModelError: if there is none.
+        InputError: it saw some film of the fold.
+        model_store.ModelError: there is none.
     """
     found = model_store.find_models(folder, "segmenter")
     named = [one for one in found if one.name == f"segmenter_fold_{fold}"]
