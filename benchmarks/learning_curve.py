@@ -9,6 +9,7 @@ drawn from the other folds. OUT receives each model, `learning_curve.json` (lung
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +59,12 @@ def train_one(options, train, start: str, films: str, draw: int):
     if not (folder / model_store.MANIFEST).exists():
         rows = train if films == "all" else draw_films(train, int(films), draw)
         profile = config.load_profile("quick", steps)
-        segmenter_training.train_films(
-            options.prepared, rows, folder, profile, start=start
+        arm = segmenter_training.Arm(start)
+        (job,) = segmenter_training.list_jobs(
+            options.prepared, options.out, arm, profile, folds=[0]
         )
+        job = dataclasses.replace(job, name=folder.name)
+        segmenter_training.train_films(job, rows, start)
     return segmenter.load_segmenter(folder)
 
 

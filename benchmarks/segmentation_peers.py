@@ -74,11 +74,12 @@ def main():
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         profile = config.load_profile("quick", options.steps)
-        folder = Path(folder) / "ours"
-        segmenter_training.train_films(
-            options.prepared, train, folder, profile, start="phantom"
+        arm = segmenter_training.Arm("phantom")
+        (job,) = segmenter_training.list_jobs(
+            options.prepared, folder, arm, profile, folds=[0]
         )
-        ours = segmenter.load_segmenter(folder).model
+        segmenter_training.train_films(job, train, arm.start)
+        ours = segmenter.load_segmenter(job.folder).model
     seconds = time.monotonic() - begin
     peer = train_peer(options.prepared, train, seconds)
     print(f"{seconds:.0f} s of training each, {len(train)} films, {len(test)} held out")

@@ -263,7 +263,6 @@ def refresh_batch_norm(model, images, batch_size: int = 48) -> None:
         model: Keras model, changed in place.
         images: float32 or uint8 `(N, S, S, 1)`, the training images, not augmented, in
             mixed order; uint8 is scaled from 0 to 255 to `[0, 1]`.
-        batch_size: int.
     """
     norm = keras.layers.BatchNormalization
     layers = [layer for layer in model.layers if isinstance(layer, norm)]

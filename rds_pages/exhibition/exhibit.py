@@ -117,7 +117,7 @@ def show_phantom(
         for tube in (settings.tube, not settings.tube)
     }
     one = made[settings.tube]
-    truth = one.mask if models.heart == "in" else one.mask_without_heart
+    truth = one.mask if models.segmenters[0].heart == "in" else one.mask_without_heart
     films = [radiograph.Radiograph(each.image, 8) for each in made.values()]
     found, other = (diagnose.diagnose_radiograph(film, models) for film in films)
     return _compose(

@@ -175,8 +175,7 @@ def load_crops(prepared: str | Path, table, name: str, size: int, masks=None):
     """Read every film through its frame: uint8 `(N, size, size, 1)`.
 
     Args:
-        prepared: folder written by `prepare`.
-        table: rows of its manifest.
+        prepared, table: as in `find_lungs`.
         name: one of `cropping.INPUTS`.
         size: int, side in pixels.
         masks: lungs of every row; needed for all but `"whole"`.
@@ -260,8 +259,7 @@ def predict_baselines(
     """Predict out of fold from the film's shape, its mean intensity, and its tube.
 
     Args:
-        prepared: folder written by `prepare`.
-        table: its whole manifest.
+        prepared, table: as in `find_lungs`, of all cases.
         regions: folder of drawn tubes as of `annotation.read_region`, or None for no
             baseline from the tube.
 

@@ -78,14 +78,8 @@ def train_windows(windows, table, job: training.Job, segmenters: list[dict]):
     fit(model, batches, job.folder, LEARNING_RATE, made_of)
     order = np.random.default_rng(job.fold).permutation(len(windows))
     training.refresh_batch_norm(model, windows[order])
-    save(
-        model,
-        job.folder,
-        architecture,
-        arm.input_name,
-        about | {"record": job.record},
-        segmenters=segmenters,
-    )
+    about["record"] = job.record
+    save(model, job.folder, architecture, arm.input_name, about, segmenters=segmenters)
     return model
 
 

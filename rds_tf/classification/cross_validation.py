@@ -100,9 +100,8 @@ def run(
         if looking and not masks_are_found(looking[0]):
             print("Finding the lungs of all films.")
             search = replace(looking[0], title="")
-            training.check(
-                executor.map_isolated(find_masks, [search], description="lungs")
-            )
+            found = executor.map_isolated(find_masks, [search], description="lungs")
+            training.check(found)
         workers = 1
         if len(jobs) > 1:
             import tensorflow as tf

@@ -67,11 +67,6 @@ class Models:
     joined: ensemble.Ensemble = ensemble.Ensemble()
     operating_point: str = "accurate"  # of the threshold, see `choose_threshold`
 
-    @property
-    def heart(self) -> str:
-        """One of `segmenter.HEARTS`, how the lungs are drawn."""
-        return self.segmenters[0].heart
-
 
 def load_models(
     path: str | Path = config.SAVED_MODELS, segmenters: str | Path | None = None
@@ -212,7 +207,7 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "intercept": round(models.joined.intercept, 6),
         "mask_area_px": int(found.mask.sum()),
         "mask_quality": found.mask_quality,
-        "mask_convention": f"heart {models.heart}",
+        "mask_convention": f"heart {models.segmenters[0].heart}",
         "mask_proportion": round(float(found.mask.mean()), 4),
         "warnings": list(found.warnings),
         "probability_of_each_classifier": {

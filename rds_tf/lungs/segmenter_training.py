@@ -95,41 +95,18 @@ def train_fold(job: training.Job) -> None:
         raise errors.InputError(
             f"{job.prepared}: there is no outlined film outside fold {job.fold}."
         )
-    train_films(
-        job.prepared,
-        table,
-        job.folder,
-        job.profile,
-        start=start,
-        heart=job.arm.heart,
-        fold=job.fold,
-        record=job.record,
-    )
+    train_films(job, table, start)
 
 
-def train_films(
-    prepared: str | Path,
-    table,
-    folder: Path,
-    profile: config.Profile,
-    *,
-    start: str | Path = "auto",
-    heart: str = "in",
-    fold: int = 0,
-    record: dict | None = None,
-) -> Path:
-    """Train a U-Net on the outlined films of `table`.
+def train_films(job: training.Job, table, start: str | Path) -> None:
+    """Train a U-Net on `table`, outlined films of the job's manifest.
 
-    Args:
-        prepared, profile, record: as in `training.Job`.
-        table: rows of the manifest, each with a mask.
-        folder: the model's folder, which is returned.
-        start, heart: as in `Arm`; a folder is of one segmenter.
-        fold: int, the fold that is not in `table`; it also seeds the run.
+    `start` is as in `Arm`, but a folder is that of one segmenter. The fold is the seed.
     """
+    fold, heart, profile = job.fold, job.arm.heart, job.profile
     config.set_seed(fold)
     size = profile.segmenter["image_size"]
-    images, masks = pipeline.load_arrays(prepared, table, size)
+    images, masks = pipeline.load_arrays(job.prepared, table, size)
     with training.spread():
         model = unet.build_unet(**profile.segmenter)
     begun, known = "scratch", []
@@ -140,12 +117,9 @@ def train_films(
         raise errors.InputError("The start that was named is not available.")
     # The phantom start knows every angle; what is left to learn is this cohort's look.
     fresh = begun == "scratch"
+    geometry = augment.ANY_ANGLE if fresh else augment.MOSTLY_UPRIGHT
     dataset = pipeline.segmentation_dataset(
-        images,
-        masks,
-        profile.batch_size,
-        training=True,
-        geometry=augment.ANY_ANGLE if fresh else augment.MOSTLY_UPRIGHT,
+        images, masks, profile.batch_size, training=True, geometry=geometry
     )
     about = {
         "data": f"{len(table)} films of a cohort",
@@ -157,10 +131,9 @@ def train_films(
     }
     films = pipeline.hash_arrays(images, masks)
     made_of = about | {"films": films}  # outlines may change
-    fit(model, dataset, folder, LEARNING_RATE / (1 if fresh else 2), made_of)
-    if record:
-        about["record"] = record
-    return save(model, folder, profile.segmenter, about, [heart])
+    fit(model, dataset, job.folder, LEARNING_RATE / (1 if fresh else 2), made_of)
+    about["record"] = job.record
+    save(model, job.folder, profile.segmenter, about, [heart])
 
 
 def find_start(folder: str | Path, fold: int, held_out) -> Path:
