@@ -21,7 +21,7 @@ import numpy as np
 from rds_phantoms import phantom
 from rds_tf.diagnosis import diagnose
 from rds_tf.dicom import radiograph
-from rds_tf.lungs import postprocess
+from rds_tf.lungs import rotation
 from rds_tf.stats import metrics
 from rds_tf.storage import disk
 
@@ -66,7 +66,7 @@ def read(name: str) -> np.ndarray:
 def measure(models: diagnose.Models, index: int) -> tuple[np.ndarray, float, float]:
     """Diagnose a kept film: its mask, the mask's angle, the probability."""
     found = diagnose.diagnose(FOLDER / f"film{index}.png", models)
-    return found.mask, postprocess.upright_angle(found.mask), found.probability
+    return found.mask, rotation.upright_angle(found.mask), found.probability
 
 
 def name_versions() -> dict[str, str]:

@@ -26,15 +26,8 @@ import numpy as np  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from rds_phantoms import phantom  # noqa: E402
-from rds_tf import (
-    config,
-    training,  # noqa: E402
-)
-from rds_tf.audit import (
-    audit,
-    nuisances,
-    tubes,  # noqa: E402
-)
+from rds_tf import config, training
+from rds_tf.audit import audit, nuisances, tubes
 from rds_tf.lungs import cropping  # noqa: E402
 from rds_tf.stats import metrics
 

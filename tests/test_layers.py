@@ -20,8 +20,8 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "rds_tf.data": "preprocessing annotation cohort duplicates folds manifest prepare "
     "augment pipeline",
     "rds_tf (training)": "training",
-    "rds_tf.lungs": "unet postprocess cropping prediction quality_control segmenter "
-    "evaluation segmenter_training",
+    "rds_tf.lungs": "unet postprocess rotation cropping prediction quality_control "
+    "segmenter evaluation segmenter_training",
     "rds_tf.explanation": "forward_pass heatmap stateless tf_keras_vis_cams grad_cam",
     "rds_tf.classification": "efficientnet classifier classifier_training "
     "cross_validation ensemble compare",

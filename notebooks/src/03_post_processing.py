@@ -140,7 +140,7 @@ plotting.plots.show(
 # %% tags=["nbval-check-output"]
 for angle in (0, 45, 90, 135, 180, -135, -90, -45):
     turned = rds_phantoms.make_phantom(seed=500 + angle, angle_degrees=angle)
-    error = lungs.postprocess.upright_angle(turned.mask) - angle
+    error = lungs.rotation.upright_angle(turned.mask) - angle
     error = abs((error + 180) % 360 - 180)  # 359 degrees off is 1 degree off
     print(f"{angle:>5} degrees, found within 12: {error <= 12}")
 
@@ -164,8 +164,8 @@ for angle in (0, 45, 90, 135, 180, -135, -90, -45):
 
 # %%
 film, truth = lungs.evaluation.read_case(run.prepared, next(films.itertuples()))
-film = lungs.postprocess.rotate(film, 110, expand=True)
-truth = (lungs.postprocess.rotate(truth, 110, expand=True) > 0.5).astype("uint8")
+film = lungs.rotation.rotate(film, 110, expand=True)
+truth = (lungs.rotation.rotate(truth, 110, expand=True) > 0.5).astype("uint8")
 
 shipped = lungs.segmenter.load_segmenter().model
 first = lungs.prediction.predict(shipped, [film])[0]  # probability (H, W)
@@ -178,7 +178,7 @@ upright = lungs.prediction.predict_upright(shipped, [film], [mask])[0]  # (2, H,
 # what the network sees the second time.
 
 # %%
-angle = lungs.postprocess.upright_angle(mask)
+angle = lungs.rotation.upright_angle(mask)
 window = lungs.cropping.choose_crop(
     film, mask, "combined", lungs.prediction.UPRIGHT_MARGIN
 )
@@ -219,9 +219,9 @@ pictures, truths = [], []
 angles = np.random.default_rng(0).uniform(-180, 180, 24)
 for row, angle in zip(films.head(24).itertuples(), angles, strict=False):
     image, mask = lungs.evaluation.read_case(run.prepared, row)
-    pictures.append(lungs.postprocess.rotate(image, angle, expand=True))
+    pictures.append(lungs.rotation.rotate(image, angle, expand=True))
     truths.append(
-        (lungs.postprocess.rotate(mask, angle, expand=True) > 0.5).astype("uint8")
+        (lungs.rotation.rotate(mask, angle, expand=True) > 0.5).astype("uint8")
     )
 
 # %%

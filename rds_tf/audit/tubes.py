@@ -8,7 +8,7 @@ can be told from that of any patch or line.
 import cv2
 import numpy as np
 
-from rds_tf.lungs import cropping, postprocess
+from rds_tf.lungs import cropping, rotation
 
 MAX_CONTROLS = 3  # of one tube that is removed
 
@@ -60,10 +60,10 @@ def insert(
     draw = np.random.default_rng(seed)
     crop = cropping.choose_crop(image, mask, "combined", 0.0)
     angle = crop.angle_degrees
-    upright = postprocess.rotate(mask.astype("float32"), -angle, expand=True) > 0.5
+    upright = rotation.rotate(mask.astype("float32"), -angle, expand=True) > 0.5
     points, thick = _lay_tube(draw, upright, crop.box, aside=aside)
     shadow, region = (  # drawn on the upright canvas, then turned with the infant
-        postprocess.rotate_back(layer, -angle, image.shape)
+        rotation.rotate_back(layer, -angle, image.shape)
         for layer in _draw_tube(points, thick, upright.shape)
     )
     low, high = np.percentile(image, (5, 95))

@@ -6,7 +6,7 @@ import numpy as np
 
 from rds_tf import errors
 from rds_tf.data import preprocessing
-from rds_tf.lungs import postprocess
+from rds_tf.lungs import rotation
 
 INPUTS = ("whole", "combined", "masked")
 
@@ -23,7 +23,7 @@ class Crop:
 
     shape: tuple[int, int]
     angle_degrees: float
-    box: postprocess.Box
+    box: rotation.Box
 
     @property
     def side(self) -> int:
@@ -33,13 +33,13 @@ class Crop:
 
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
         """Return network input `(size, size)` float32 from the image `(H, W)`."""
-        part = postprocess.rotate(image, -self.angle_degrees, expand=True, box=self.box)
+        part = rotation.rotate(image, -self.angle_degrees, expand=True, box=self.box)
         return preprocessing.preprocess(part, size)
 
     def cut_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
         """Return `(size, size)` uint8 of {0, 1} from a mask `(H, W)` of the image."""
         # Turned and scaled as a float, then cut at 0.5: it stays a mask.
-        part = postprocess.rotate(
+        part = rotation.rotate(
             mask.astype("float32"), -self.angle_degrees, expand=True, box=self.box
         )
         return (preprocessing.letterbox(part, size) > 0.5).astype("uint8")
@@ -48,7 +48,7 @@ class Crop:
         """Lay a map `(size, size)` of the crop onto the image `(H, W)`, 0 outside."""
         top, bottom, left, right = self.box
         part = preprocessing.unletterbox(square, (bottom - top, right - left))
-        return postprocess.rotate_back(part, -self.angle_degrees, self.shape, self.box)
+        return rotation.rotate_back(part, -self.angle_degrees, self.shape, self.box)
 
 
 def choose_crop(
@@ -69,14 +69,14 @@ def choose_crop(
     if name == "whole":
         return Crop(image.shape, 0.0, (0, image.shape[0], 0, image.shape[1]))
     if name in INPUTS:
-        angle = postprocess.upright_angle(mask)
+        angle = rotation.upright_angle(mask)
         # Only the mask is turned whole, to find the box; `cut` turns the box alone.
-        upright = postprocess.rotate(mask, -angle, expand=True)
+        upright = rotation.rotate(mask, -angle, expand=True)
         return Crop(image.shape, angle, crop_box(upright, margin))
     raise errors.InputError(f"`name` must be one of {INPUTS}. Received: {name!r}")
 
 
-def crop_box(mask: np.ndarray, margin: float = 0.1) -> postprocess.Box:
+def crop_box(mask: np.ndarray, margin: float = 0.1) -> rotation.Box:
     """Return the box around the lungs `(H, W)` of {0, 1}, margin as in `choose_crop`.
 
     It lies within the image, and is the whole image for an empty mask.

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from rds_tf import config
 from rds_tf.data import prepare
 from rds_tf.dicom import radiograph
-from rds_tf.lungs import postprocess, quality_control, segmenter
+from rds_tf.lungs import quality_control, rotation, segmenter
 from rds_tf.stats import metrics
 
 SCORES = ("miou", "lung_iou", "dice")
@@ -133,9 +133,9 @@ def score_cases(
             images, truths = [], []
             for row in table.iloc[start : start + BATCH_SIZE].itertuples():
                 image, truth = read_case(prepared, row)
-                images.append(postprocess.rotate(image, angle_degrees, expand=True))
+                images.append(rotation.rotate(image, angle_degrees, expand=True))
                 # Turned as a float and cut again: the truth stays a mask.
-                turned = postprocess.rotate(truth, angle_degrees, expand=True)
+                turned = rotation.rotate(truth, angle_degrees, expand=True)
                 truths.append((turned > 0.5).astype("uint8"))
             found = segmenter.segment_steps(model, images, steps)
             for step in steps:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rds_tf.lungs import cropping, postprocess
+from rds_tf.lungs import cropping, rotation
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def test_the_combined_input_is_the_lungs_with_a_margin(film):
 def test_a_turned_infant_gives_the_same_window_as_an_upright_one(film):
     image, mask = film
     upright = cropping.choose_crop(image, mask, "combined").cut(image, 64)
-    turned_image = postprocess.rotate(image, 70, expand=True)
-    turned_mask = postprocess.rotate(mask, 70, expand=True)
+    turned_image = rotation.rotate(image, 70, expand=True)
+    turned_mask = rotation.rotate(mask, 70, expand=True)
     turned = cropping.choose_crop(turned_image, turned_mask, "combined")
     assert np.abs(turned.cut(turned_image, 64) - upright).mean() < 0.05
 
@@ -42,7 +42,7 @@ def test_a_turned_infant_gives_the_same_window_as_an_upright_one(film):
 @pytest.mark.parametrize("name", cropping.INPUTS)
 @pytest.mark.parametrize("angle", [0, 50])
 def test_a_map_of_the_window_lies_on_the_same_anatomy(film, name, angle):
-    image, mask = (postprocess.rotate(part, angle, expand=True) for part in film)
+    image, mask = (rotation.rotate(part, angle, expand=True) for part in film)
     window = cropping.choose_crop(image, mask, name)
     dark = window.cut(image, 64) < 0.4  # the lungs, and the black beside the film
     back = window.put_back(dark.astype("float32")) > 0.5

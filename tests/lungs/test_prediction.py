@@ -1,6 +1,6 @@
 import numpy as np
 
-from rds_tf.lungs import postprocess, prediction
+from rds_tf.lungs import prediction, rotation
 
 
 def overlap(a, b):
@@ -30,7 +30,7 @@ def test_turning_and_averaging_changes_nothing_for_a_network_without_direction(
 
 
 def test_the_upright_pass_comes_back_in_the_orientation_of_the_film(dark, film):
-    turned = postprocess.rotate(film, 40, expand=True)
+    turned = rotation.rotate(film, 40, expand=True)
     first = prediction.clean(prediction.predict(dark, [turned])[0])
     (second,) = prediction.predict_upright(dark, [turned], [first])
     assert second.shape == (2, *turned.shape)
