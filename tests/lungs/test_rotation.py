@@ -116,7 +116,7 @@ def test_both_ways_to_turn_agree_on_masks(monkeypatch):
 def test_components_and_centres_are_those_of_scipy(seed):
     mask = (np.random.default_rng(seed).random((60, 90)) < 0.55).astype("uint8")
     mask = np.pad(mask, ((7, 2), (5, 30)))  # what is empty around it is cut off
-    part, corner = postprocess._bounding_part(mask)
+    part, corner = postprocess.bounding_part(mask)
     labels, areas = postprocess.label_components(part)
     expected, count = ndimage.label(mask)
     assert corner == (5, 7) and part.shape == (60, 90) and count > 10
