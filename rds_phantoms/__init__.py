@@ -6,8 +6,8 @@
     write_cohort            a folder of DICOM files, outlines and a case table
     Phantom                 what the first two return: image, masks, severity, angle
 
-Needs NumPy, OpenCV, pandas and pydicom, and nothing of `rds_tf`. No phantom shows a
-patient, and results on phantoms prove code, not medicine.
+Needs NumPy, OpenCV, pandas, pydicom and tqdm, and nothing of `rds_tf`. No phantom
+shows a patient, and results on phantoms prove code, not medicine.
 """
 
 import importlib

@@ -61,8 +61,9 @@ def load_models(
         >>> len(models.classifiers)
         1
     """
+    from rds_tf.diagnosis import diagnose
 
-    return diagnosis.load_models(path, segmenters)
+    return diagnose.load_models(path, segmenters)
 
 
 def segment(
@@ -87,9 +88,10 @@ def segment(
         >>> lungs.mask.shape, lungs.quality > 0.5
         ((238, 256), True)
     """
+    from rds_tf.diagnosis import diagnose
 
     image, models = _read(source).image, models or _load_shipped()
-    return diagnosis.find_lungs(image, models.segmenters)[0]
+    return diagnose.find_lungs(image, models.segmenters)[0]
 
 
 def diagnose(
@@ -113,8 +115,9 @@ def diagnose(
         >>> found.decision in ("RDS", "no RDS", "not decided")
         True
     """
+    from rds_tf.diagnosis import diagnose
 
-    return diagnosis.diagnose_radiograph(_read(source), models or _load_shipped())
+    return diagnose.diagnose_radiograph(_read(source), models or _load_shipped())
 
 
 def explain(models, image, **options) -> grad_cam.Explanation:
@@ -138,10 +141,11 @@ def explain(models, image, **options) -> grad_cam.Explanation:
         >>> explained.heatmap.shape
         (238, 256)
     """
+    from rds_tf.diagnosis import diagnose
     from rds_tf.explanation import grad_cam
     from rds_tf.lungs import cropping
 
-    if not isinstance(models, diagnosis.Models):
+    if not isinstance(models, diagnose.Models):
         return grad_cam.explain(models, image, **options)
     film = _read(image)
     kinds = {
@@ -187,8 +191,9 @@ def prepare(
         >>> rds_tf.prepare("cohort/cohort.csv", "prepared").num_images
         10
     """
+    from rds_tf.data import prepare
 
-    return preparation.prepare(cohort, out, root, num_workers)
+    return prepare.prepare(cohort, out, root, num_workers)
 
 
 @functools.cache

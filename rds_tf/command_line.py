@@ -183,7 +183,8 @@ ARGUMENTS = {
     "--seeds": _count("seeds, with one training each", [0], 0),
     "--segmenter": _path("segmenter or segmenters for the lungs", config.SAVED_MODELS),
     "--segmenter/own": _path(
-        "segmenter that finds the lungs (default: the one that the models learnt with)"
+        "folder in which to look for the segmenters that the classifiers were trained "
+        "with (default: the models' folder, then the shipped ones)"
     ),
     "--simulations": _count("simulated studies that check the formula", 1000, 0),
     "--start": _choice(

@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,9 @@ def films(tmp_path_factory):
     """A folder with one film, `case0000.dcm`."""
     folder = tmp_path_factory.mktemp("films")
     rds_phantoms.write_cohort(folder, num_cases=1, seed=7, longest_px=256)
-    (folder / "dicom" / "case0000.dcm").rename(folder / "case0000.dcm")
+    (folder / "out" / "dicom").mkdir(parents=True)
+    for place in ("case0000.dcm", "out/dicom/case0000.dcm"):
+        shutil.copy(folder / "dicom" / "case0000.dcm", folder / place)
     return folder
 
 

@@ -76,27 +76,25 @@ def load_segmenters(
     Args:
         models: classifiers that are used together.
         path: where they lie.
-        segmenters: folder of one or several to take instead, all or some of those
-            recorded.
+        segmenters: folder to look into instead; where it holds some of those recorded,
+            these alone are taken. Only whole films leave a free choice.
 
     Raises:
-        model_store.ModelError: a recorded segmenter is not there, or `segmenters`
-            holds none of them.
+        model_store.ModelError: a recorded segmenter is not there, `segmenters` holds
+            none of them, or the classifiers learnt from two conventions of lungs.
     """
     recorded = list_recorded([one.manifest for one in models])
     places = [segmenters] if segmenters else [path, config.SAVED_MODELS]
-    if not recorded:
-        old = [one for one in models if "segmenters" not in one.manifest]
-        old = [one for one in old if one.manifest["input"] != "whole"]
-        place = segmenters or model_store.choose_models(path, "segmenter")
-        tools = segmenter.load_segmenters(place)
-        if old:
-            names = ", ".join(tool.folder.name for tool in tools)
+    place = segmenters or model_store.choose_models(path, "segmenter")
+    for one in models:
+        if "segmenters" not in one.manifest and one.manifest["input"] != "whole":
             print(
-                f"{old[0].folder} does not say which segmenter it was trained with "
-                f"(an older version wrote it); {names} of {place} finds the lungs."
+                f"{one.folder} does not say which segmenter it was trained with (an "
+                f"older version wrote it); {'those recorded' if recorded else place} "
+                "will find the lungs."
             )
-        return tools
+    if not recorded:
+        return segmenter.load_segmenters(place)
     found = {}
     for place in places:
         for folder in model_store.list_models(place, "segmenter"):

@@ -30,7 +30,7 @@ class Diagnosis:
         mask: `(H, W)` uint8 of {0, 1}, the lungs.
         mask_quality: float in `[0, 1]`, from `quality_control.mask_quality`.
         heatmap: `(H, W)` float32 in `[0, 1]`, one Grad-CAM of all models; 0 where the
-            film is not called RDS: there is no evidence to show.
+            probability is below the threshold: there is no evidence to show.
         probability: float, mean of the models in logit units, calibrated.
         decision: `"RDS"`, `"no RDS"` or `"not decided"`.
         warnings: sentences about the film and its mask.
@@ -159,34 +159,38 @@ def diagnose(path: str | Path, models: Models) -> Diagnosis:
 
 def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosis:
     """Diagnose a film that was read or drawn."""
-    with futures.ThreadPoolExecutor(1) as aside:  # while the networks run
-        letters = aside.submit(burned_in_text.list_warnings, film.image)
-        found, used, seen = find_lungs(film.image, models.segmenters)
-        wrong = aside.submit(
-            input_checks.list_warnings,
-            *(film.image, found.mask, found.quality, film.pixel_mm),
+    with futures.ThreadPoolExecutor(1) as pool:  # while the networks run
+        text_warnings = pool.submit(burned_in_text.list_warnings, film.image)
+        lungs, used, seen_warnings = find_lungs(film.image, models.segmenters)
+        mask, quality = lungs.mask, lungs.quality
+        input_warnings = pool.submit(
+            input_checks.list_warnings, film.image, mask, quality, film.pixel_mm
         )
-        of_mask = aside.submit(quality_control.mask_warnings, found.mask, found.quality)
-        logits, heat = ensemble.ask_models(models.classifiers, film.image, found.mask)
+        mask_warnings = pool.submit(quality_control.mask_warnings, mask, quality)
+        logits, heatmap = ensemble.ask_models(models.classifiers, film.image, mask)
     joined = models.joined
     # Rounded before the decision, so that the two agree wherever they are written.
     probability = round(float(joined.predict(logits[None])[0]), 6)
     decision = "RDS" if probability >= joined.threshold else "no RDS"
-    looks = any(one.manifest["input"] != "whole" for one in models.classifiers)
-    reasons = joined.explain_abstention(logits, found.quality if looks else 1.0)
+    uses_mask = any(one.manifest["input"] != "whole" for one in models.classifiers)
+    reasons = joined.explain_abstention(logits, quality if uses_mask else 1.0)
     if decision == "no RDS":
-        heat[:] = 0
-    about = [*film.header_warnings, *wrong.result(), *letters.result()]
-    reasons += [one for one in about if one.startswith(header.NOT_CHEST)]
-    about = [one for one in about if not one.startswith(header.NOT_CHEST)]
+        heatmap[:] = 0
+    checks = [*film.header_warnings, *input_warnings.result(), *text_warnings.result()]
+    # What speaks against a chest film leaves it undecided; other findings only warn.
+    reasons += [one for one in checks if one.startswith(header.NOT_CHEST)]
+    checks = [one for one in checks if not one.startswith(header.NOT_CHEST)]
     return Diagnosis(
         image=film.image,
-        mask=found.mask,
-        mask_quality=round(found.quality, 4),
-        heatmap=heat,
+        mask=mask,
+        mask_quality=round(quality, 4),
+        heatmap=heatmap,
         probability=probability,
         decision="not decided" if reasons else decision,
-        warnings=(*film.warnings, *about, *of_mask.result(), *seen, *reasons),
+        warnings=(
+            *(*film.warnings, *checks, *mask_warnings.result()),
+            *(*seen_warnings, *reasons),
+        ),
         single=tuple(float(1 / (1 + np.exp(-logit))) for logit in logits),
         abstention_reasons=tuple(reasons),
         finding=joined.finding,

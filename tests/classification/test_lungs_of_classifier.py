@@ -98,7 +98,7 @@ def test_classifier_without_a_record_takes_the_lungs_of_its_folder_and_says_so(
     capsys.readouterr()
     assert names(classifier.load_segmenters([stub()], tmp_path)) == ["mine"]
     (note,) = capsys.readouterr().out.splitlines()
-    assert "one does not say which segmenter" in note and "mine of" in note
+    assert "one does not say which segmenter" in note and str(tmp_path) in note
 
 
 def test_classifier_of_whole_films_takes_any_lungs_without_a_note(tmp_path, capsys):
@@ -197,3 +197,11 @@ def test_record_of_a_diagnosis_names_the_segmenters_that_drew_its_mask(
         assert [one["name"] for one in listed] == [*used, "classifier"]
         assert listed[0]["trained_on"].startswith("data ")
         assert listed[0]["sha256"] in [one["sha256"] for one in recorded]
+
+
+def test_classifier_without_a_record_among_others_is_named_too(tmp_path, capsys):
+    sha256 = save_segmenter(tmp_path / "mine", 1)
+    models = [stub([sha256]), stub(name="old")]
+    assert names(classifier.load_segmenters(models, tmp_path)) == ["mine"]
+    (note,) = capsys.readouterr().out.splitlines()
+    assert "old does not say which segmenter" in note and "those recorded" in note
