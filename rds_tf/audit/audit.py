@@ -104,10 +104,7 @@ def audit_arms(prepared, models, nuisance_name: str, cases, table) -> dict:
 
 
 def _build_arm_predict(members, unseen: np.ndarray, cases) -> Callable:
-    """Build the `predict` of `probe` for the M classifiers of one arm.
-
-    Its logit is the mean of those that did not see the case, `unseen` `(M, N)`.
-    """
+    """Build the `predict` of `probe`: the mean logit of those that are `unseen`."""
 
     def predict(images, owners):
         pairs = zip(images, owners, strict=True)
@@ -129,11 +126,7 @@ def _cut(member, image: np.ndarray, case: nuisances.Case) -> np.ndarray:
 
 
 def _measure_heat(members, unseen: np.ndarray, cases) -> dict[str, float]:
-    """Say which proportions of the Grad-CAM lie on the lungs and on the tube.
-
-    Only of cases with a tube, each by one member that did not see it in training;
-    empty without any.
-    """
+    """Say which proportions of the Grad-CAM lie on lungs and tube, of tubed cases."""
     proportions = []
     tubed = [index for index, case in enumerate(cases) if case.tube.any()]
     for index in tubed[:MAX_HEAT]:

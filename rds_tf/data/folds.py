@@ -40,9 +40,7 @@ def _name_patients(cases: pd.DataFrame, num_folds: int) -> pd.DataFrame:
     """Name the patient of each case: by the table, by its DICOM file, or by the case.
 
     A DICOM PatientID of more than half of the cases ("ANONYMOUS") leaves nothing to
-    split and is ignored, unless these are `num_folds` cases or fewer. Any other one is
-    used, even if it may be a placeholder: the audit shows a fold that is too large, but
-    not a patient in two folds.
+    split and is ignored, unless these are `num_folds` cases or fewer.
     """
     limit = max(len(cases) / 2, num_folds)
     count, table_names, named = Counter(cases["pseudonym"]), {}, []

@@ -52,10 +52,7 @@ def diagnose_files(
 
 
 def _diagnose_all(stems: dict[Path, Path], models: diagnose.Models, export, bar: tqdm):
-    """Diagnose each file of `stems`: while some are judged, one is read, one written.
-
-    The first is alone with the networks, which are compiled then.
-    """
+    """Diagnose each file: while some are judged, one is read and one written."""
     records, refused = [], []
     running, writing = deque(), deque()  # in the order of the files
     with (
@@ -81,6 +78,7 @@ def _diagnose_all(stems: dict[Path, Path], models: diagnose.Models, export, bar:
                     refused.append(str(error))
                     bar.update()
                     continue
+                # The first is alone with the networks, which are compiled then.
                 while len(running) >= (NUM_AT_ONCE if records else 1):
                     collect()
                 future = judges.submit(diagnose.diagnose_radiograph, read, models)

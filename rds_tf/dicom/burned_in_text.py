@@ -78,10 +78,9 @@ def _find_strokes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _measure_greys(values: np.ndarray, owners: np.ndarray) -> tuple:
-    """Measure strokes, all at once: a grainy image has thousands.
+    """Measure N strokes at once, each pixel of `values` `(P,)` of one of `owners`.
 
-    Pixel `values` `(P,)` belong to the strokes `owners` `(P,)`, of which 0 to N - 1 all
-    occur. Returns `(N,)` each: a stroke's grey, which is its 90th percentile, and the
+    Returns `(N,)` each: a stroke's grey, which is its 90th percentile, and the
     proportion of its brighter half that has this grey.
     """
     order = np.lexsort((values, owners))

@@ -44,13 +44,7 @@ class Child:
     def __init__(
         self, module=__name__, *, memory_bytes: int | None = None, quiet: bool = False
     ) -> None:
-        """Start the process.
-
-        Args:
-            module: name of what is imported before the first call comes.
-            memory_bytes: address space that it may take; only Linux enforces it.
-            quiet: drop what functions print; else it goes to standard error.
-        """
+        """Start a process that imports `module`; only Linux enforces the memory."""
         self.limits, self.used = {"memory_bytes": memory_bytes, "quiet": quiet}, False
         serve = f"isolated._serve({module!r}, {memory_bytes})"
         self.process = subprocess.Popen(
