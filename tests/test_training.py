@@ -31,15 +31,15 @@ def test_the_learning_rate_is_looked_up_as_keras_works_it_out_without_a_branch()
     assert not [op for op in whole.graph.get_operations() if "If" in op.type]
 
 
-@pytest.mark.parametrize("recipe", [segmenter_training, classifier_training])
-def test_a_recipe_traces_its_step_once(tmp_path, recipe):
+@pytest.mark.parametrize("module", [segmenter_training, classifier_training])
+def test_a_training_traces_its_step_once(tmp_path, module):
     inputs = keras.Input((4, 4, 1))
     model = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(inputs))
     step, traced = model.train_step, []
     model.train_step = lambda data: traced.append(1) or step(data)
     answers = np.ones((8, 4, 4, 1), "float32")
     data = tf.data.Dataset.from_tensor_slices((answers, answers)).repeat().batch(4)
-    recipe.fit(model, data, tmp_path, 0.1, {"steps": 10})
+    module.fit(model, data, tmp_path, 0.1, {"steps": 10})
     assert len(traced) == 1
 
 

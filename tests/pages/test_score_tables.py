@@ -46,7 +46,7 @@ def test_table_holds_one_row_a_score(folder):
     assert pick(table, "none, turned by 45 degrees", "miou") == [0.5, 0.4, 0.6]
     assert pick(table, "B0 whole", "accuracy")[0] == 0.75
     assert [pick(table, "B0 whole", n)[0] for n in score_tables.COUNTS] == [1, 1, 0, 2]
-    # 3 ladder scores; 2 arms of 6 scores and 4 counts.
+    # 3 segmentation scores; 2 arms of 6 scores and 4 counts.
     assert len(table) == 3 + 2 * (6 + 4)
 
 

@@ -49,9 +49,9 @@ def test_history_pairs_training_with_validation():
 
 
 def test_ladder_draws_values_as_bars_from_zero_with_intervals():
-    ladder = {"none": {"miou": SCORE, "dice": SCORE}}
-    ladder["median"] = {"miou": {**SCORE, "low": None, "high": None}, "dice": SCORE}
-    figure = draw(plots.plot_ablation(ladder))
+    ablation = {"none": {"miou": SCORE, "dice": SCORE}}
+    ablation["median"] = {"miou": {**SCORE, "low": None, "high": None}, "dice": SCORE}
+    figure = draw(plots.plot_ablation(ablation))
     assert [panel.get_title() for panel in figure.axes] == ["MIoU", "Dice"]
     assert [bar.get_width() for bar in figure.axes[0].patches] == [0.834, 0.834]
     (interval,) = figure.axes[0].lines
