@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-# `make test JOBS=2` runs the unit tests in two processes, one thread of TensorFlow each.
-JOBS ?= 1
+# The unit tests run in two processes, one thread of TensorFlow each; JOBS=1 in one.
+JOBS ?= 2
 ifneq ($(JOBS),1)
 PARALLEL := -n $(JOBS) --dist loadscope
 ONE_THREAD := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
