@@ -3,16 +3,6 @@ import numpy as np
 from rds_tf.lungs import postprocess
 
 
-def two_lungs(gap=20):
-    """Draw two triangles, narrow at the head, side by side."""
-    mask = np.zeros((200, 200), "uint8")
-    for row in range(40, 140):
-        width = 30 + (row - 40) // 3
-        mask[row, 100 - gap // 2 - width : 100 - gap // 2] = 1
-        mask[row, 100 + gap // 2 : 100 + gap // 2 + width] = 1
-    return mask
-
-
 def test_the_median_removes_a_speck_and_fills_a_pinhole():
     mask = np.zeros((50, 50), "uint8")
     mask[10:40, 10:40] = 1
