@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {  # a file imports from the rooms above its own, and from files before it
-    "rds_phantoms": "workers curves drawing skeleton anatomy devices outline tissue "
-    "exposure phantom dataset",
+    "rds_phantoms": "materials workers curves drawing skeleton anatomy devices "
+    "outline tissue exposure phantom dataset",
     "rds_tf": "lazy errors config",
     "rds_tf.storage": "disk weights weights_hdf5 model_store",
     "rds_tf.stats": "metrics paired_tests thresholds calibration",
