@@ -25,7 +25,7 @@ from rds_tf.dicom import radiograph
 
 Tile = tuple[str, np.ndarray]  # words and `(H, W)` float32 in [0, 1]
 WEEKS = (24, 28, 32, 36, 40)
-SEVERITIES = (0.0, 0.4, 0.55, 0.75, 0.98)  # one inside each grade, none to white-out
+SEVERITIES = (0.0, 0.3, 0.5, 0.7, 0.95)  # one inside each grade, none to white-out
 SEED = 78_000_000  # none of a training, a cohort or a test
 COLUMNS = 8
 NEWBORN, CHILD = (320, 288), (360, 480)

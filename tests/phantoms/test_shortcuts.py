@@ -66,7 +66,10 @@ def read_film(made) -> dict[str, float]:
     along = columns * np.sin(angle) + rows * np.cos(angle)
     outside = image[cv2.dilate(mask, np.ones((9, 9), "uint8")) == 0]
     grain = image - cv2.GaussianBlur(image, (0, 0), 1)
-    return {
+    spacing = (
+        {"spacing, mm": made.spacing_mm, "lungs, mm2": made.area_mm2} if IS_NEW else {}
+    )
+    return spacing | {
         "film, height / width": tall / wide,
         "lungs, height / width": np.ptp(along) / np.ptp(across),
         "lungs, share of the film": mask.mean(),
