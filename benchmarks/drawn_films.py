@@ -23,10 +23,11 @@ IS_NEW = "weeks" in inspect.signature(phantom.make_phantom).parameters
 
 @dataclass(frozen=True)
 class Order:
-    """One child to draw: a number and the shape of the film."""
+    """One child to draw: a number, the shape of the film, and opaque lungs or not."""
 
     index: int
     shape: tuple[int, int]
+    is_opaque: bool | None = None  # None: as often as among the real children
 
 
 def make(seed: int, shape, *, weeks: float, **how) -> phantom.Phantom:
@@ -44,6 +45,8 @@ def draw_child(order: Order) -> phantom.Phantom:
     rng = np.random.default_rng([FIRST_SEED, order.index])
     weeks, tilt = rng.uniform(*WEEKS), rng.normal(0, TILT_DEGREES)
     severity, is_opaque = rng.uniform(0.1, 1), rng.random() < OPAQUE
+    if order.is_opaque is not None:
+        is_opaque = order.is_opaque
     how = {"weeks": weeks, "angle_degrees": tilt}
     if is_opaque and IS_NEW:
         how["findings"] = ("pneumonia",)

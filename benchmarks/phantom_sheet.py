@@ -104,10 +104,14 @@ def draw_findings() -> list[list[Tile]]:
     return [row[at : at + COLUMNS] for at in range(0, len(row), COLUMNS)]
 
 
-def draw_children(shapes, first: int = 0) -> list[Tile]:
+def draw_children(shapes, *, is_opaque: bool | None = None) -> list[Tile]:
     """Draw children of 1 to 5 years at the shapes of films."""
-    orders = [drawn_films.Order(first + n, shape) for n, shape in enumerate(shapes)]
-    return [("drawn child", drawn_films.draw_child(one).image) for one in orders]
+    first = 1000 + 100 * bool(is_opaque)
+    orders = [
+        drawn_films.Order(first + n, shape, is_opaque) for n, shape in enumerate(shapes)
+    ]
+    words = {None: "drawn child", False: "drawn, normal", True: "drawn, opaque"}
+    return [(words[is_opaque], drawn_films.draw_child(o).image) for o in orders]
 
 
 # ------------------------------------------------------------ with real films
@@ -140,7 +144,7 @@ def lay_children(prepared: Path, count: int = 6) -> list[list[Tile]]:
         images = [radiograph.read_image(prepared / name) for name in names]
         rows.append([(f"real, {word}", image) for image in images])
         shapes = [image.shape for image in images]
-        rows.append(draw_children(shapes, first=1000 + count * label))
+        rows.append(draw_children(shapes, is_opaque=bool(label)))
     return rows
 
 
