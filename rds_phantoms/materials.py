@@ -252,19 +252,24 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     return dict(zip(names, columns, strict=True))
 
 
+@functools.cache
+def _read_axis(name: str) -> np.ndarray:
+    """Read one of the axes of the table of beams."""
+    return np.unique(_read(BEAM_TABLE)[name])
+
+
 def _read_beam(column: str, kvp: float, copper_mm: float, tissue_mm: float) -> float:
     """Read the table of beams, on straight lines between its three axes."""
-    table = _read(BEAM_TABLE)
     wanted = {"kvp": kvp, "copper_mm": copper_mm, "tissue_mm": tissue_mm}
-    axes = [np.unique(table[name]) for name in wanted]
+    axes = [_read_axis(name) for name in wanted]
     for (name, value), axis in zip(wanted.items(), axes, strict=True):
         if not axis[0] <= value <= axis[-1]:
             raise ValueError(
                 f"`{name}` must lie in [{axis[0]:g}, {axis[-1]:g}]. Received: {value}"
             )
-    cube = table[column].reshape([len(axis) for axis in axes])
-    for axis, value in zip(axes[::-1], [*wanted.values()][::-1], strict=True):
-        cube = np.apply_along_axis(
-            lambda y, v=value, x=axis: np.interp(v, x, y), -1, cube
-        )
+    cube = _read(BEAM_TABLE)[column].reshape([len(axis) for axis in axes])
+    for axis, value in zip(axes, wanted.values(), strict=True):
+        upper = max(int(np.searchsorted(axis, value)), 1)
+        share = (value - axis[upper - 1]) / (axis[upper] - axis[upper - 1])
+        cube = cube[upper - 1] * (1 - share) + cube[upper] * share
     return float(cube)

@@ -9,6 +9,7 @@ under test that draws annotations. Coordinates are in px with the image spanning
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from rds_phantoms import workers
@@ -55,6 +56,21 @@ def _fill(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     inside = np.bitwise_xor.accumulate(turns[:, :-1], axis=1)
     mask[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
     return mask
+
+
+def trace(mask: np.ndarray) -> list[np.ndarray]:
+    """Return closed outlines of a mask `(H, W)` in px along the edges of its pixels.
+
+    Specks of less than 4 px are left out.
+    """
+    scale = 4  # OpenCV's contour runs through pixel centres: fine pixels, fine edge
+    large = np.kron(mask, np.ones((scale, scale), np.uint8))
+    method = cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    contours, _ = cv2.findContours(large, *method)
+    # The middle of a fine pixel lies an eighth inside of the edge: the nearest whole.
+    polygons = [np.rint((contour[:, 0] + 0.5) / scale) for contour in contours]
+    polygons = [one[(one != np.roll(one, 1, 0)).any(1)] for one in polygons]
+    return [one for one in polygons if polygon_area([one]) >= 4]
 
 
 def polygon_area(polygons: list[np.ndarray]) -> float:

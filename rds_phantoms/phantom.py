@@ -1,19 +1,28 @@
-"""Synthetic chest radiographs with known truth: lungs, devices, severity, angle.
+"""One phantom: an infant in millimetres, projected, finished as a film, with its truth.
 
-Curves from `anatomy` and `devices` become a map of attenuation, which is scattered,
-exposed and collimated like a radiograph. No phantom shows a real patient, and results
-on phantoms prove code, not medicine.
+No phantom shows a real patient, and results on phantoms prove code, not medicine.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from rds_phantoms import anatomy, devices, drawing, exposure, outline, tissue, workers
+from rds_phantoms import (
+    detector,
+    devices,
+    disease,
+    film,
+    noise,
+    outline,
+    projection,
+)
+from rds_phantoms import infant as infants
+from rds_phantoms.infant import Infant
+from rds_phantoms.spaces import Spaces
+from rds_phantoms.view import View
 
-RDS_SEVERITY = 0.35  # at or above it a phantom counts as RDS
-GROUP = 50  # phantoms that a worker draws at a time
+RDS_SEVERITY = disease.GRADES[0]  # at or above it a phantom counts as RDS
 
 
 @dataclass(frozen=True)
@@ -22,36 +31,80 @@ class Phantom:
 
     Attributes:
         image: `(H, W)` float32 in `[0, 1]`, bone bright.
-        polygons: lung outlines in px, closed, `(N, 2)` as x and y; a tilted beam
-            cuts the mask closer than them.
-        mask: `(H, W)` uint8 of {0, 1}, the lungs, the part behind the heart included.
+        mask: `(H, W)` uint8 of {0, 1}, the lungs to the dome of the diaphragm, the part
+            behind the heart included.
+        recess: `(H, W)` uint8 of {0, 1}, the lungs behind the dome.
+        right: `(H, W)` bool, the infant's right of its spine.
         heart: `(H, W)` uint8 of {0, 1}, heart and great vessels.
+        ribs: `(H, W)` uint8 of {0, 1}.
         device_masks: name of a device to its `(H, W)` uint8 mask.
+        device_tips: name of a device to the u and v of its tip in px.
+        carina: `(2,)` px, where the trachea divides.
+        vertebrae: `(12, 2)` px, middles of T1 to T12.
         severity: float in `[0, 1]`; RDS from `RDS_SEVERITY` on.
+        grade: int, 0 to 4, after Bomsel.
+        findings: names out of `disease.FINDINGS`.
+        finding_masks: finding to `(H, W)` uint8 of {0, 1}.
         angle_degrees: float, counter-clockwise turn of the infant in the image.
+        weeks: float, post-menstrual age.
+        spacing_mm: float, side of a pixel in the plane of the middle of the chest.
+        volume_ml: float, of what is inside both lungs, as far as the film shows them.
+        text: letters and lines written on the film; a side marker is "R" or "L".
     """
 
     image: np.ndarray
-    polygons: list[np.ndarray]
     mask: np.ndarray
+    recess: np.ndarray
+    right: np.ndarray
     heart: np.ndarray
+    ribs: np.ndarray
     device_masks: dict[str, np.ndarray]
+    device_tips: dict[str, np.ndarray]
+    carina: np.ndarray
+    vertebrae: np.ndarray
     severity: float
+    grade: int
+    findings: tuple[str, ...]
+    finding_masks: dict[str, np.ndarray]
     angle_degrees: float
+    weeks: float
+    spacing_mm: float
+    volume_ml: float
+    text: tuple[str, ...]
+
+    @property
+    def right_lung(self) -> np.ndarray:
+        """The infant's right lung, `(H, W)` uint8 of {0, 1}."""
+        return self.mask * self.right.astype("uint8")
+
+    @property
+    def left_lung(self) -> np.ndarray:
+        """The infant's left lung, `(H, W)` uint8 of {0, 1}."""
+        return self.mask * (~self.right).astype("uint8")
+
+    @property
+    def mask_to_recess(self) -> np.ndarray:
+        """The lungs down to the foot of the recess, `(H, W)` uint8 of {0, 1}."""
+        return self.mask | self.recess
 
     @property
     def mask_without_heart(self) -> np.ndarray:
         """The lungs that no heart covers, `(H, W)` uint8 of {0, 1}."""
         return self.mask * (1 - self.heart)
 
+    @property
+    def area_mm2(self) -> float:
+        """Area of both lungs in the plane of the middle of the chest."""
+        return float(self.mask.sum()) * self.spacing_mm**2
+
+    @property
+    def polygons(self) -> list[np.ndarray]:
+        """Closed outlines of `mask` in px, `(N, 2)` each, along pixel edges."""
+        return outline.trace(self.mask)
+
     def outline_without_heart(self) -> list[np.ndarray]:
         """Return closed outlines of `mask_without_heart`, along pixel edges."""
-        scale = 4  # OpenCV's contour runs through pixel centres: fine pixels, fine edge
-        large = np.kron(self.mask_without_heart, np.ones((scale, scale), np.uint8))
-        method = cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-        contours, _ = cv2.findContours(large, *method)
-        polygons = [(contour[:, 0] + 0.5) / scale for contour in contours]
-        return [one for one in polygons if outline.polygon_area([one]) >= 4]
+        return outline.trace(self.mask_without_heart)
 
 
 def make_phantom(
@@ -60,153 +113,109 @@ def make_phantom(
     severity: float = 0.0,
     angle_degrees: float = 0.0,
     device_names: tuple[str, ...] = (),
-    age: float = 0.0,
+    weeks: float = 34.0,
+    findings: tuple[str, ...] = (),
     *,
+    tube_tip: float | None = None,
+    breath: float | None = None,
     randomised: bool = False,
 ) -> Phantom:
     """Make one phantom; the same arguments give the same pixels.
 
+    Each argument moves only what it names: infant, position, breath and exposure belong
+    to the seed.
+
     Args:
         seed: int, of all that the other arguments do not fix.
         shape: height and width in pixels.
-        severity: float in `[0, 1]`: ground glass, air bronchogram, low volume.
+        severity: float in `[0, 1]` of RDS: grades I to IV from 0.2, 0.4, 0.6 and 0.8.
         angle_degrees: float, counter-clockwise turn of the infant.
         device_names: names out of `devices.DEVICES`.
-        age: float, 0 newborn, 0.5 school age, 1 adult proportions.
+        weeks: float in `[24, 1080]`, post-menstrual age: 24 to 42 a newborn, 92 one
+            year, 300 five years, 1080 an adult.
+        findings: names out of `disease.FINDINGS`.
+        tube_tip: float, of an endotracheal tube: its height above the carina in heights
+            of T1 to T2, negative in the right main bronchus. Default None, drawn.
+        breath: float, in usual deviations between breaths; deeper is more. Default
+            None, drawn.
         randomised: bool, domain randomisation for training: lungs cut by the edge,
-            failed exposure, grid lines, inversion, text, contrasts beyond reality.
+            odd exposure, grid lines, inversion, text.
 
     Raises:
-        ValueError: `severity` or `age` lies outside `[0, 1]`, or a device is unknown.
+        ValueError: an argument lies outside its range, or a name is unknown.
     """
-    for name, value in (("severity", severity), ("age", age)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"`{name}` must lie in [0, 1]. Received: {value}")
-    rng = np.random.default_rng(seed)
-    chest = anatomy.make_anatomy(rng, age, volume=1 - 0.22 * severity)
+    if not 0 <= severity <= 1:
+        raise ValueError(f"`severity` must lie in [0, 1]. Received: {severity}")
+    infant = infants.make_infant(seed, weeks, findings, breath)
+    view = film.place(
+        noise.make_stream(seed, "place"),
+        infant.body,
+        shape,
+        angle_degrees,
+        randomised=randomised,
+    )
     placed = [
-        # Each from a generator of its own: with or without it, all else is equal.
-        devices.make_device(name, np.random.default_rng([seed, *name.encode()]), chest)
+        devices.make_device(
+            name, noise.make_stream(seed, name), infant.body, infant.airways, tube_tip
+        )
         for name in device_names
     ]
-    view = _place_chest(rng, chest, shape, angle_degrees, age, randomised=randomised)
-    contrast = tissue.draw_contrast(rng, randomised=randomised)
-    attenuation = tissue.draw_attenuation(rng, chest, view, severity, age, contrast)
-    device_masks = {}
+    projected = projection.project(infant, view, severity, randomised=randomised)
+    attenuation = projected.attenuation
+    masks = {}
     for device in placed:
-        shadow, device_masks[device.name] = tissue.draw_device(device, view)
-        attenuation += shadow
-    image = exposure.expose(rng, attenuation, view, randomised=randomised)
-    beam = exposure.collimate(rng, shape, randomised=randomised)
-    exposed = exposure.draw_beam(beam, shape)
-    # Outlines count from the corner of the image, drawing from the centre of its pixel.
-    low, high = np.maximum(beam.min(0), 0), np.minimum(beam.max(0), shape[::-1])
-    polygons = [np.clip(view.to_px(lung) + 0.5, low, high) for lung in chest.lungs]
-    heart = np.clip(view.to_px(chest.heart) + 0.5, low, high)
+        added, masks[device.name] = devices.draw_device(
+            device, view, projected.attenuate
+        )
+        attenuation = attenuation + added
+    spaces = projected.spaces
+    image = detector.expose(
+        noise.make_stream(seed, "noise"),
+        attenuation,
+        projected.healthy,
+        body=projected.body,
+        lungs=spaces.lung > 0.3 * spaces.chest + 1,
+        system=projected.system,
+        spacing_mm=view.spacing_mm,
+    )
+    rng = noise.make_stream(seed, "film")
+    exposed = film.draw_beam(film.collimate(rng, shape, randomised=randomised), shape)
+    image, text = film.finish(rng, image, exposed, view, randomised=randomised)
+    heart = spaces.removed[1]
+    truth = {
+        "mask": _outline_lungs(infant, view, spaces) & ~spaces.dome,
+        "recess": (spaces.lung > 1) & spaces.dome,
+        "heart": heart[1] - heart[0] > 2,
+        "ribs": projected.ribs > 0.15,
+    }
     return Phantom(
-        image=exposure.crop_and_label(rng, image, beam, randomised=randomised),
-        polygons=polygons,
-        mask=outline.draw_mask(polygons, *shape) * exposed,
-        heart=outline.draw_mask([heart], *shape) * exposed,
-        device_masks={name: mask * exposed for name, mask in device_masks.items()},
+        image=image,
+        **{name: one.astype("uint8") * exposed for name, one in truth.items()},
+        right=spaces.right,
+        device_masks={name: one * exposed for name, one in masks.items()},
+        device_tips={
+            one.name: view.to_px(one.tip) for one in placed if one.tip is not None
+        },
+        carina=view.to_px(infant.airways.carina),
+        vertebrae=view.to_px(infant.body.find_vertebrae()),
         severity=severity,
+        grade=disease.grade_of(severity),
+        findings=infant.findings,
+        finding_masks={name: one * exposed for name, one in projected.where.items()},
         angle_degrees=angle_degrees,
+        weeks=weeks,
+        spacing_mm=view.spacing_mm,
+        volume_ml=float(spaces.lung.sum()) * view.spacing_mm**2 / 1000,
+        text=text,
     )
 
 
-def _place_chest(
-    rng, chest, shape, angle_degrees: float, age: float, *, randomised: bool
-) -> drawing.View:
-    """Choose magnification and position so that the lungs stay in the image.
-
-    In a randomised one they may be cut by its edge, or small in a large image.
-    """
-    turn = np.deg2rad(-angle_degrees)  # y points down
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    lungs = np.vstack(chest.lungs) @ rotation.T
-    low, high = lungs.min(0), lungs.max(0)
-    room = np.array(shape[::-1], "float64")
-    largest = (room / (high - low)).min()
-    least, most, inside = np.interp(age, [0, 1], [0.62, 0.78]), 0.99, (0.03, 0.97)
-    if randomised:
-        kind = rng.choice(3, p=[0.75, 0.15, 0.10])  # as usual, small, too large
-        least, most = [(0.6, 1.0), (0.35, 0.6), (1.0, 1.1)][kind]
-        inside = (-0.1, 1.1)
-    unit = largest * rng.uniform(least, most)
-    free = room - unit * (high - low)
-    corner = free * np.clip(rng.normal(0.5, 0.22, 2), *inside)
-    return drawing.View(unit * rotation, corner - unit * low, shape)
-
-
-def make_training_phantom(seed: int, image_size: int = 256) -> Phantom:
-    """Make a square randomised phantom, for training a segmenter.
-
-    Any age, any severity, any set of devices, any angle in half of the cases.
-
-    Args:
-        seed: int.
-        image_size: int, side in pixels; what the radiograph does not fill is black.
-    """
-    rng = np.random.default_rng([seed, 1])
-    angle = rng.normal(0, 8) if rng.random() < 0.5 else rng.uniform(-180, 180)
-    chosen = tuple(name for name in devices.DEVICES if rng.random() < 0.25)
-    severity = rng.uniform(0, 1) if rng.random() < 0.4 else 0.0
-    ratio = 2 ** rng.uniform(-0.35, 0.85)  # width to height of the radiograph
-    inner = (int(image_size / max(ratio, 1)), int(image_size * min(ratio, 1)))
-    age = rng.uniform(0, 1)
-    made = make_phantom(seed, inner, severity, angle, chosen, age, randomised=True)
-    top, left = ((image_size - side) // 2 for side in inner)
-
-    def pad(layer):
-        square = np.zeros((image_size, image_size), layer.dtype)
-        square[top : top + inner[0], left : left + inner[1]] = layer
-        return square
-
-    return replace(
-        made,
-        image=pad(made.image),
-        polygons=[polygon + (left, top) for polygon in made.polygons],
-        mask=pad(made.mask),
-        heart=pad(made.heart),
-        device_masks={name: pad(mask) for name, mask in made.device_masks.items()},
-    )
-
-
-def make_training_arrays(
-    num_phantoms: int, image_size: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Make many training phantoms on all cores.
-
-    Args:
-        num_phantoms: int.
-        image_size: int, side in pixels.
-        seed: int; another seed has no phantom in common.
-
-    Returns:
-        uint8 images `(N, size, size, 1)`, 0 to 255, and masks `(N, size, size, 2)` of
-        {0, 1}: the lungs with and without the part behind the heart.
-
-    Raises:
-        ValueError: `num_phantoms` is less than 1.
-        ChildProcessError: a worker process died.
-    """
-    if num_phantoms < 1:
-        raise ValueError(f"`num_phantoms` must be at least 1. Received: {num_phantoms}")
-    first = (seed + 1) * 1_000_000
-    seeds = range(first, first + num_phantoms)
-    starts = range(0, num_phantoms, GROUP)
-    groups = [(seeds[start : start + GROUP], image_size) for start in starts]
-    images, masks = zip(*workers.map_on_cores(_make_group, groups), strict=True)
-    return np.concatenate(images), np.concatenate(masks)
-
-
-def _make_group(group: tuple[range, int]) -> tuple[np.ndarray, np.ndarray]:
-    seeds, size = group
-    images = np.empty((len(seeds), size, size, 1), np.uint8)
-    masks = np.empty((len(seeds), size, size, 2), np.uint8)
-    for place, seed in enumerate(seeds):
-        made = make_training_phantom(seed, size)
-        images[place, ..., 0] = np.round(255 * exposure.stretch(made.image))
-        masks[place, ..., 0] = made.mask
-        masks[place, ..., 1] = made.mask_without_heart
-    return images, masks
+def _outline_lungs(infant: Infant, view: View, spaces: Spaces) -> np.ndarray:
+    """Return where one would outline lungs, the part below the dome included, bool."""
+    whole = spaces.cavity[1] - spaces.cavity[0]
+    # A quarter of the way in lung is what begins to show beside the spine.
+    lung = ((spaces.chest > 0.25 * whole) & (spaces.chest > 1)).astype("uint8")
+    # No one outlines the sliver between windpipe and apex.
+    width = 1 + 2 * int(0.04 * infant.size.half_width_mm / view.spacing_mm)
+    kernel = np.ones((width, width), "uint8")
+    return cv2.morphologyEx(lung, cv2.MORPH_OPEN, kernel) > 0

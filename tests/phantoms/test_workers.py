@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rds_phantoms import phantom, workers
+from rds_phantoms import training, workers
 
 
 def test_training_arrays_hold_the_phantoms_of_their_seeds():
-    images, masks = phantom.make_training_arrays(3, 32, seed=0)
+    images, masks = training.make_training_arrays(3, 32, seed=0)
     assert images.shape == (3, 32, 32, 1) and masks.shape == (3, 32, 32, 2)
     assert images.dtype == masks.dtype == np.uint8
-    second = phantom.make_training_phantom(1_000_001, 32)
+    second = training.make_training_phantom(1_000_001, 32)
     np.testing.assert_array_equal(masks[1, ..., 0], second.mask)
     np.testing.assert_array_equal(masks[1, ..., 1], second.mask & ~second.heart)
 
