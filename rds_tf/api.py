@@ -34,7 +34,7 @@ def read_radiograph(path: str | Path) -> radiograph.Radiograph:
     Example:
         >>> radiograph = rds_tf.read_radiograph("case0000.dcm")
         >>> radiograph.image.shape, radiograph.bits_stored
-        ((238, 256), 10)
+        ((152, 256), 16)
     """
     from rds_tf.dicom import radiograph
 
@@ -86,7 +86,7 @@ def segment(
     Example:
         >>> lungs = rds_tf.segment("case0000.dcm")
         >>> lungs.mask.shape, lungs.quality > 0.5
-        ((238, 256), True)
+        ((152, 256), True)
     """
     from rds_tf.diagnosis import diagnose
 
@@ -139,7 +139,7 @@ def explain(models, image, **options) -> grad_cam.Explanation:
     Example:
         >>> explained = rds_tf.explain(rds_tf.load_models(), "case0000.dcm")
         >>> explained.heatmap.shape
-        (238, 256)
+        (152, 256)
     """
     from rds_tf.diagnosis import diagnose
     from rds_tf.explanation import grad_cam
@@ -161,8 +161,12 @@ def explain(models, image, **options) -> grad_cam.Explanation:
     networks = [one.model for one in models.classifiers]
     found = grad_cam.explain(networks, square, **options)
     maps = ("mean", "spread", "agreement", "counter")
-    laid_back = {name: crop.put_back(getattr(found, name)) for name in maps}
-    return dataclasses.replace(found, **laid_back)
+    laid = {name: crop.put_back(getattr(found, name)) for name in maps}
+    # Maps for and against overlap where cells are drawn into one another: as in a
+    # diagnosis they cancel, so that both show one map of a film.
+    signed = laid["mean"] - laid["counter"]
+    laid |= {"mean": signed.clip(min=0), "counter": (-signed).clip(min=0)}
+    return dataclasses.replace(found, **laid)
 
 
 def prepare(
