@@ -66,10 +66,10 @@ print("cohort:", run.cohort_name)
 # ## Get a cohort
 #
 # With `COHORT = "phantom"` the next cell draws synthetic radiographs and writes them
-# in the study's own layout: `dicom/`, `json/`, `cohort.csv`. A *phantom* is drawn from
-# curves (ribs, lungs, heart, tubes) whose truth is known, since we drew it. Phantoms
-# show that the code does what it says. **They prove code, not medicine**: a score on
-# phantoms says nothing about infants.
+# in the study's own layout: `dicom/`, `json/`, `cohort.csv`. A *phantom* is an infant
+# made up in three dimensions (ribs, lungs, heart, tubes) and projected as X-rays would;
+# its truth is known, since we made it. Phantoms show that the code does what it says.
+# **They prove code, not medicine**: a score on phantoms says nothing about infants.
 #
 # To work with your own films, set `COHORT` to the path of your table. Its columns are
 # the study's: `rds` is the label, `exist_json` says whether somebody drew the lungs,
