@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rds_phantoms import phantom
+from rds_phantoms import training
 from rds_tf.data import prepare
 from rds_tf.lungs import evaluation, quality_control, segmenter
 from rds_tf.stats import metrics
@@ -35,7 +35,7 @@ def main():
     parser.add_argument("--every", type=int, default=3)
     options = parser.parse_args()
     made = [
-        phantom.make_training_phantom(FIRST_SEED + index, 256)
+        training.make_training_phantom(FIRST_SEED + index, 256)
         for index in range(options.phantoms)
     ]
     report("phantoms", [(one.image, one.mask) for one in made if one.mask.any()])

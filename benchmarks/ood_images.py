@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import stats
 
-from rds_phantoms import drawing, phantom
+from rds_phantoms import phantom, training
 from rds_tf.data import prepare
 
 HALVES = ("all", "choose", "report")
@@ -25,8 +25,9 @@ def make_chest(rng) -> np.ndarray:
     """Draw the chest film that the corrupted kinds spoil, upright, of any age."""
     shape = tuple(int(side) for side in rng.integers(240, 420, 2))
     severity = rng.uniform(0, 1) * (rng.random() < 0.5)
-    seed, age = int(rng.integers(2**31)), rng.uniform(0, 1)
-    return phantom.make_phantom(seed, shape, severity, rng.normal(0, 4), age=age).image
+    seed, weeks = int(rng.integers(2**31)), training.draw_weeks(rng)
+    angle = rng.normal(0, 4)
+    return phantom.make_phantom(seed, shape, severity, angle, weeks=weeks).image
 
 
 # ---------------------------------------------------------------- drawn bodies
@@ -57,8 +58,7 @@ class Body:
     def soft(self, points, density=1.0, depth=0.12, width=None) -> None:
         """Add a rounded body of soft tissue; a negative density takes it away."""
         layer = self._paint(points, width)
-        filled = np.rint(255 * layer).astype(np.uint8)
-        self.attenuation += density * drawing.thickness(filled, depth * SIDE)
+        self.attenuation += density * _thickness(layer > 0.5, depth * SIDE)
 
     def bone(self, points, width, density=0.7, smooth=True) -> None:
         """Add a long bone along a line: dense rim, paler marrow, wide ends."""
@@ -130,6 +130,17 @@ def _smooth(points: np.ndarray, *, closed: bool) -> np.ndarray:
         if not closed:
             points = np.vstack([ends[:1], points, ends[1:]])
     return points
+
+
+def _thickness(inside: np.ndarray, radius_px: float) -> np.ndarray:
+    """Return the depth of a rounded body, 0 at its rim and 1 from `radius_px` on."""
+    # A body that the image cuts goes on beyond it: the edge of the image is no rim.
+    padded = cv2.copyMakeBorder(
+        inside.astype("uint8"), 1, 1, 1, 1, cv2.BORDER_REPLICATE
+    )
+    rim = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    rest = 1 - np.minimum(rim / np.float32(max(radius_px, 1.0)), 1)
+    return np.sqrt(1 - rest**2)  # a circle's height at a distance from its rim
 
 
 def _coloured(rng, shape, slope: float) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 import ood_images
 from tqdm import tqdm
 
-from rds_phantoms import phantom
+from rds_phantoms import phantom, training
 from rds_tf.diagnosis import input_checks
 from rds_tf.dicom import header, radiograph
 from rds_tf.lungs import segmenter
@@ -106,8 +106,8 @@ def draw_chest(index: int) -> np.ndarray:
     angle = rng.uniform(-180, 180) if index % 4 == 1 else rng.normal(0, 5)
     shape = tuple(int(side) for side in rng.integers(256, 512, 2))
     severity = rng.uniform(0, 1) * (rng.random() < 0.5)
-    age, seed = rng.uniform(0, 1), int(rng.integers(2**31))
-    image = phantom.make_phantom(seed, shape, severity, angle, age=age).image
+    weeks, seed = training.draw_weeks(rng), int(rng.integers(2**31))
+    image = phantom.make_phantom(seed, shape, severity, angle, weeks=weeks).image
     return np.ascontiguousarray(image[:, ::-1]) if index % 4 == 2 else image
 
 

@@ -12,14 +12,13 @@ and drawn newborns of every grade after each.
 """
 
 import argparse
-import importlib
 from pathlib import Path
 
 import cv2
 import drawn_films
 import numpy as np
 
-from rds_phantoms import devices
+from rds_phantoms import devices, disease
 from rds_tf.data import prepare
 from rds_tf.dicom import radiograph
 
@@ -93,9 +92,6 @@ def draw_babygrams(count: int = 5, tries: int = 60) -> list[Tile]:
 
 def draw_findings() -> list[list[Tile]]:
     """Draw what must not pass for RDS, one of each, in rows of one sheet."""
-    if not drawn_films.IS_NEW:
-        return []
-    disease = importlib.import_module("rds_phantoms.disease")
     row = [
         (name, drawn_films.make(SEED + 200 + n, NEWBORN, weeks=37, findings=(name,)))
         for n, name in enumerate(disease.FINDINGS)

@@ -32,7 +32,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rds_phantoms import phantom
+from rds_phantoms import training as phantoms
 from rds_tf import training
 from rds_tf.data import pipeline
 from rds_tf.dicom import radiograph
@@ -60,7 +60,7 @@ def main():
     parser.add_argument("--json", type=Path, help="file for the rows")
     options = parser.parse_args()
     memory.keep_freed()  # as `python -m rds_tf` does
-    images, masks = phantom.make_training_arrays(options.films, options.size, 0)
+    images, masks = phantoms.make_training_arrays(options.films, options.size, 0)
     masks = masks[..., :1]
     with tempfile.TemporaryDirectory() as scratch:
         films = measure(build_arms(images, masks, Path(scratch)), options.rounds)

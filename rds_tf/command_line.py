@@ -92,6 +92,14 @@ def _angles(words: str) -> list[float]:
     return [_number(float, -360, 360)(word) for word in words.split(",")]
 
 
+def _weeks(words: str) -> list[float]:
+    weeks = [_number(float, 24, 1080)(word) for word in words.split(",")]
+    if len(weeks) != 2 or weeks[0] > weeks[1]:
+        wanted = "must be two ages, the lower first"
+        raise argparse.ArgumentTypeError(f"{wanted}. Received: {words!r}")
+    return weeks
+
+
 def _path(text: str, default: Path | None = None) -> dict:
     return {"type": Path, "default": default, "help": text}
 
@@ -204,6 +212,11 @@ ARGUMENTS = {
     "--tube-link": _fraction("does a tube go with RDS: 0 by chance, 1 always", 0.5),
     "--tubes": _path("folder of drawn tubes, CASE.png"),
     "--washout-days": _count("days between the sessions of a crossover", 28, 0, 3650),
+    "--weeks": {
+        "type": _weeks,
+        "help": "least and most post-menstrual age in weeks, such as 26,40 "
+        "(default: the ages of a newborn ward)",
+    },
     "--workers": _count("number of processes (default: one a core)"),
 }
 SEVERAL = {"--backbones": "+", "--inputs": "+", "--seeds": "+"}

@@ -14,7 +14,8 @@ REFUSED = 3  # exit status: done, but for some items
 _ENGINE = "--engine --address"
 _TRAIN = f"prepared out --fold --again --training-steps --profile {_ENGINE}"
 VERBS = {
-    "phantom": "out --cases=200 --seed=7 --tube-link --longest-px --heart --workers",
+    "phantom": "out --cases=200 --seed=7 --tube-link --longest-px --heart --weeks "
+    "--workers",
     "prepare": f"cohort out --root --workers {_ENGINE}",
     "train segmenter": f"{_TRAIN} --image-px --heart --start/segmenter",
     "train classifier": f"{_TRAIN} --backbone --input --seed --start --segmenter "
@@ -29,7 +30,8 @@ def phantom(options) -> None:
     """Write a cohort of synthetic films whose truth is known.
 
     It has the layout of the study: DICOM files, LabelMe outlines, a case table; and
-    beside them drawn tubes and the truth. The same seed gives the same pixels.
+    beside them drawn tubes and the truth: severity and grade of RDS, other findings,
+    age, sizes, devices. The same seed gives the same pixels.
     Example: rds-tf phantom cohort --cases 12 --seed 7
     """
     from rds_phantoms import dataset
@@ -44,6 +46,7 @@ def phantom(options) -> None:
             longest_px=options.longest_px,
             num_workers=options.workers,
             heart=options.heart,
+            weeks=options.weeks,
         )
     print(f"{len(truth)} phantoms in {options.out}")
 

@@ -12,11 +12,12 @@ import tempfile
 from pathlib import Path
 
 SEGMENTER = {"image_size": 128, "filters": 16, "num_masks": 2}
-NUM_PHANTOMS = 20_000  # of the segmenter's training
-SEGMENTER_STEPS = 2_800
+NUM_PHANTOMS = 10_000  # of the segmenter's training
+SEGMENTER_STEPS = 2_200
 CLASSIFIER = {"backbone": "B0", "image_size": 128}
 NUM_CASES = 1_500  # of the classifier's phantom cohort
 CLASSIFIER_STEPS = 600
+CLASSIFIER_WEEKS = 24.0, 400.0  # opacity at any age, not a newborn's shape, tells RDS
 BATCH_SIZE = 16
 
 
@@ -47,14 +48,14 @@ def train_segmenter(
         num_steps: int, steps of `BATCH_SIZE` images.
         seed: int.
     """
-    from rds_phantoms import phantom
+    from rds_phantoms import training as phantoms
     from rds_tf import config
     from rds_tf.data import pipeline
     from rds_tf.lungs import segmenter_training, unet
 
     config.set_seed(seed)
     size = SEGMENTER["image_size"]
-    images, masks = phantom.make_training_arrays(num_phantoms, size, seed)
+    images, masks = phantoms.make_training_arrays(num_phantoms, size, seed)
     model = unet.build_unet(**SEGMENTER)
     batches = pipeline.segmentation_dataset(images, masks, BATCH_SIZE, training=True)
     record = {
@@ -136,6 +137,7 @@ def _make_windows(segmenters: list, num_cases: int, seed: int):
             tube_link=0.0,
             longest_px=256,
             num_workers=2,
+            weeks=CLASSIFIER_WEEKS,
         )
         prepare.prepare(cohort / "cohort.csv", prepared, cohort, num_workers=2)
         table = prepare.load_manifest(prepared)

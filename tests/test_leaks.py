@@ -85,7 +85,7 @@ def test_one_picture_in_two_folds_is_refused(copied):
 
 def test_one_film_stored_twice_goes_to_one_fold_and_is_told(tmp_path):
     folder = tmp_path / "cohort"
-    dataset.write_cohort(folder, num_cases=10, seed=5, longest_px=128)
+    dataset.write_cohort(folder, num_cases=10, seed=5, longest_px=256)
     table = pd.read_csv(folder / "cohort.csv", dtype=str)
     film = radiograph.read_image(folder / "dicom" / "case0000.dcm")
     levels = np.rint(film * 255).astype("uint8")[::2, ::2]  # half of the pixels

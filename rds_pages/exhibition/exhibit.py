@@ -29,12 +29,17 @@ class Settings:
         angle_degrees: float, counter-clockwise turn of the infant.
         tube: bool, does it have an endotracheal tube?
         seed: int, which infant.
+        weeks: float, its post-menstrual age.
+        tube_tip: float, height of the tube's tip above the carina in heights of T1 to
+            T2, negative in the right main bronchus.
     """
 
     severity: float = 0.6
     angle_degrees: float = 20.0
     tube: bool = True
     seed: int = 3
+    weeks: float = 30.0
+    tube_tip: float = 1.5
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,8 @@ def show_phantom(
 ) -> Exhibit:
     """Make a phantom and diagnose it with and without its tube.
 
-    Both are the same infant: all that `phantom.make_phantom` draws but the tube is
-    equal to the pixel before scatter and exposure.
+    Both are the same infant under the same beam: before detector and processing blur
+    it, only the tube's own shadow differs.
 
     Args:
         settings: the visitor's choice.
@@ -102,10 +107,10 @@ def show_phantom(
     Raises:
         ValueError: if a setting is out of its range.
     """
-    if not np.isfinite(settings.angle_degrees):
-        raise errors.InputError(
-            f"`angle_degrees` must be finite. Received: {settings.angle_degrees}"
-        )
+    for name in ("angle_degrees", "tube_tip"):
+        value = getattr(settings, name)
+        if not np.isfinite(value):
+            raise errors.InputError(f"`{name}` must be finite. Received: {value}")
     made = {
         tube: phantom.make_phantom(
             settings.seed,
@@ -113,6 +118,8 @@ def show_phantom(
             settings.severity,
             settings.angle_degrees,
             ("ett",) * tube,
+            settings.weeks,
+            tube_tip=settings.tube_tip,
         )
         for tube in (settings.tube, not settings.tube)
     }

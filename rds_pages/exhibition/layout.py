@@ -74,17 +74,19 @@ def build_page(gradio, models: diagnose.Models, folder: Path):
 
 
 def _lay_sliders(gradio, say) -> list:
-    """Return what sets a phantom: severity, angle, infant, tube."""
+    """Lay out what sets a phantom, and return it in the order of `Settings`."""
     plain = {"interactive": True, "buttons": []}
     severity = gradio.Slider(
         0, 1, START.severity, step=0.05, label=say("severity"), **plain
     )
+    weeks = gradio.Slider(24, 44, START.weeks, step=1, label=say("weeks"), **plain)
     angle = gradio.Slider(
         -180, 180, START.angle_degrees, step=5, label=say("angle"), **plain
     )
     seed = gradio.Slider(0, 999, START.seed, step=1, label=say("seed"), **plain)
     tube = gradio.Checkbox(START.tube, label=say("tube"), elem_id="tube")
-    return [severity, angle, tube, seed]
+    tip = gradio.Slider(-1, 3, START.tube_tip, step=0.1, label=say("tube_tip"), **plain)
+    return [severity, angle, tube, seed, weeks, tip]
 
 
 def _connect(
@@ -98,8 +100,10 @@ def _connect(
         "trigger_mode": "always_last",
     }
 
-    def move(severity, angle, tube, seed, name):
-        settings = exhibit.Settings(severity, angle, bool(tube), int(seed))
+    def move(severity, angle, tube, seed, weeks, tip, name):
+        settings = exhibit.Settings(
+            severity, angle, bool(tube), int(seed), weeks=weeks, tube_tip=tip
+        )
         found = attempt(lambda: exhibit.show_phantom(settings, models))
         return stage.draw(found, language.choose_language(name)), found, None
 
@@ -131,7 +135,7 @@ def _connect_language(gradio, page, *, chosen, shown, texts) -> None:
     def speak(name, shown):
         code = language.choose_language(name)
         say = language.speak(stage.WORDS, code)
-        names = ("severity", "angle", "tube", "seed", "upload")
+        names = ("severity", "angle", "tube", "seed", "weeks", "tube_tip", "upload")
         return [
             stage.draw_head(code),
             stage.draw(shown, code),

@@ -7,12 +7,13 @@ import numpy as np
 
 from rds_pages import language, templates
 from rds_pages.exhibition import exhibit
-from rds_phantoms import phantom
+from rds_phantoms import disease, phantom
 from rds_tf import config
 from rds_tf.plotting import overlay
 
 WORDS = language.load_words(Path(__file__).parent)
 DECISIONS = {"RDS": "positive", "no RDS": "negative"}  # any other is undecided
+GRADES = ("0", "I", "II", "III", "IV")  # of Bomsel
 STEP_PX = 240
 OUTLINE_PX = 2
 FOUND, MISSED, TOO_MUCH = (0, 229, 255), (255, 159, 28), (232, 63, 190)
@@ -110,6 +111,7 @@ def _describe_truth(shown: exhibit.Exhibit, say: Callable[..., str]) -> tuple | 
     text = say(
         "truth",
         severity=f"{shown.severity:.2f}",
+        grade=GRADES[disease.grade_of(shown.severity)],
         label=_name_decision(label, say),
         limit=f"{limit:.2f}",
     )

@@ -45,13 +45,14 @@ def insert(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a synthetic endotracheal tube into an image.
 
-    It runs down the midline from the neck to a tip above the carina: a shadow with a
-    dark lumen and a radiopaque stripe, as `rds_phantoms.devices` draws it.
+    It runs down the midline from the neck to a tip above the carina: a thin wall around
+    a dark lumen, and a radiopaque stripe in the wall, of the proportions of
+    `rds_phantoms.devices`; in contrast to the film, since its attenuation is unknown.
 
     Args:
         image: `(H, W)` float32 in `[0, 1]`.
         mask: its lungs, `(H, W)` of {0, 1}.
-        seed: int, draws its width, contrast and bend.
+        seed: int, draws its width, contrast, bend and the side of its stripe.
         aside: bool, draw it over a lung instead, where no airway is: the control.
 
     Returns:
@@ -62,12 +63,13 @@ def insert(
     angle = crop.angle_degrees
     upright = rotation.rotate(mask.astype("float32"), -angle, expand=True) > 0.5
     points, thick = _lay_tube(draw, upright, crop.box, aside=aside)
-    shadow, region = (  # drawn on the upright canvas, then turned with the infant
-        rotation.rotate_back(layer, -angle, image.shape)
-        for layer in _draw_tube(points, thick, upright.shape)
-    )
     low, high = np.percentile(image, (5, 95))
     contrast = draw.uniform(0.25, 0.4) * max(high - low, 0.1)
+    turn = draw.uniform(0, 2 * np.pi)  # of the stripe around the tube
+    shadow, region = (  # drawn on the upright canvas, then turned with the infant
+        rotation.rotate_back(layer, -angle, image.shape)
+        for layer in _draw_tube(points, thick, upright.shape, np.cos(turn))
+    )
     # A dense place leaves less room for more density, as on film.
     drawn = image + contrast * shadow * np.clip(1.3 - image, 0.2, 1)
     return np.clip(drawn, 0, 1).astype("float32"), (region > 0.5).astype("uint8")
@@ -102,18 +104,23 @@ def _find_midline(upright: np.ndarray, box) -> float:
 
 
 def _draw_tube(
-    points: np.ndarray, thick: float, shape
+    points: np.ndarray, thick: float, shape, side: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paint wall, lumen and stripe along points (x, y): shadow and region, float32."""
-    fixed = [np.rint(points * 16).astype("int32")]  # OpenCV takes 16ths of a pixel
+    """Paint wall, lumen and stripe along points (x, y): shadow and region, float32.
+
+    `side` from -1 to 1 moves the stripe from one wall to the other.
+    """
     layers = []
-    for proportion in (1.0, 0.6, 0.2):
+    for proportion, across in ((1.0, 0.0), (0.74, 0.0), (0.16, 0.42 * side)):
         canvas = np.zeros(shape, "uint8")
         width = max(1, round(proportion * thick))
+        moved = points + [across * thick, 0.0]  # it runs from the head to the feet
+        fixed = [np.rint(moved * 16).astype("int32")]  # 16ths of a pixel
         cv2.polylines(canvas, fixed, False, 255, width, cv2.LINE_AA, 4)
         layers.append(canvas.astype("float32") / 255)
     wall, lumen, stripe = layers
-    shadow = wall - 0.6 * lumen + 0.9 * stripe
+    # Paths in a wall of 0.26 radii: half as long through the lumen as beside it.
+    shadow = wall - 0.5 * lumen + 1.2 * stripe
     shadow = cv2.GaussianBlur(shadow, (0, 0), max(0.5, 0.08 * thick))
     return shadow, (wall > 0.5).astype("float32")
 

@@ -31,10 +31,14 @@ KOREAN = "Hong^Gildong=洪^吉洞=홍^길동"
 
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory):
-    """Bytes of one phantom film of 96 px."""
+    """Bytes of one phantom film of 96 px that says nothing of its size."""
     folder = tmp_path_factory.mktemp("phantom")
     dataset.write_cohort(folder, num_cases=1, seed=5, longest_px=96)
-    return (folder / "dicom" / "case0000.dcm").read_bytes()
+    path = folder / "dicom" / "case0000.dcm"
+    film = pydicom.dcmread(path)
+    del film.PixelSpacing, film.PixelSpacingCalibrationType
+    film.save_as(path, enforce_file_format=True)
+    return path.read_bytes()
 
 
 @pytest.fixture

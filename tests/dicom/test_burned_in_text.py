@@ -8,8 +8,9 @@ from rds_tf.dicom import burned_in_text
 
 @pytest.fixture(scope="module")
 def film():
-    """A phantom with one marker letter and no number."""
-    return phantom.make_phantom(4, (400, 400)).image
+    """A phantom with one marker letter and no line of text."""
+    made = [phantom.make_phantom(seed, (400, 400)) for seed in range(8)]
+    return next(one.image for one in made if one.text in (("R",), ("L",)))
 
 
 def write(film, text, at, size=0.6, grey=255):

@@ -13,13 +13,13 @@ from rds_tf.storage import model_store
 TRAIN_ON_JAX = """
 import sys
 import keras
-from rds_phantoms import phantom
+from rds_phantoms import training as phantoms
 from rds_tf import training
 from rds_tf.lungs import unet
 from rds_tf.storage import model_store
 
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
-images, masks = phantom.make_training_arrays(8, 32)
+images, masks = phantoms.make_training_arrays(8, 32)
 architecture = {"image_size": 32, "filters": 2, "num_masks": 2}
 model = unet.build_unet(**architecture)
 model.compile(training.build_optimizer(4), unet.DiceBCE(), metrics=[unet.LungIoU()])
@@ -43,8 +43,8 @@ def test_weights_trained_on_jax_predict_the_same_here(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     model, _ = model_store.load_model(tmp_path / "model", "segmenter", unet.build_unet)
-    from rds_phantoms import phantom
+    from rds_phantoms import training as phantoms
 
-    images, _ = phantom.make_training_arrays(1, 32)
+    images, _ = phantoms.make_training_arrays(1, 32)
     here = model.predict_on_batch(images / 255.0).ravel()
     np.testing.assert_allclose(here, np.array(done.stdout.split(), float), atol=1e-4)

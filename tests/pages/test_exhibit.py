@@ -61,10 +61,21 @@ def test_the_tube_setting_swaps_which_of_two_films_comes_first(models):
     assert on.found is with_tube and off.found.probability == without.probability
 
 
+def test_the_tip_of_the_tube_moves_only_the_tube_and_the_weeks_the_infant(models):
+    def show(**settings):
+        return exhibit.show_phantom(exhibit.Settings(**settings), models, size=64)
+
+    low, high, older = show(tube_tip=-0.5), show(tube_tip=2.5), show(weeks=44.0)
+    np.testing.assert_array_equal(low.other.image, high.other.image)  # without it
+    np.testing.assert_array_equal(low.truth, high.truth)
+    assert (low.found.image != high.found.image).any()
+    assert (older.truth != low.truth).any()
+
+
 @pytest.mark.parametrize("heart", ["in", "out"])
 def test_dice_is_that_of_the_mask_the_segmenter_was_trained_for(models, heart):
     models.segmenters[0].heart = heart
-    settings = exhibit.Settings(severity=0.2, tube=False, seed=5)
+    settings = exhibit.Settings(severity=0.2, tube=False, seed=5, weeks=34)
     shown = exhibit.show_phantom(settings, models, size=64)
     made = phantom.make_phantom(5, (64, 64), 0.2, 20.0)
     truth = made.mask if heart == "in" else made.mask_without_heart
@@ -84,7 +95,15 @@ def test_an_uploaded_film_is_shown_as_it_is_and_again_with_a_tube(models):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"severity": 2.0}, {"angle_degrees": float("nan")}, {"seed": -1}]
+    "settings",
+    [
+        {"severity": 2.0},
+        {"angle_degrees": float("nan")},
+        {"seed": -1},
+        {"weeks": 23.0},
+        {"weeks": float("nan")},
+        {"tube_tip": float("nan")},
+    ],
 )
 def test_settings_out_of_range_do_not_stop_the_page(models, settings, caplog):
     chosen = exhibit.Settings(**settings)
@@ -117,13 +136,14 @@ def test_page_says_what_was_found_and_describes_every_picture(models, code):
     assert f'lang="{code}"' in page
 
 
-@pytest.mark.parametrize(("severity", "label"), [(0.34, "no RDS"), (0.35, "RDS")])
+@pytest.mark.parametrize(("severity", "label"), [(0.19, "no RDS"), (0.20, "RDS")])
 def test_page_says_whether_the_models_were_right(models, severity, label):
     settings = exhibit.Settings(severity=severity)
     shown = exhibit.show_phantom(settings, models, size=64)
     right = shown.found.decision == label
     page = stage.draw(shown, "en")
-    assert f"Drawn with severity {severity:.2f}: {label} (" in page
+    grade = "0" if label == "no RDS" else "I"  # grade I is where RDS begins
+    assert f"Drawn with severity {severity:.2f}: {label} (grade {grade} of IV" in page
     assert ("The models are right." in page) == right
     assert ("The models are wrong." in page) != right
 
