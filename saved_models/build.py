@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 SEGMENTER = {"image_size": 128, "filters": 16, "num_masks": 2}
-NUM_PHANTOMS = 10_000  # of the segmenter's training
-SEGMENTER_STEPS = 2_200
+NUM_PHANTOMS = 20_000  # of the segmenter's training
+SEGMENTER_STEPS = 2_800
 CLASSIFIER = {"backbone": "B0", "image_size": 128}
 NUM_CASES = 1_500  # of the classifier's phantom cohort
 CLASSIFIER_STEPS = 600
