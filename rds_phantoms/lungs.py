@@ -67,7 +67,7 @@ def draw_lungs(scene: Scene, severity: float, findings: tuple[str, ...]) -> Lung
             dense = changed
     if "transient_tachypnoea" in findings:
         vessel_share = 1.9
-    tissue = fill(dense, vessel_share) + grains * (1 + 0.0 * severity)
+    tissue = fill(dense, vessel_share) + grains
     tissue = tissue + _granulate(scene, severity, dense, healthy_density)
     for name in findings:
         if name in pleura.SPACES:

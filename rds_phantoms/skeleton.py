@@ -7,7 +7,7 @@ ossification after Kuhns and Poznanski, Med Radiogr Photogr 1971: the centre in 
 of the humerus appears near term, vertebral bodies are rounded and lie apart.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -211,7 +211,7 @@ def _make_sternum(rng, body: Body) -> Bones:
     curves = []
     for level in (0.16, 0.30, 0.42, 0.53)[: rng.integers(2, 5)]:
         x = float(body.spine_x(level))
-        z = body.cavity.at(body.y(level))[1:].sum(0) if False else 0.92 * depth
+        z = 0.92 * depth
         curves.append(
             np.array([[x, body.y(level - step), z], [x, body.y(level + step), z]])
         )
@@ -368,11 +368,3 @@ def draw_skull(body: Body, view: View, rays: Rays) -> np.ndarray:
         )
         - solids.length(solids.cross(inner, view, rays))
     )
-
-
-def shift_bones(skeleton: Skeleton, by: np.ndarray) -> Skeleton:
-    """Return the skeleton moved by a vector in mm."""
-    bones = [
-        replace(one, curves=[c + by for c in one.curves]) for one in skeleton.bones
-    ]
-    return replace(skeleton, bones=bones)
