@@ -101,10 +101,11 @@ def make_body(
     place = {"top": level_0 + profiles.TOP * size.spine_mm, "pitch": pitch}
     middle = bend_at(level, bend)
     width, depth = size.half_width_mm, size.half_depth_mm
-    cavity, shape = _make_cavity(rng, size, level, middle, place)
+    apex = rng.normal(0.025, 0.012)  # level of the tops of both lungs
+    cavity, shape = _make_cavity(rng, size, level, middle, place, apex)
     skin, fat = _make_skin(rng, size, level, middle, place, shape)
     between = mediastinum.make_mediastinum(
-        rng, size, level, middle + shift * width, place
+        rng, size, level, middle + shift * width, place, apex
     )
     heart = mediastinum.make_heart(
         rng, size, level, middle + shift * width, place, heart_scale
@@ -127,9 +128,8 @@ def make_body(
     )
 
 
-def _make_cavity(rng, size, level, middle, place):
+def _make_cavity(rng, size, level, middle, place, apex):
     """The inside of the ribs: a bell with a round top, open below."""
-    apex = rng.normal(0.0, 0.012)
     bell = np.interp(np.log(size.weeks), np.log([28, 60, 300]), [0.83, 0.80, 0.77])
     bell += rng.normal(0, 0.05)
     shape = profiles.draw_profile(
@@ -147,17 +147,17 @@ def _make_cavity(rng, size, level, middle, place):
             (1.3, 0.92),
         ],
         vary=0.012,
+        round_=0.16,
     )
-    shape *= profiles.draw_dome(
-        level, apex, rng.uniform(0.13, 0.22), rng.uniform(1.9, 2.4)
-    )
-    front = profiles.draw_profile(
+    below = np.clip(1 - (level - apex) / rng.uniform(0.2, 0.3), 0, 1)
+    top = 1 - below ** rng.uniform(2.0, 2.8)
+    shape = np.where(level > apex, profiles.APEX + (shape - profiles.APEX) * top, 0)
+    deep = profiles.draw_profile(
         rng,
         level,
-        [(0.0, 0.5), (0.2, 0.72), (0.45, 0.95), (0.7, 1.0), (1.0, 0.95)],
+        [(0.0, 0.36), (0.08, 0.5), (0.2, 0.7), (0.45, 0.95), (0.7, 1.0), (1.0, 0.95)],
         vary=0.02,
     )
-    deep = front * profiles.draw_dome(level, apex, 0.2, 2.0)
     shape[level > 1.12] = 0  # the recess ends at the twelfth rib
     lean = rng.normal(0, 0.015)
     half = size.half_width_mm * shape
@@ -200,6 +200,7 @@ def _make_skin(rng, size, level, middle, place, shape):
             (3.2, 0.75 * belly),
         ],
         vary=0.01,
+        round_=0.13,
     )
     deep = size.half_depth_mm + 0.8 * wall
     depth = profiles.draw_profile(
@@ -217,10 +218,11 @@ def _make_skin(rng, size, level, middle, place, shape):
             (3.2, 0.6 * deep),
         ],
         vary=0.01,
+        round_=0.13,
     )
     z = -0.6 * (deep - depth)
     skin = Trunk(
-        x=middle, z=z, right=half, left=half, depth=depth, refine=False, **place
+        x=middle, z=z, right=half, left=half, depth=depth, refine=True, **place
     )
     fat = np.clip(rng.normal(0.28, 0.1), 0.08, 0.5) * wall
     inner = np.maximum(half - fat, 1)
@@ -230,7 +232,7 @@ def _make_skin(rng, size, level, middle, place, shape):
         right=inner,
         left=inner,
         depth=np.maximum(depth - 0.7 * fat, 1),
-        refine=False,
+        refine=True,
         **place,
     )
 
@@ -245,7 +247,7 @@ def _make_domes(rng, size, level, level_0, place, inflation):
     left_top = right_top + abs(rng.normal(0.035, 0.03))
     domes = []
     for side, top in ((-1, right_top), (1, left_top)):
-        height = rng.uniform(0.11, 0.21)
+        height = rng.uniform(0.14, 0.25)
         # Widest towards the spine: the heart lies on it, the side falls steeply.
         middle = rng.uniform(0.34, 0.46)
         reach, back = rng.uniform(1.0, 1.06) - middle, rng.uniform(0.85, 0.97)

@@ -55,7 +55,7 @@ def draw_system(rng: np.random.Generator, weeks: float, *, randomised: bool) -> 
     return System(
         kvp=float(np.clip(kvp + rng.normal(0, 4), 50, 125)),
         scatter=rng.uniform(0.2, 0.9),
-        photons=25_000 * 2 ** rng.normal(1.8, 0.7 * spread),
+        photons=25_000 * 2 ** rng.normal(2.5, 0.6 * spread),
         blur_mm=rng.uniform(0.06, 0.16),
         heel=rng.normal(0, 0.05 * spread, 2),
         wide=rng.uniform(0.2, 0.5) if not randomised else rng.uniform(0.25, 1.0),
@@ -66,9 +66,9 @@ def draw_system(rng: np.random.Generator, weeks: float, *, randomised: bool) -> 
             rng.uniform(97, 99.8) - 4 * randomised * rng.random(),
         ),
         reserve=rng.uniform(0.0, 0.35),
-        lung_grey=rng.uniform(0.10, 0.42),
+        lung_grey=rng.uniform(0.14, 0.46),
         gamma=float(2 ** rng.normal(0, 0.28 * spread)),
-        sigmoid=rng.uniform(0, 0.7),
+        sigmoid=rng.uniform(0, 1.0),
         air=rng.uniform(0.03, 0.3),
     )
 

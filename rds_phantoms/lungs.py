@@ -36,19 +36,23 @@ def draw_lungs(scene: Scene, severity: float, findings: tuple[str, ...]) -> Lung
     """
     lung, view = scene.spaces.lung, scene.view
     rng = noise.make_stream(scene.seed, "lungs")
-    density = rng.uniform(0.22, 0.34)
-    # Blood lies low: a little denser towards the base and behind.
-    healthy_density = density * (1 + 0.12 * (scene.spaces.level - 0.4))
+    density = rng.uniform(0.18, 0.30)
+    # Blood lies low and near the hila: a little denser there.
+    centre = ((np.abs(scene.spaces.across) - 0.2) / 0.28) ** 2
+    centre = cv2.exp(-centre - ((scene.spaces.level - 0.46) / 0.3) ** 2)
+    healthy_density = density * (
+        1 + 0.12 * (scene.spaces.level - 0.4) + rng.uniform(0.2, 0.7) * centre
+    )
     healthy_density = healthy_density.astype("float32")
     # A vessel replaces lung. Those outside of it lie in soft tissue and do not show.
     # Where little of a ray's way is lung, as behind the dome, few vessels are on it.
     whole = np.maximum(scene.spaces.cavity[1] - scene.spaces.cavity[0], 1)
     inside = np.clip(lung / (0.55 * whole), 0, 1)
     vessels = trees.draw_trees(scene.airways.vessels, view)
-    vessels = np.minimum(vessels * rng.uniform(0.9, 1.7), lung) * inside
+    vessels = np.minimum(vessels * rng.uniform(1.2, 2.2), lung) * inside
     bronchi = np.minimum(trees.draw_trees(scene.airways.bronchi, view), lung) * inside
     vessels += _draw_hila(scene, rng)
-    grains = scene.noise("parenchyma", 1.6) * cv2.sqrt(lung) * np.float32(0.05)
+    grains = _draw_markings(scene) * cv2.sqrt(lung)
 
     def fill(dense, vessel_share=1.0):
         """Tissue of lungs of a density: less in bronchi, more in vessels."""
@@ -79,13 +83,29 @@ def draw_lungs(scene: Scene, severity: float, findings: tuple[str, ...]) -> Lung
     return Lungs(healthy, tissue - healthy, where)
 
 
+def _draw_markings(scene) -> np.ndarray:
+    """Return the marks of vessels too small and too many to grow one by one.
+
+    They lie behind one another, so that their sum varies with the root of the path.
+    """
+    rng = noise.make_stream(scene.seed, "markings")
+    wide = scene.noise("markings wide", 5.0)
+    net = sum(
+        cv2.exp(-((scene.noise(f"markings {grain}", grain) / 0.7) ** 2)) - 0.57
+        for grain in (0.8, 1.7)
+    )
+    fine = scene.noise("parenchyma", 0.6)
+    marks = 0.5 * wide + 1.3 * net * (1 + 0.5 * wide) + 0.4 * fine
+    return marks * np.float32(rng.uniform(0.10, 0.26) * np.sqrt(scene.scale))
+
+
 def _draw_hila(scene, rng) -> np.ndarray:
     """Return the knots of vessels and bronchi at both hila, as mm of tissue."""
     path = np.zeros_like(scene.spaces.lung)
-    thick = rng.uniform(3, 8) * scene.scale
+    thick = rng.uniform(6, 16) * scene.scale
     for side, level in ((-1, 0.46), (1, 0.42)):
-        blob = others.make_blob(scene, side=side, level=level, across=0.3, size=0.15)
-        path += blob * (1 + 0.3 * scene.noise(f"hilum {side}", 2.5))
+        blob = others.make_blob(scene, side=side, level=level, across=0.3, size=0.2)
+        path += blob * (1 + 0.5 * scene.noise(f"hilum {side}", 2.5))
     return np.clip(thick * path, 0, 0.5 * scene.spaces.lung)
 
 

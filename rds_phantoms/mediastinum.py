@@ -9,30 +9,42 @@ from rds_phantoms import profiles
 from rds_phantoms.solids import Trunk
 
 
-def make_mediastinum(rng, size, level, middle, place):
+def make_mediastinum(rng, size, level, middle, place, apex):
     """What lies between the lungs from the spine to the breastbone."""
     width = size.half_width_mm
     knots = [
-        (-0.1, 0.64),
-        (0.0, 0.55),
-        (0.04, 0.46),
-        (0.09, 0.38),
-        (0.16, 0.31),
-        (0.3, 0.26),
-        (0.5, 0.25),
-        (0.8, 0.255),
-        (1.1, 0.28),
+        (-0.1, 0.22),
+        (0.1, 0.20),
+        (0.2, 0.21),
+        (0.3, 0.20),
+        (0.5, 0.19),
+        (0.8, 0.20),
+        (1.1, 0.24),
     ]
-    scale = 0.9 * np.exp(rng.normal(0, 0.16))
-    right = profiles.draw_profile(rng, level, knots, vary=0.05) * width * scale
-    left = profiles.draw_profile(rng, level, knots, vary=0.05) * width * scale
+    scale = 0.9 * np.exp(rng.normal(0, 0.14))
+    # The round top of each lung closes towards the neck.
+    closed = np.clip(1 - (level - apex) / rng.uniform(0.12, 0.2), 0, 1) ** 2.5
+    right, left = (
+        width * (one + (profiles.APEX - one) * closed)
+        for one in (
+            scale * profiles.draw_profile(rng, level, knots, vary=0.06)
+            for _ in range(2)
+        )
+    )
+    # In front of it both lungs nearly meet.
+    deep = profiles.draw_profile(
+        rng,
+        level,
+        [(-0.1, 1.0), (0.08, 0.9), (0.25, 0.7), (0.5, 0.62), (0.9, 0.62), (1.1, 0.8)],
+        vary=0.05,
+    )
     return Trunk(
         x=middle,
-        z=0,
+        z=-0.9 * (1 - deep) * size.half_depth_mm,
         right=right,
         left=left,
         refine=True,
-        depth=np.full_like(level, rng.uniform(0.95, 1.1) * size.half_depth_mm),
+        depth=deep * size.half_depth_mm,
         **place,
     )
 

@@ -213,8 +213,8 @@ def make_phantom(
 def _outline_lungs(infant: Infant, view: View, spaces: Spaces) -> np.ndarray:
     """Return where one would outline lungs, the part below the dome included, bool."""
     whole = spaces.cavity[1] - spaces.cavity[0]
-    # A quarter of the way in lung is what begins to show beside the spine.
-    lung = ((spaces.chest > 0.25 * whole) & (spaces.chest > 1)).astype("uint8")
+    # In front of the spine and its vessels lies lung too, which no one outlines.
+    lung = ((spaces.chest > 0.55 * whole) & (spaces.chest > 1)).astype("uint8")
     # No one outlines the sliver between windpipe and apex.
     width = 1 + 2 * int(0.04 * infant.size.half_width_mm / view.spacing_mm)
     kernel = np.ones((width, width), "uint8")

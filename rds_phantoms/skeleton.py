@@ -62,22 +62,22 @@ def make_skeleton(rng: np.random.Generator, body: Body) -> Skeleton:
     """Draw the bones that belong to a trunk."""
     shoulders, plates, limbs = _make_shoulders(rng, body)
     hips, more_plates, legs = _make_hips(rng, body)
-    bones = [_make_ribs(rng, body), *shoulders, _make_sternum(rng, body), *hips]
+    bones = [*_make_ribs(rng, body), *shoulders, _make_sternum(rng, body), *hips]
     return Skeleton(
         bones, plates + more_plates, limbs + legs, _make_vertebra(rng, body)
     )
 
 
-def _make_ribs(rng, body: Body) -> Bones:
+def _make_ribs(rng, body: Body) -> list[Bones]:
     """Twelve pairs of ribs as far as they are bone; cartilage casts no shadow."""
     size = body.size
-    high = size.vertebra_mm * rng.uniform(0.18, 0.23)  # half the height of a rib
-    radius = rng.uniform(0.36, 0.46) * high
+    high = size.vertebra_mm * rng.uniform(0.21, 0.28)  # half the height of a rib
+    radius = rng.uniform(0.52, 0.62) * high
     fall = np.tan(np.deg2rad(max(size.rib_slope_degrees, 1))) * size.half_width_mm
     arch = rng.normal(0.10, 0.05) * size.vertebra_mm  # up, before a rib falls
     number, side = np.arange(12)[:, None, None], np.array(SIDES)[:, None]
     # Bone ends where cartilage begins: the seventh rib is the longest.
-    known = [0, 1, 3, 6, 9, 10, 11], [118, 134, 144, 146, 118, 80, 55]
+    known = [0, 1, 3, 6, 9, 10, 11], [112, 126, 134, 132, 104, 70, 48]
     end = np.interp(number, *known) + rng.normal(0, 4) + rng.normal(0, 3, (12, 2, 1))
     along = np.linspace(0, 1, 40)
     angle = np.deg2rad(5 + (end - 5) * along)  # around the chest, 0 at the spine
@@ -96,15 +96,44 @@ def _make_ribs(rng, body: Body) -> Bones:
     # fading towards the cartilage. The last ribs are slender.
     tall = np.interp(angle, [0, 0.6, 2.0, 2.5], [0.6, 0.95, 1, 1.2])
     at = [0.1, 0.35, 0.9, 1.35, 1.8, 2.4]
-    dense = np.interp(angle, at, [0.45, 1, 1, 0.36, 0.24, 0.55])
+    dense = np.interp(angle, at, [0.45, 1, 1, 0.40, 0.24, 0.40])
     dense = dense * np.interp(along, [0, 0.9, 1], [1, 1, 0.4])
-    dense = dense * np.interp(number, [0, 7, 11], [1.0, 1.0, 0.55])
-    curves, weights = [], []
-    for place in (-1, 0, 1):  # taller than thick: three tubes, one above the other
-        offset = (place * (high - radius) * tall)[..., None] * (0, 1, 0)
-        curves.extend((middle + offset).reshape(24, 40, 3))
-        weights.extend((dense * (1.1 if place < 0 else 0.95)).reshape(24, 40))
-    return Bones("ribs", curves, radius, rng.uniform(0.0, 0.35), 1.35, weights)
+    dense = dense * np.interp(number, [0, 6, 11], [1.0, 1.0, 0.45])
+    # Taller than thick: three tubes, one above the other, between two thin ones of hard
+    # bone. The lower edge, sharp above the groove of its vessels, is the brighter one.
+    rim = 0.15 * high
+    hard = np.clip(dense, 0, 0.7)
+    return [
+        _stack(
+            "ribs",
+            middle,
+            (high - radius) * tall,
+            {-1: 0.7 * dense, 0: 0.3 * dense, 1: 0.75 * dense},
+            radius,
+            1.15,
+        ),
+        _stack(
+            "rib borders",
+            middle,
+            (high - rim) * tall,
+            {-1: 0.8 * hard, 1: hard},
+            rim,
+            1.5,
+        ),
+    ]
+
+
+def _stack(name, middle, reach, weights: dict, radius, flat) -> Bones:
+    """Lay tubes of some weight at so many reaches above and below each rib's middle."""
+    placed = [middle + (place * reach)[..., None] * (0, 1, 0) for place in weights]
+    return Bones(
+        name,
+        [curve for one in placed for curve in one.reshape(24, 40, 3)],
+        radius,
+        0.0,
+        flat,
+        [weight for one in weights.values() for weight in one.reshape(24, 40)],
+    )
 
 
 def _make_shoulders(rng, body: Body):
@@ -286,15 +315,15 @@ def _make_vertebra(rng, body: Body) -> np.ndarray:
     ) ** power
     # Depth of spongy bone, a quarter of it mineral.
     deep = 0.75 * float(body.size.vertebra_mm)
-    bone = 0.12 * deep * np.clip(1.5 - inside, 0, 1) ** 0.5
+    bone = 0.20 * deep * np.clip(1.5 - inside, 0, 1) ** 0.5
     rim = np.exp(-((inside - 0.9) ** 2) / 0.03)
-    bone = bone + 0.07 * deep * rim * (np.abs(v - 0.45) > 0.6 * half)
-    bone = bone + 0.03 * deep * rim
+    bone = bone + 0.06 * deep * rim * (np.abs(v - 0.45) > 0.6 * half)
+    bone = bone + 0.02 * deep * rim
     ring = ((r - 0.80) / 0.19) ** 2 + ((v - 0.36) / 0.15) ** 2
     bone = bone + 0.10 * deep * np.exp(-((ring - 1) ** 2) / 0.25)
     bar = ((v - 0.30 - 0.04 * r) / 0.11) ** 2
     reach = np.clip((r - 0.95) / 0.15, 0, 1) * np.clip((1.7 - r) / 0.3, 0, 1)
-    bone = bone + 0.10 * deep * np.clip(1 - bar, 0, 1) ** 0.5 * reach
+    bone = bone + 0.11 * deep * np.clip(1 - bar, 0, 1) ** 0.5 * reach
     lamina = (v - 0.62 - 0.22 * (1 - r)) / 0.10
     near = np.clip((0.75 - r) / 0.2, 0, 1) * (r > 0.06 + 0.06 * young)
     bone = bone + 0.07 * deep * np.clip(1 - lamina**2, 0, 1) ** 0.5 * near
@@ -302,7 +331,7 @@ def _make_vertebra(rng, body: Body) -> np.ndarray:
         tip = (r / 0.14) ** 2 + ((v - 0.88) / 0.16) ** 2
         bone = bone + 0.12 * deep * (1 - young) * np.clip(1.3 - tip, 0, 1) ** 0.5
     bone = np.hstack([bone[:, ::-1], bone])
-    return cv2.GaussianBlur(bone, (0, 0), 3.0)
+    return cv2.GaussianBlur(bone, (0, 0), 2.0)
 
 
 def draw_spine(skeleton: Skeleton, body: Body, view: View, rays: Rays) -> np.ndarray:

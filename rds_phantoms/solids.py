@@ -96,7 +96,8 @@ class Trunk:
         z: `(N,)` mm, middle of each section.
         right: `(N,)` mm, half width to the infant's right of the middle.
         left: `(N,)` mm, half width to its left.
-        depth: `(N,)` mm, half depth. A section with a width or depth of 0 is empty.
+        depth: `(N,)` mm, half depth. A section with a width or depth of 0 is empty;
+            what is not lies in one piece, with flat ends.
         refine: bool. A ray climbs through several sections: the one at the middle
             gives a first answer, and the sections at its two ends correct it, with
             how they grow there.
@@ -110,6 +111,9 @@ class Trunk:
         full = (right + left > 0) & (depth > 0)
         self.middle = float(np.mean(z[full])) if full.any() else 0.0
         self.reach = 0.5 * float(depth.max())  # no end lies further off than this
+        known = np.flatnonzero(full)
+        ends = (known[0] - 0.5, known[-1] + 0.5) if known.size else (0.0, 0.0)
+        self._ends = [np.float32(self.top + self.pitch * end) for end in ends]
         self._sections = self._tabulate(full)
 
     def _tabulate(self, full: np.ndarray) -> np.ndarray:
@@ -121,15 +125,10 @@ class Trunk:
         known = np.flatnonzero(full) if full.any() else np.arange(len(full))
         fine = (np.arange(FINER * len(full)) + 0.5) / FINER - 0.5
         x, z, *widths = (np.interp(fine, known, c[known]) for c in self.profile)
-        full = np.repeat(full, FINER)
-        # An ellipse of almost no width is missed by every ray.
-        squares = [np.where(full, np.maximum(one, 1e-3), 1e-3) ** 2 for one in widths]
+        squares = [np.maximum(one, 1e-3) ** 2 for one in widths]
         growth = [np.gradient(one, self.pitch / FINER) for one in (x, z, *squares)]
         shares = [one / square for one, square in zip(growth[2:], squares, strict=True)]
-        growth = [np.where(full, one, 0) for one in (*growth[:2], *shares)]
-        for one in growth:  # nothing grows into or out of an empty section
-            one[np.flatnonzero(np.diff(full)) + 1] = 0
-            one[np.flatnonzero(np.diff(full))] = 0
+        growth = [*growth[:2], *shares]
         sections = [x, z, *(1 / one for one in squares), *growth]
         return np.stack(sections, -1).astype("float32")
 
@@ -171,16 +170,33 @@ class Trunk:
         """Return where rays enter and leave, `(H, W)` float32 mm of t."""
         near, far = self._cross_cylinder(rays, np.float32(self.middle))
         if self.refine:
-            # An end whose section is missed, or so flat that its cone runs away, has
-            # no better answer than the first; nor has a ray that meets nothing.
-            hit, most = far > near, np.float32(self.reach)
-            first, other = self._cross_cone(rays, near)
-            good = hit & (other > first) & (np.abs(first - near) < most)
-            better = np.where(good, first, near)
-            other, last = self._cross_cone(rays, far)
-            good = hit & (last > other) & (np.abs(last - far) < most)
-            near, far = better, np.where(good, last, far)
-        return near, far
+            near, far = self._correct(rays, near, far)
+        return common((near, far), self._cross_ends(rays))
+
+    def _correct(self, rays: Rays, near, far) -> Stretch:
+        """Correct both ends by the sections there.
+
+        Where the section of one end is missed, that of the other answers for both;
+        a ray that misses both only seemed to hit. Where a section is so flat that its
+        cone runs away, the first answer stays.
+        """
+        hit, most = far > near, np.float32(self.reach)
+        low = self._cross_cone(rays, near)
+        high = self._cross_cone(rays, far)
+        meets_low, meets_high = (one[1] > one[0] for one in (low, high))
+        first = np.where(meets_low, low[0], high[0])
+        last = np.where(meets_high, high[1], low[1])
+        first = np.where(np.abs(first - near) < most, first, near)
+        last = np.where(np.abs(last - far) < most, last, far)
+        hit &= meets_low | meets_high
+        return np.where(hit, first, 0), np.where(hit, last, 0)
+
+    def _cross_ends(self, rays: Rays) -> Stretch:
+        """Cross the space between both flat ends."""
+        rise = rays.step[1]
+        steep = np.where(np.abs(rise) < 1e-6, np.float32(1e-6), rise)
+        first, second = ((end - rays.point[1]) / steep for end in self._ends)
+        return np.minimum(first, second), np.maximum(first, second)
 
     def _find_rows(self, rays: Rays, t) -> np.ndarray:
         """Return the finer section that each ray meets at `t`."""

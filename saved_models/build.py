@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 SEGMENTER = {"image_size": 128, "filters": 16, "num_masks": 2}
-NUM_PHANTOMS = 20_000  # of the segmenter's training
+NUM_PHANTOMS = 16_000  # of the segmenter's training
 SEGMENTER_STEPS = 2_800
 CLASSIFIER = {"backbone": "B0", "image_size": 128}
 NUM_CASES = 1_500  # of the classifier's phantom cohort
