@@ -104,8 +104,9 @@ def diagnose(
         source, models: as in `segment`.
 
     Returns:
-        A `Diagnosis`: `probability` in `[0, 1]`, `decision`, `mask`, `heatmap` `(H, W)`
-        in `[0, 1]` and `warnings`, each a sentence.
+        A `Diagnosis`: `statement`, in words; `probability` in `[0, 1]`, None where the
+        film is not decided, `decision`, `mask`, `heatmap` `(H, W)` in `[0, 1]` and
+        `warnings`, each a sentence.
 
     Raises:
         InputError: if the source cannot be used.
@@ -157,7 +158,8 @@ def explain(models, image, **options) -> grad_cam.Explanation:
             f"Expected classifiers of one input and size. Received: {sorted(kinds)}"
         )
     mask = segment(film, models).mask
-    crop, square = cropping.cut_input(film.image, mask, *kinds.pop())
+    kind = kinds.pop()
+    crop, square = cropping.cut_input(film.image, mask, *kind)
     networks = [one.model for one in models.classifiers]
     found = grad_cam.explain(networks, square, **options)
     maps = ("mean", "spread", "agreement", "counter")
@@ -166,6 +168,9 @@ def explain(models, image, **options) -> grad_cam.Explanation:
     # diagnosis they cancel, so that both show one map of a film.
     signed = laid["mean"] - laid["counter"]
     laid |= {"mean": signed.clip(min=0), "counter": (-signed).clip(min=0)}
+    if kind[0] != "whole":  # no trace of the crop's border, as in a diagnosis
+        faded = cropping.fade_outside(mask)
+        laid |= {name: laid[name] * faded for name in ("mean", "counter")}
     return dataclasses.replace(found, **laid)
 
 

@@ -188,7 +188,7 @@ def diagnose(options) -> int:
     )
     done, refused = batch.diagnose_files(options.path, options.out, models, export)
     for record in done:
-        print("{file}: {decision}, probability {probability:.3f}".format(**record))
+        print("{file}: {statement}".format(**record))
     for sentence in refused + not_written:
         print(sentence, file=sys.stderr)
     count = f"{len(done)} diagnosed, {len(refused)} refused"

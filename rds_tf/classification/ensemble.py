@@ -135,7 +135,8 @@ def ask_models(classifiers, image: np.ndarray, mask: np.ndarray):
     """Ask every classifier about a film and fuse where they look.
 
     The signed maps of all are laid back onto the film and averaged in logit units,
-    then rectified and scaled once.
+    then rectified and scaled once. Those of classifiers that see a crop fade outside
+    the lungs.
 
     Args:
         classifiers: `classifier.Classifier`s of any inputs and sizes.
@@ -143,14 +144,15 @@ def ask_models(classifiers, image: np.ndarray, mask: np.ndarray):
         mask: its lungs, `(H, W)` of {0, 1}.
 
     Returns:
-        Logits `(M,)`, and the heat map `(H, W)` float32 in `[0, 1]`.
+        Logits `(M,)`; the heat map `(H, W)` float32 in `[0, 1]`; and the proportion of
+        the heat that lay in the lungs before it faded, 0 where there is none.
     """
     groups = {}
     for place, one in enumerate(classifiers):
         size = one.manifest["architecture"]["image_size"]
         groups.setdefault((one.manifest["input"], size), []).append(place)
     logits = np.zeros(len(classifiers))
-    heat = np.zeros(image.shape, "float32")
+    heat, faded = np.zeros((2, *image.shape), "float32")
     for (name, size), places in groups.items():
         window, square = cropping.cut_input(image, mask, name, size)
         models = [classifiers[place].model for place in places]
@@ -159,9 +161,12 @@ def ask_models(classifiers, image: np.ndarray, mask: np.ndarray):
         # A cell of a map holds its part of the logit: finer maps hold less a cell, and
         # a smaller window more a pixel of the film.
         density = (size / window.side) ** 2
-        heat += len(places) * density * window.put_back(found.mean - found.counter)
-    heat = np.maximum(heat, 0)
-    return logits, heat / max(float(heat.max()), 1e-9)
+        signed = len(places) * density * window.put_back(found.mean - found.counter)
+        heat += signed
+        faded += signed if name == "whole" else signed * cropping.fade_outside(mask)
+    heat, faded = np.maximum(heat, 0), np.maximum(faded, 0)
+    in_lungs = float(heat[mask > 0].sum()) / max(float(heat.sum()), 1e-9)
+    return logits, faded / max(float(faded.max()), 1e-9), in_lungs
 
 
 def fit(labels: np.ndarray, logits: np.ndarray) -> Ensemble:

@@ -148,7 +148,7 @@ def prepare_case(task: Task) -> None:
     """
     stamp = _stamp(task)  # before the files are read: a later change is seen
     film = radiograph.read_radiograph(task.source)
-    notes = [*film.warnings, *film.header_warnings]
+    notes = [*film.warnings, *film.header_failures.values(), *film.header_warnings]
     notes += burned_in_text.list_warnings(film.image)
     record = {
         "image": f"images/{task.case_id}.png",

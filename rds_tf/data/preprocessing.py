@@ -8,6 +8,32 @@ import numpy as np
 from rds_tf.storage import model_store
 
 DESCRIPTION = "letterbox to a square, stretch percentiles 1 to 99 to [0, 1]"
+SQUARE = 0.01
+
+
+def make_square(layer: np.ndarray, pixel_ratio: float) -> np.ndarray:
+    """Resample a film, or a layer of it, to square pixels: the longer side is split.
+
+    Args:
+        layer: `(H, W)` float32, or uint8 of {0, 1}, a mask.
+        pixel_ratio: height of a pixel by its width.
+
+    Returns:
+        `(H', W)` or `(H, W')`; the layer itself where its pixels are square.
+    """
+    if is_square(pixel_ratio):
+        return layer
+    height, width = layer.shape
+    size = (width, max(1, round(height * pixel_ratio)))
+    if pixel_ratio < 1:
+        size = (max(1, round(width / pixel_ratio)), height)
+    method = cv2.INTER_NEAREST if layer.dtype == np.uint8 else cv2.INTER_LINEAR
+    return cv2.resize(layer, size, interpolation=method)
+
+
+def is_square(pixel_ratio: float) -> bool:
+    """Say whether a pixel is square to 1 %, one of the 128 rows that a network sees."""
+    return abs(pixel_ratio - 1) <= SQUARE
 
 
 def letterbox(image: np.ndarray, size: int) -> np.ndarray:

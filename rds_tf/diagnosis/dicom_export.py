@@ -18,6 +18,7 @@ from pydicom.sr.codedict import codes
 
 import rds_tf
 from rds_tf import config, errors
+from rds_tf.data import preprocessing
 from rds_tf.diagnosis import diagnose
 from rds_tf.dicom import header, privacy, radiograph
 from rds_tf.storage import disk
@@ -222,7 +223,9 @@ def _build_capture(
     scale = num_columns / overlay.shape[1]
     for keyword in SPACINGS:
         if source.get(keyword):
-            lengths = [scale * mm for mm in source[keyword].value]
+            lengths = [scale * float(mm) for mm in source[keyword].value]
+            if not preprocessing.is_square(lengths[0] / lengths[1]):
+                lengths = [lengths[1]] * 2  # the picture was drawn with square pixels
             setattr(capture, keyword, [pydicom.valuerep.DS(mm, True) for mm in lengths])
     return capture
 
@@ -246,8 +249,8 @@ def _describe_models(record: dict) -> str:
     known = "{name}, trained on {trained_on}, weights SHA-256 {sha256}"
     models = "; ".join(known.format(**model) for model in record["models"])
     text = (
-        f"{config.NOT_FOR_CLINICAL_USE} {record['decision']}, probability "
-        f"{record['probability']:.3f}. rds_tf {rds_tf.__version__}. Models: {models}."
+        f"{config.NOT_FOR_CLINICAL_USE} {record['statement'].rstrip('.')}. rds_tf "
+        f"{rds_tf.__version__}. Models: {models}."
     )
     return text.encode("ascii", "replace").decode()[:10240]  # VR LT, any character set
 

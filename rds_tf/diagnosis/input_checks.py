@@ -1,16 +1,19 @@
 """Input checks: is this a frontal chest film of an infant at all, and a whole one?
 
-They use what a diagnosis computes anyway, no network of their own. A network that looks
-for lungs finds some in every image. Only where there are lungs does it find them again
-in the turned image (`quality_control.mask_quality`): that tells a chest from a hand,
-and out-of-distribution images from chest films. Damage that leaves lungs to be found is
+Each check is one function with one sentence of its own; a film that fails one is not
+decided. Those of the header are in `dicom.header`. Here they use what a diagnosis
+computes anyway, no network of their own. A network that looks for lungs finds some in
+every image. Only where there are lungs does it find them again in the turned image
+(`quality_control.mask_quality`): that tells a chest from a hand, and
+out-of-distribution images from chest films. Damage that leaves lungs to be found is
 recognised in the pixels.
 """
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from rds_tf.dicom import header
 from rds_tf.lungs import postprocess, quality_control
 
 MIN_QUALITY = 0.68  # chosen on half of a set of children: docs/reliability.md
@@ -23,42 +26,136 @@ CUT_WIDTH = 0.6  # proportion of the lungs' width, where they end at such rows
 WORK_PX = 256
 LARGEST_MM = 200  # side of the square as large as a child's lungs, see `measure_mm`
 NO_HUMAN_MM = 400  # no human's lungs: the spacing is not that of this image
+# Of the lungs' area, what lies between them. The least of 140 real films is 0.27, so
+# below a tenth of that there is one lung, or a part of one.
+MIN_BETWEEN = 0.03
+INVERTED = (
+    "The greys are inverted: the lungs are brighter than the heart and spine between "
+    "them."
+)
+NEGATIVE = "The greys are inverted: only the negative of the film shows lungs."
+NO_LUNG = "No lung was found."
+ONE_LUNG = "Only one lung was found: a lateral view, or a lung that cannot be seen."
 SAME_ROWS = 0.1  # of what any two rows differ by, the difference of repeated ones
 
 
-def list_warnings(
-    image: np.ndarray,
-    mask: np.ndarray,
-    quality: float,
-    pixel_mm: tuple[float, float] | None = None,
-) -> list[str]:
-    """Say why an image may not be a frontal chest film.
+@dataclass(frozen=True)
+class Found:
+    """A film and the lungs that were found in it, as the checks take them.
 
-    Args:
-        image: `(H, W)` float32 in `[0, 1]`.
+    Attributes:
+        image: `(H, W)` float32 in `[0, 1]`, of square pixels.
         mask: `(H, W)` uint8 of {0, 1}, its lungs.
         quality: float in `[0, 1]` of the mask, from `quality_control.mask_quality`.
         pixel_mm: height and width of a pixel in mm, where they are known.
-
-    Returns:
-        An empty list, or one sentence that names every cause. A chest that is turned
-        or mirrored is none.
     """
-    causes = []
-    if min(image.shape) < SMALLEST_PX:
-        height, width = image.shape
-        causes.append(f"it is only {height} x {width} pixels")
-    elif grey_proportion(image) < MIN_GREYS:
-        causes.append("it is all black and white")
-    elif ends_flat(image, mask):
-        causes.append("its lungs end at rows of one grey, as in a truncated file")
-    elif repeats_rows(image):
-        causes.append("its rows repeat")
-    if not shows_lungs(mask, quality):
-        causes.append("turned, it shows lungs in other places or none")
-    elif pixel_mm and LARGEST_MM < (size := measure_mm(mask, pixel_mm)) < NO_HUMAN_MM:
-        causes.append(f"its lungs are as large as an adult's, {size / 10:.0f} cm")
-    return [f"{header.NOT_CHEST}{'; '.join(causes)}."] if causes else []
+
+    image: np.ndarray
+    mask: np.ndarray
+    quality: float
+    pixel_mm: tuple[float, float] | None = None
+
+
+def list_failures(found: Found) -> dict[str, str]:
+    """Return the name of each check in `CHECKS` that fails, with its sentence.
+
+    A chest that is turned or mirrored fails none.
+    """
+    said = {name: check(found) for name, check in CHECKS.items()}
+    if said["pixels"]:  # then there is no film to look into
+        return {"pixels": said["pixels"]}
+    return {name: sentence for name, sentence in said.items() if sentence}
+
+
+def check_pixels(found: Found) -> str:
+    """Say that an image is too small to show lungs, "" if it is not."""
+    if min(found.image.shape) >= SMALLEST_PX:
+        return ""
+    height, width = found.image.shape
+    return f"The film is only {height} x {width} pixels."
+
+
+def check_greys(found: Found) -> str:
+    """Say that an image has no greys, "" if it has."""
+    few = grey_proportion(found.image) < MIN_GREYS
+    return "The film is all black and white." if few else ""
+
+
+def check_truncation(found: Found) -> str:
+    """Say that a file was cut short, "" if it was not."""
+    cut = ends_flat(found.image, found.mask)
+    return "The lungs end at rows of one grey, as in a truncated file." if cut else ""
+
+
+def check_repetition(found: Found) -> str:
+    """Say that an image is one band of rows over and over, "" if it is not."""
+    return "The rows of the film repeat." if repeats_rows(found.image) else ""
+
+
+def check_lungs(found: Found) -> str:
+    """Say that there are no lungs, "" if there are."""
+    if not found.mask.any():
+        return NO_LUNG
+    if shows_lungs(found.mask, found.quality):
+        return ""
+    return "This may be no chest: turned, it shows lungs in other places or none."
+
+
+def check_both_lungs(found: Found) -> str:
+    """Say that one lung alone was found, "" for two, apart or run together."""
+    alone = len(postprocess.lung_areas(found.mask)) == 1 and not is_notched(found.mask)
+    return ONE_LUNG if alone else ""
+
+
+def check_inversion(found: Found) -> str:
+    """Say that the greys are inverted, "" if they are not, or if there are no lungs.
+
+    Where no lungs are found, `diagnose` looks for them in the negative.
+    """
+    if not shows_lungs(found.mask, found.quality):
+        return ""
+    return INVERTED if is_inverted(found.image, found.mask) else ""
+
+
+def check_size(found: Found) -> str:
+    """Say that lungs are as large as an adult's, "" if they are not or it is unknown.
+
+    From `NO_HUMAN_MM` on it is the spacing that is wrong, and nothing is said.
+    """
+    size = measure_mm(found.mask, found.pixel_mm) if found.pixel_mm else 0
+    if not LARGEST_MM < size < NO_HUMAN_MM:
+        return ""
+    return f"The lungs are as large as an adult's, {size / 10:.0f} cm."
+
+
+CHECKS = {
+    "pixels": check_pixels,
+    "greys": check_greys,
+    "truncation": check_truncation,
+    "repetition": check_repetition,
+    "lungs": check_lungs,
+    "both lungs": check_both_lungs,
+    "inversion": check_inversion,
+    "size": check_size,
+}
+
+
+def is_inverted(image: np.ndarray, mask: np.ndarray) -> bool:
+    """Say whether lungs are brighter than what lies between them.
+
+    Spine, heart and great vessels absorb more than the lungs beside them, even where
+    these are white: so they are brighter wherever bone is bright. What lies between is
+    the convex hull of the lungs less the lungs. Of 142 real films, and of their
+    negatives, this is right on every one: `tests/diagnosis/test_real_inputs.py`.
+    """
+    if not mask.any():
+        return False
+    points = np.argwhere(mask)[:, ::-1].astype(np.int32)  # x, y
+    hull = cv2.fillConvexPoly(np.zeros_like(mask), cv2.convexHull(points), 1)
+    between = (hull > 0) & (mask == 0)
+    if between.sum() < MIN_BETWEEN * mask.sum():  # one lung, or a part of one
+        return False
+    return bool(image[mask > 0].mean() > image[between].mean())
 
 
 def shows_lungs(mask: np.ndarray, quality: float) -> bool:
@@ -72,10 +169,15 @@ def shows_lungs(mask: np.ndarray, quality: float) -> bool:
         return True
     if len(postprocess.lung_areas(mask)) != 1:
         return False
+    joined = quality / quality_control.balance(mask) ** 0.5
+    return is_notched(mask) and joined >= MIN_JOINED
+
+
+def is_notched(mask: np.ndarray) -> bool:
+    """Say whether one component fills little of its hull, as two joined lungs do."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull = cv2.contourArea(cv2.convexHull(max(outlines, key=len)))
-    notched = mask.sum() < NOTCH * hull
-    return notched and quality / quality_control.balance(mask) ** 0.5 >= MIN_JOINED
+    return bool(mask.sum() < NOTCH * hull)
 
 
 def measure_mm(mask: np.ndarray, pixel_mm: tuple[float, float]) -> float:

@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pydicom
+from pydicom import uid
 
-NOT_CHEST = "This may not be a frontal chest film: "
 OLDEST_YEARS = 110  # de-identification puts 1 January 1900 for a birth date
 ADULT_YEARS = 16  # from here on a chest has an adult's proportions
+MAX_PIXEL_RATIO = 4.0  # our choice; it also bounds the size of the image made square
 BURNED_IN = "The header says that text is burned in: check it for names."
 # Of the body parts of DICOM PS3.16 annex L, those that a chest film does not centre on.
 ELSEWHERE = frozenset(
@@ -25,33 +26,90 @@ ANIMALS = frozenset(
 )
 
 
-def list_warnings(dataset: pydicom.Dataset) -> list[str]:
-    """Warn of what in a header contradicts a frontal chest radiograph of an infant.
+def list_failures(dataset: pydicom.Dataset) -> dict[str, str]:
+    """Find what in a header forbids to diagnose RDS in its image.
 
-    Only words of short lists and ages are quoted: in the place of a code a damaged
-    header may hold a patient's name.
+    Only words of short lists, ages and ratios are quoted: in the place of a code a
+    damaged header may hold a patient's name.
 
     Returns:
-        One sentence a contradiction, each beginning with `NOT_CHEST`, and `BURNED_IN`
-        where the header declares it. None for a missing attribute, nor for another
-        body part named beside the chest.
+        The name of each check in `CHECKS` that fails, with its sentence. A missing
+        attribute fails none.
     """
+    said = {name: check(dataset) for name, check in CHECKS.items()}
+    return {name: sentence for name, sentence in said.items() if sentence}
+
+
+def check_body_part(dataset: pydicom.Dataset) -> str:
+    """Say which other body part the header names, "" if none or beside the chest."""
     parts = _read_words(dataset, "BodyPartExamined")
-    causes = []
-    if (found := parts & ELSEWHERE) and not parts & CHESTS:
-        causes.append(f"the header says {min(found)}")
-    if found := _read_words(dataset, "ViewPosition") & LATERAL:
-        causes.append(f"the header says view {min(found)}, a lateral one")
-    if found := _read_words(dataset, "PatientSpeciesDescription") & ANIMALS:
-        causes.append(f"the header says {min(found)}, no human")
+    found = parts & ELSEWHERE if not parts & CHESTS else ()
+    return f"The header says {min(found)}, no chest." if found else ""
+
+
+def check_view(dataset: pydicom.Dataset) -> str:
+    """Say that the header names a lateral view, "" if it does not."""
+    found = _read_words(dataset, "ViewPosition") & LATERAL
+    return f"The header says view {min(found)}, a lateral one." if found else ""
+
+
+def check_species(dataset: pydicom.Dataset) -> str:
+    """Say which animal the header names, "" if none."""
+    found = _read_words(dataset, "PatientSpeciesDescription") & ANIMALS
+    return f"The header says {min(found)}, no human." if found else ""
+
+
+def check_age(dataset: pydicom.Dataset) -> str:
+    """Say that the header tells of an adult, "" for a child or an unknown age."""
     years = find_age_years(dataset)
-    if years is not None and years >= ADULT_YEARS:
-        # The age of the very old could identify them (HIPAA, 45 CFR 164.514).
-        age = "90 years or more" if years >= 90 else f"{years} years"
-        causes.append(f"the header says {age}, no infant")
+    if years is None or years < ADULT_YEARS:
+        return ""
+    # The age of the very old could identify them (HIPAA, 45 CFR 164.514).
+    age = "90 years or more" if years >= 90 else f"{years} years"
+    return f"The header says {age}, no infant."
+
+
+def check_processing(dataset: pydicom.Dataset) -> str:
+    """Say that the image is not one for readers (DICOM PS3.3 C.8.11.1, DX Series).
+
+    "For processing" are the detector's values, before logarithm, contrast and, on many
+    machines, inversion.
+    """
+    intent = str(dataset.get("PresentationIntentType") or "").strip().upper()
+    raw = uid.DigitalXRayImageStorageForProcessing
+    if intent != "FOR PROCESSING" and dataset.get("SOPClassUID") != raw:
+        return ""
+    return (
+        "The header says FOR PROCESSING: these are values of the detector, not the "
+        "picture that a reader sees."
+    )
+
+
+def check_pixel_shape(dataset: pydicom.Dataset) -> str:
+    """Say that pixels are of a shape that no detector has, "" if they are not."""
+    ratio = find_pixel_ratio(dataset)
+    if 1 / MAX_PIXEL_RATIO <= ratio <= MAX_PIXEL_RATIO:
+        return ""
+    return (
+        f"The header says that a pixel is {ratio:.2g} times as high as wide, which "
+        "cannot be right."
+    )
+
+
+CHECKS = {  # each forbids a decision; `input_checks` holds those of the image
+    "body part": check_body_part,
+    "view": check_view,
+    "species": check_species,
+    "age": check_age,
+    "for processing": check_processing,
+    "pixel shape": check_pixel_shape,
+}
+
+
+def list_warnings(dataset: pydicom.Dataset) -> list[str]:
+    """Say what in a header is worth knowing and forbids nothing."""
     declared = str(dataset.get("BurnedInAnnotation") or "").strip().upper()
-    burned_in = [BURNED_IN] if declared == "YES" else []
-    return [f"{NOT_CHEST}{cause}." for cause in causes] + burned_in
+    return [BURNED_IN] if declared == "YES" else []
 
 
 def find_age_years(dataset: pydicom.Dataset) -> int | None:
@@ -84,8 +142,18 @@ def find_pixel_mm(dataset: pydicom.Dataset) -> tuple[float, float] | None:
     return at_patient or read_spacing(dataset, "ImagerPixelSpacing")
 
 
+def find_pixel_ratio(dataset: pydicom.Dataset) -> float:
+    """Find how high a pixel is, as a multiple of its width; 1 where nothing says so.
+
+    From PixelSpacing or ImagerPixelSpacing, as `find_pixel_mm`, else from
+    PixelAspectRatio, which DICOM allows only where there is no spacing.
+    """
+    lengths = find_pixel_mm(dataset) or read_spacing(dataset, "PixelAspectRatio")
+    return lengths[0] / lengths[1] if lengths else 1.0
+
+
 def read_spacing(dataset: pydicom.Dataset, keyword: str) -> tuple[float, float] | None:
-    """Read the two distances in mm of one attribute, None unless both are above 0."""
+    """Read the two lengths of one attribute, None unless both are above 0."""
     try:
         values = [float(value) for value in np.atleast_1d(dataset.get(keyword) or [])]
     except (ValueError, TypeError):  # the image is good without a length

@@ -9,7 +9,7 @@ import io
 import logging
 import warnings
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -55,6 +55,8 @@ class Radiograph:
     warnings: tuple[str, ...] = ()  # of the decoders, redacted
     header_warnings: tuple[str, ...] = ()  # see `header.list_warnings`
     pixel_mm: tuple[float, float] | None = None  # height, width; `header.find_pixel_mm`
+    pixel_ratio: float = 1.0  # height by width of a pixel; `header.find_pixel_ratio`
+    header_failures: dict[str, str] = field(default_factory=dict)  # `list_failures`
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -100,6 +102,8 @@ def _read_dicom(path: Path, data: bytes) -> Radiograph:
         patient_id=privacy.make_pseudonym(dataset),
         header_warnings=tuple(header.list_warnings(dataset)),
         pixel_mm=header.find_pixel_mm(dataset),
+        pixel_ratio=header.find_pixel_ratio(dataset),
+        header_failures=header.list_failures(dataset),
     )
 
 

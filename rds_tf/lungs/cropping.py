@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from rds_tf import errors
@@ -9,6 +10,7 @@ from rds_tf.data import preprocessing
 from rds_tf.lungs import rotation
 
 INPUTS = ("whole", "combined", "masked")
+FADE_PX = 512  # longest side at which the fading of a map is computed
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,39 @@ def choose_crop(
         upright = rotation.rotate(mask, -angle, expand=True)
         return Crop(image.shape, angle, crop_box(upright, margin))
     raise errors.InputError(f"`name` must be one of {INPUTS}. Received: {name!r}")
+
+
+def fade_outside(mask: np.ndarray, margin: float = 0.1) -> np.ndarray:
+    """Return weights for a map: 1 in the lungs, fading to 0 where their crop ends.
+
+    A raised cosine of the distance to the lungs. A map of a crop that is multiplied by
+    it shows no trace of the crop's border.
+
+    Args:
+        mask: lungs `(H, W)` of {0, 1}.
+        margin: as in `choose_crop`.
+
+    Returns:
+        `(H, W)` float32 in `[0, 1]`; 1 everywhere for an empty mask, whose crop is the
+        whole image.
+    """
+    if not mask.any():
+        return np.ones(mask.shape, "float32")
+    size = [
+        max(1, round(side * min(1, FADE_PX / max(mask.shape)))) for side in mask.shape
+    ]
+    # Small, as it is smooth; any part of a lung that is left counts as lung.
+    small = cv2.resize(mask * 1.0, size[::-1], interpolation=cv2.INTER_AREA) > 0
+    small = small.astype("uint8")
+    upright = rotation.rotate(small, -rotation.upright_angle(small), expand=True)
+    rows, columns = np.flatnonzero(upright.any(1)), np.flatnonzero(upright.any(0))
+    reach = margin * max(np.ptp(rows), np.ptp(columns))
+    distance = cv2.distanceTransform(1 - small, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # The crop's last pixel is interpolated from beyond it, and sizes are rounded: what
+    # lies two pixels from its border is 0 already.
+    part = np.clip(distance / max(reach - 2, 1), 0, 1)
+    weights = ((1 + np.cos(np.pi * part)) / 2).astype("float32")
+    return cv2.resize(weights, mask.shape[::-1])
 
 
 def crop_box(mask: np.ndarray, margin: float = 0.1) -> rotation.Box:
