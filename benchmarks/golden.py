@@ -66,7 +66,7 @@ def read(name: str) -> np.ndarray:
 def measure(models: diagnose.Models, index: int) -> tuple[np.ndarray, float, float]:
     """Diagnose a kept film: its mask, the mask's angle, the probability."""
     found = diagnose.diagnose(FOLDER / f"film{index}.png", models)
-    return found.mask, rotation.upright_angle(found.mask), found.probability
+    return found.mask, rotation.upright_angle(found.mask), found.score
 
 
 def name_versions() -> dict[str, str]:

@@ -59,7 +59,7 @@ def measure_films(prepared: Path, table, models) -> dict[str, np.ndarray]:
     for row in tqdm(table.itertuples(), total=len(table), unit="film", disable=None):
         measured = film_measures.measure_opacity(*evaluation.read_case(prepared, row))
         answer = diagnose.diagnose(prepared / row.image, models)
-        rows.append({**measured, CLASSIFIER: answer.probability})
+        rows.append({**measured, CLASSIFIER: answer.score})
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -79,7 +79,7 @@ def ask(path: Path, models) -> dict:
     if found.mask.any():
         measured = film_measures.measure_opacity(found.image, found.mask)
     described = diagnose.describe(found, path, models)
-    kept = ("file", "probability", "decision", "mask_quality", "warnings")
+    kept = ("file", "statement", "probability", "decision", "mask_quality", "warnings")
     return {**{name: described[name] for name in kept}, **measured}
 
 
@@ -94,8 +94,7 @@ def describe(found: dict, table, values: dict[str, np.ndarray]) -> str:
         lines.append(f"  {name:<30} {interval}  {beside}")
     for film in found["films"]:
         measures = (f"{k} {film[k]:.2f}" for k in values if k in film)
-        answer = f"{film['decision']}, probability {film['probability']:.3f}"
-        lines.append(f"{film['file']}: {answer}; {', '.join(measures)}")
+        lines.append(f"{film['file']}: {film['statement']}; {', '.join(measures)}")
         lines += [f"    {warning}" for warning in film["warnings"]]
     return "\n".join([*lines, config.NOT_FOR_CLINICAL_USE])
 

@@ -3,11 +3,11 @@
     python benchmarks/out_of_distribution.py [--each 7] [--phantoms 200]
         [--wrong FOLDER] [--prepared PREPARED] [--half all] [--every 1] [--sheet S.png]
 
-Caught means: `diagnose` warns that the picture may not be a frontal chest film, and
-decides nothing. Shown are `--each` pictures of every kind of `ood_images`, those of
-FOLDER (real ones; DICOM, PNG or JPEG), the films of PREPARED, and phantoms of all ages,
-upright, turned and mirrored. Bounds were chosen on other seeds and on the half of the
-patients that `--half choose` shows.
+Caught means: the picture fails an input check, and `diagnose` decides nothing. Shown
+are `--each` pictures of every kind of `ood_images`, those of FOLDER (real ones; DICOM,
+PNG or JPEG), the films of PREPARED, and phantoms of all ages, upright, turned and
+mirrored. Bounds were chosen on other seeds and on the half of the patients that
+`--half choose` shows.
 Only the segmenter runs. SHEET shows what is missed and what is flagged falsely.
 """
 
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from rds_phantoms import phantom, training
 from rds_tf.diagnosis import input_checks
-from rds_tf.dicom import header, radiograph
+from rds_tf.dicom import radiograph
 from rds_tf.lungs import segmenter
 
 STEP = "median+rotate"
@@ -56,8 +56,8 @@ def main():
 def is_flagged(model, image: np.ndarray) -> tuple[bool, float]:
     """Say whether a picture is flagged, and how good its lung mask seems."""
     (found,) = segmenter.segment_steps(model, [image], (STEP,))[STEP]
-    warnings = input_checks.list_warnings(image, found.mask, found.quality)
-    return bool(warnings), found.quality
+    checked = input_checks.Found(image, found.mask, found.quality)
+    return bool(input_checks.list_failures(checked)), found.quality
 
 
 def show_kinds(model, each: int) -> dict[str, np.ndarray]:
@@ -89,7 +89,7 @@ def show_folder(model, folder: Path) -> dict[str, np.ndarray]:
             refused += 1
             continue
         flagged, quality = is_flagged(model, film.image)
-        said = [one for one in film.header_warnings if one.startswith(header.NOT_CHEST)]
+        said = [*film.header_failures.values()]
         words = "caught" if flagged else "missed"
         print(f"  {path.name}: {words}, quality {quality:.2f}", *said, flush=True)
         caught.append(flagged or bool(said))

@@ -160,13 +160,17 @@ def write_levels(source: Path, out: Path) -> None:
 def write_model_view(
     folder: Path, case: str, path: Path, models: diagnose.Models
 ) -> None:
-    """Write what models say of an image: `<case>.json`, and `<case>.png` to overlay."""
+    """Write what models say of an image: `<case>.json`, and `<case>.png` to overlay.
+
+    Of an image that is not decided the probability is None, and there is no map.
+    """
     found = diagnose.diagnose(path, models)
     encoded, png = cv2.imencode(".png", draw_heatmap(found.heatmap))
     if not encoded:
         raise OSError(f"{path}: its heat map cannot be encoded as PNG.")
     disk.write_whole(folder / f"{case}.png", png.tobytes())
     view = {"probability": found.probability, "decision": found.decision}
+    view["reasons"] = list(found.abstention_reasons)
     has_map = bool(found.heatmap.any())
     disk.write_json(folder / f"{case}.json", {**view, "has_map": has_map})
 

@@ -118,7 +118,7 @@ def test_the_map_of_the_shipped_models_is_that_of_their_diagnosis(films, shipped
     path = films / "case0000.dcm"
     found = rds_tf.diagnose(path, shipped)
     explained = rds_tf.explain(shipped, path)
-    logits, heat = diagnose.ensemble.ask_models(
+    logits, heat, _ = diagnose.ensemble.ask_models(
         shipped.classifiers, found.image, found.mask
     )
     np.testing.assert_allclose(explained.logits, logits, rtol=1e-5)

@@ -252,9 +252,12 @@ def test_diagnose_a_folder_with_one_bad_file(cohort, models, tmp_path, capsys):
         f"case000{number}.{kind}" for number in (0, 1) for kind in ("json", "png")
     }
     record = json.loads((out / "case0000.json").read_text())
-    assert 0 <= record["probability"] <= 1
-    called = "RDS" if record["probability"] >= record["threshold"] else "no RDS"
-    assert record["decision"] in (called, "not decided")
+    if record["probability"] is None:
+        assert record["decision"] == "not decided" and record["reasons"]
+    else:
+        called = "RDS" if record["probability"] >= record["threshold"] else "no RDS"
+        assert record["decision"] == called
+    assert f"case0000.dcm: {record['statement']}" in said.out
     assert record["finding"] == "RDS"
     assert 0 <= record["mask_quality"] <= 1
     assert record["mask_convention"] == "heart in"

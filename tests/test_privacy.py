@@ -114,7 +114,7 @@ def models(monkeypatch):
         return dict.fromkeys(steps, found)
 
     def ask(classifiers, image, mask):
-        return np.array([1.0] * len(classifiers)), image.astype("float32")
+        return np.array([1.0] * len(classifiers)), image.astype("float32"), 1.0
 
     manifest = {
         "input": "whole",

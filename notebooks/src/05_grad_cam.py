@@ -290,7 +290,7 @@ print(*record, sep=", ")
 print(record["notice"])
 
 # %%
-title = f"{found.decision}, probability {found.probability:.2f}"
+title = found.statement
 plotting.plots.show(
     plotting.plots.plot_overlay(found.image, found.mask, found.heatmap, title),
     alt="The film with both lungs outlined in cyan and the heat map laid over it.",
@@ -414,7 +414,7 @@ for name, logits in {"hot": hot_erased, "cold": cold_erased}.items():
 # ## Questions
 #
 # 1. A colleague shows a Grad-CAM map with a bright spot in the right lung, of a film that
-#    the network calls "no RDS, probability 0.04". What does the spot tell?
+#    the network calls "probability of RDS 0.04: no RDS". What does the spot tell?
 # <details><summary>Answer</summary>
 #
 # Very little. Every scaled map has a brightest place. In logit units the spot may be the

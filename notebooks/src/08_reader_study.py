@@ -153,7 +153,8 @@ rng = np.random.default_rng(0)
 model = {}
 for case in cases:
     view = storage.disk.read_json(folder / "model" / f"{case}.json")
-    model[case] = np.clip(view["probability"], 0.01, 0.99)
+    said = 0.5 if view["probability"] is None else view["probability"]  # not decided
+    model[case] = np.clip(said, 0.01, 0.99)
 
 
 def read(truth, bias):

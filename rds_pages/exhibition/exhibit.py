@@ -181,6 +181,7 @@ def _compose(
 
 
 def _shrink_all(found: diagnose.Diagnosis) -> diagnose.Diagnosis:
+    found = found.make_square()
     return dataclasses.replace(
         found,
         image=preprocessing.stretch(shrink(found.image)),

@@ -48,6 +48,8 @@ def draw(shown: exhibit.Exhibit | str, code: str) -> str:
         is_hot=bool(found.heatmap.any()),
         truth=_describe_truth(shown, say),
         step_pictures=step_pictures,
+        warnings=[w for w in found.warnings if w not in found.abstention_reasons],
+        change=_find_change(*shown.without_and_with),
         pair=pair,
         pair_pictures={
             name: _embed(overlay.draw_layers(one.image)) for name, one in pair.items()
@@ -118,6 +120,12 @@ def _describe_truth(shown: exhibit.Exhibit, say: Callable[..., str]) -> tuple | 
     if shown.found.decision not in DECISIONS:
         return text, None
     return text, "right" if shown.found.decision == label else "wrong"
+
+
+def _find_change(without, with_tube) -> float | None:
+    """Return what the tube adds to the probability; None unless both were decided."""
+    both = with_tube.probability, without.probability
+    return None if None in both else both[0] - both[1]
 
 
 def _name_decision(decision: str, say: Callable[..., str]) -> str:

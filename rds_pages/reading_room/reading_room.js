@@ -165,10 +165,15 @@ function writePanel() {
   if (!model) return;
   const verdicts = { RDS: 'positive', 'no RDS': 'negative' };
   find('.verdict').textContent = say(verdicts[model.decision] || 'undecided');
-  find('.percent').textContent = `${Math.round(100 * model.probability)} %`;
-  find('.bar i').style.width = `${100 * model.probability}%`;
+  // Without a decision there is no number: it would invite belief.
+  const decided = model.probability !== null;
+  for (const name of ['.percent', '.bar', '.of']) find(name).hidden = !decided;
+  find('.percent').textContent = decided ? `${Math.round(100 * model.probability)} %` : '';
+  find('.bar i').style.width = decided ? `${100 * model.probability}%` : '0';
   find('.toggle').hidden = !model.ticket;
-  find('.map-hint').textContent = say(model.ticket ? 'map_hint' : 'no_map');
+  find('.map-hint').textContent = decided
+    ? say(model.ticket ? 'map_hint' : 'no_map')
+    : [say('withheld'), ...model.reasons].join(' ');
 }
 
 function warn(word, values = {}, retry = false) {

@@ -149,6 +149,7 @@ class Room:
         if due.step == design.WITH_MODEL:
             view = disk.read_json(self.pack / "model" / f"{due.case}.json")
             reply["model"] = {n: view[n] for n in ("probability", "decision")}
+            reply["model"]["reasons"] = view.get("reasons", [])  # older packs: none
             if view.get("has_map", True):
                 layer = self.pack / "model" / f"{due.case}.png"
                 reply["model"]["ticket"] = _write_ticket(visit, layer)

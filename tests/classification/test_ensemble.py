@@ -111,7 +111,7 @@ def test_members_of_equal_logits_weigh_the_same_whatever_their_size(monkeypatch,
     ]
     models = [classifier.Classifier(None, one, None) for one in manifests]
     image = np.ones(shape, "float32")
-    logits, heat = ensemble.ask_models(models, image, np.zeros(shape, "uint8"))
+    logits, heat, _ = ensemble.ask_models(models, image, np.zeros(shape, "uint8"))
     assert logits.tolist() == [6, 6]
     left, right = heat[:, : shape[1] // 2 - 4], heat[:, shape[1] // 2 + 4 :]
     assert left.mean() == pytest.approx(right.mean(), rel=0.02) and left.min() > 0.5

@@ -20,6 +20,7 @@ SEGMENTER, CLASSIFIER = "5" * 64, "c" * 64
 RECORD = {
     "decision": "RDS",
     "probability": 0.71,
+    "statement": "probability of RDS 0.71: RDS",
     "mask_convention": "heart in",
     "models": [
         {"name": "lung_segmenter", "trained_on": "phantoms", "sha256": SEGMENTER},
@@ -65,11 +66,15 @@ def make_film(phantom, tmp_path):
 
 def export(path, mask=None, record=RECORD):
     """Write both objects for a film; return film, mask, picture, and both as read."""
-    image = radiograph.read_radiograph(path).image
+    film = radiograph.read_radiograph(path)
+    image = film.image
     if mask is None:
         mask = np.random.default_rng(0).integers(0, 2, image.shape, np.uint8)
     heat = np.float32(0.5) * mask
-    found = diagnose.Diagnosis(image, mask, 0.9, heat, 0.71, "RDS", (), (0.71,))
+    found = diagnose.Diagnosis(
+        *(image, mask, 0.9, heat, 0.71, "RDS", (), (0.71,)),
+        pixel_ratio=film.pixel_ratio,
+    )
     drawn = batch.draw_diagnosis(found)
     dicom_export.export(
         path, found, record=record, overlay=drawn, stem=path.with_name("film")
@@ -228,18 +233,19 @@ def test_both_say_what_they_are_and_which_film_they_were_made_from(make_film):
     (series,) = lungs.ReferencedSeriesSequence
     assert series.SeriesInstanceUID == film.SeriesInstanceUID
     said = overlay.ImageComments
-    assert "Not for clinical use" in said and "RDS, probability 0.710" in said
+    assert "Not for clinical use" in said and "probability of RDS 0.71: RDS. " in said
     assert f"rds_classifier, trained on phantoms, weights SHA-256 {CLASSIFIER}" in said
     assert lungs.SeriesInstanceUID != overlay.SeriesInstanceUID
     assert (lungs.SeriesNumber, overlay.SeriesNumber) == (9801, 9802)
 
 
 def test_millimetres_follow_the_picture_to_its_size(make_film):
-    path = make_film(as_wide, PixelSpacing=[0.14, 0.21])
+    path = make_film(as_wide, PixelSpacing=[0.42, 0.21])
     *_, picture, lungs, overlay = export(path)
     assert picture.shape[1] == 7 * 77  # the first multiple of 77 from 512 on
-    assert list(overlay.PixelSpacing) == pytest.approx([0.02, 0.03])
-    assert list(lungs.PixelSpacing) == [0.14, 0.21]
+    assert picture.shape[0] > 7 * 62  # of 31 rows, each drawn twice, and the caption
+    assert list(overlay.PixelSpacing) == pytest.approx([0.03, 0.03])
+    assert list(lungs.PixelSpacing) == [0.42, 0.21]  # the film's own pixels
     assert "ImagerPixelSpacing" not in overlay and "ImagerPixelSpacing" not in lungs
 
 

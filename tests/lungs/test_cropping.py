@@ -75,3 +75,22 @@ def test_the_crop_box_has_its_margin_and_stays_in_the_picture():
 
 def test_an_empty_mask_is_framed_by_the_whole_picture():
     assert cropping.crop_box(np.zeros((20, 30), "uint8")) == (0, 20, 0, 30)
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90])
+def test_a_map_that_fades_is_whole_in_the_lungs_and_gone_where_the_crop_ends(angle):
+    mask = np.zeros((400, 400), "uint8")
+    mask[120:280, 100:170] = mask[120:280, 230:300] = 1
+    mask = rotation.rotate(mask, angle, expand=False)
+    weights = cropping.fade_outside(mask)
+    assert (weights[mask > 0] == 1).all() and 0.15 < weights.mean() < 0.3
+    crop = cropping.choose_crop(mask, mask, "combined")
+    seen = crop.put_back(np.ones((128, 128), "float32"))
+    assert weights[seen < 1].max() < 1e-6  # nothing of the crop's border is left
+    # Half of the margin, 0.1 x 200 px, outside of the lungs it is half gone.
+    if angle == 0:
+        assert weights[200, 300 + 9] == pytest.approx(0.5, abs=0.1)
+
+
+def test_without_lungs_nothing_fades():
+    assert (cropping.fade_outside(np.zeros((20, 30), "uint8")) == 1).all()

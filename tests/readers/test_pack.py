@@ -308,4 +308,5 @@ def test_the_written_plan_is_what_the_answers_read(prepared, judged, tmp_path):
     assert store_of.plan["washout_days"] == 28
     assert store_of.find_due("R1").total == 8
     view = json.loads((tmp_path / "pack" / "model" / "C001.json").read_text())
-    assert view == {"probability": 0.75, "decision": "RDS", "has_map": True}
+    said = {"probability": 0.75, "decision": "RDS", "reasons": []}
+    assert view == {**said, "has_map": True}
