@@ -1,5 +1,6 @@
 """What the exhibition page shows and says, without a server."""
 
+import dataclasses
 import os
 import re
 import sys
@@ -7,14 +8,15 @@ import time
 from types import SimpleNamespace
 
 import numpy as np
+import pydicom
 import pytest
 
 from rds_pages import language
 from rds_pages.exhibition import exhibit, layout, stage, uploads
 from rds_phantoms import phantom
 from rds_tf.classification import ensemble
-from rds_tf.diagnosis import diagnose
-from rds_tf.dicom import radiograph
+from rds_tf.diagnosis import diagnose, input_checks
+from rds_tf.dicom import header, radiograph
 from rds_tf.lungs import quality_control, segmenter
 
 FILM = 0.8 * np.random.default_rng(0).random((40, 48)).astype("float32")
@@ -136,6 +138,33 @@ def test_page_says_what_was_found_and_describes_every_picture(models, code):
     assert f'lang="{code}"' in page
 
 
+@pytest.mark.parametrize("code", ["en", "ko"])
+def test_page_of_an_undecided_film_gives_the_reasons_and_no_number(
+    models, monkeypatch, code
+):
+    rule, hand = diagnose.diagnose_radiograph, "The header says HAND, no chest."
+
+    def undecide(film, models):
+        found = rule(film, models)
+        return dataclasses.replace(
+            found,
+            probability=None,
+            heatmap=0 * found.heatmap,
+            decision="not decided",
+            warnings=(hand,),
+            abstention_reasons=(hand,),
+        )
+
+    monkeypatch.setattr(diagnose, "diagnose_radiograph", undecide)
+    shown = exhibit.show_film(radiograph.Radiograph(FILM, 8), models)
+    page = stage.draw(shown, code)
+    say = language.speak(stage.WORDS, code)
+    assert say("undecided") in page and say("map_withheld") in page
+    assert page.count(stage.translate(hand, code)) == 1  # not among the warnings too
+    assert say("no_warnings") in page and say("change") not in page
+    assert "gauge" not in page and "0.40" not in page  # FILM's mean
+
+
 @pytest.mark.parametrize(("severity", "label"), [(0.19, "no RDS"), (0.20, "RDS")])
 def test_page_says_whether_the_models_were_right(models, severity, label):
     settings = exhibit.Settings(severity=severity)
@@ -170,11 +199,32 @@ def warnings_of_the_modules():
     rule = ensemble.Ensemble()
     yield from rule.explain_abstention(np.array([3.0, -1.0]), 0.2)
     yield uploads.ODD
+    yield from (input_checks.INVERTED, input_checks.NEGATIVE, input_checks.ONE_LUNG)
+    yield from (diagnose.SEEN, diagnose.SEEN_BY_ALL, diagnose.RESHAPED)
+    yield diagnose.SEEN_BY_SOME.format(count=1, all=5)
+    tiny = np.zeros((9, 8), "float32")
+    yield from input_checks.list_failures(
+        input_checks.Found(tiny, np.zeros((9, 8), "uint8"), 0.0)
+    ).values()
+    flat = np.zeros((400, 400), "float32")
+    lungs = np.zeros((400, 400), "uint8")
+    lungs[100:340, 20:140] = lungs[100:340, 260:380] = 1
+    found = input_checks.Found(flat, lungs, 0.1, (1.0, 1.0))
+    yield from input_checks.list_failures(found).values()
+    yield input_checks.check_truncation(dataclasses.replace(found, quality=1.0))
+    header_of_all = pydicom.Dataset()
+    header_of_all.BodyPartExamined, header_of_all.ViewPosition = "HAND", "LL"
+    header_of_all.PatientSpeciesDescription, header_of_all.PatientAge = "DOG", "040Y"
+    header_of_all.PresentationIntentType = "FOR PROCESSING"
+    header_of_all.PixelAspectRatio = [9, 1]
+    failed = header.list_failures(header_of_all)
+    assert failed.keys() == header.CHECKS.keys()
+    yield from failed.values()
 
 
 def test_every_warning_of_the_modules_is_said_in_korean():
-    said = list(warnings_of_the_modules())
-    assert len(said) == 8
+    said = [sentence for sentence in warnings_of_the_modules() if sentence]
+    assert len(said) >= 24
     for sentence in said:
         korean = stage.translate(sentence, "ko")
         assert re.search("[가-힣]", korean)

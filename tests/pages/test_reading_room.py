@@ -11,6 +11,7 @@ import pytest
 from rds_pages import language
 from rds_pages.reading_room import server as reading_room
 from rds_readers import answers
+from rds_tf.storage import disk
 
 from .conftest import CODES, Server, write_pack
 
@@ -234,6 +235,32 @@ def test_map_lies_over_the_film_and_can_be_taken_away(page, pack):
     page.wait_for_function(f"new Set({look}.slice(0, 3)).size === 1")
     assert page.locator(".verdict").inner_text() == "RDS"
     assert page.locator(".percent").inner_text() == "87 %"
+
+
+REASON = "The greys are inverted: only the negative of the film shows lungs."
+
+
+@pytest.fixture
+def undecided(pack):
+    """The pack of the other tests, whose model decides nothing meanwhile."""
+    kept = {path: path.read_bytes() for path in (pack / "model").glob("*.json")}
+    view = {"probability": None, "decision": "not decided", "has_map": False}
+    for path in kept:
+        disk.write_json(path, {**view, "reasons": [REASON]})
+    yield
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
+@pytest.mark.usefixtures("undecided")
+def test_a_film_that_the_model_leaves_open_shows_why_and_no_number(page):
+    begin(page, CODES["R1"])
+    while not page.locator(".model").is_visible():
+        answer(page, 1, 60, by_mouse=False)
+    assert page.locator(".verdict").inner_text() == "not decided"
+    assert REASON in page.locator(".map-hint").inner_text()
+    for name in (".percent", ".bar", ".of", ".toggle"):
+        assert not page.locator(name).is_visible()
 
 
 def test_page_speaks_korean_and_english(browser, server):
