@@ -241,10 +241,10 @@ def _make_domes(rng, size, level, level_0, place, inflation):
     """Both halves of the diaphragm: a round top, steep at the side and at the back."""
     width, deep = size.half_width_mm, size.half_depth_mm
     tops = np.interp(
-        np.log(size.weeks), np.log([28, 60, 300, 1080]), [0.585, 0.595, 0.60, 0.70]
+        np.log(size.weeks), np.log([28, 60, 300, 1080]), [0.56, 0.57, 0.575, 0.68]
     )
     right_top = tops + 0.042 * inflation + rng.normal(0, 0.012)
-    left_top = right_top + abs(rng.normal(0.035, 0.03))
+    left_top = right_top + abs(rng.normal(0.05, 0.03))
     domes = []
     for side, top in ((-1, right_top), (1, left_top)):
         height = rng.uniform(0.14, 0.25)

@@ -13,17 +13,17 @@ def make_mediastinum(rng, size, level, middle, place, apex):
     """What lies between the lungs from the spine to the breastbone."""
     width = size.half_width_mm
     knots = [
-        (-0.1, 0.22),
-        (0.1, 0.20),
-        (0.2, 0.21),
-        (0.3, 0.20),
-        (0.5, 0.19),
-        (0.8, 0.20),
-        (1.1, 0.24),
+        (-0.1, 0.18),
+        (0.1, 0.17),
+        (0.2, 0.18),
+        (0.3, 0.19),
+        (0.5, 0.21),
+        (0.8, 0.23),
+        (1.1, 0.25),
     ]
     scale = 0.9 * np.exp(rng.normal(0, 0.14))
     # The round top of each lung closes towards the neck.
-    closed = np.clip(1 - (level - apex) / rng.uniform(0.12, 0.2), 0, 1) ** 2.5
+    closed = np.clip(1 - (level - apex) / rng.uniform(0.07, 0.12), 0, 1) ** 2.5
     right, left = (
         width * (one + (profiles.APEX - one) * closed)
         for one in (

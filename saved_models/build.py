@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 SEGMENTER = {"image_size": 128, "filters": 16, "num_masks": 2}
-NUM_PHANTOMS = 16_000  # of the segmenter's training
-SEGMENTER_STEPS = 2_800
+NUM_PHANTOMS = 12_000  # of the segmenter's training
+SEGMENTER_STEPS = 2_000
 CLASSIFIER = {"backbone": "B0", "image_size": 128}
 NUM_CASES = 1_500  # of the classifier's phantom cohort
 CLASSIFIER_STEPS = 600
