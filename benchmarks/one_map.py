@@ -44,7 +44,7 @@ def main():
     parser.add_argument("part", choices=("cost", "table"))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--image-size", type=int)
-    parser.add_argument("--backbones", nargs="+", default=efficientnet.BACKBONES)
+    parser.add_argument("--backbones", nargs="+", default=["B0", "B3", "B5"])
     parser.add_argument("--sources", nargs="+", default=SOURCES, choices=SOURCES)
     arguments = parser.parse_args()
     keras.utils.set_random_seed(7)

@@ -121,6 +121,7 @@ def _flag(text: str) -> dict:
 
 
 _STEPS = "none median median+turns median+upright median+rotate"
+_BACKBONES = "Lite0 B0 B3 B5"
 _INPUTS = "whole combined masked"
 # Every argument stands here once, so that it means the same in all verbs. What follows
 # a slash in a name is not part of it: it tells two texts of one argument apart.
@@ -136,8 +137,8 @@ ARGUMENTS = {
     "--again": _flag("repeat trainings that are finished"),
     "--angles": {"type": _angles, "default": "0", "help": "degrees, such as 0,45,90"},
     "--auroc": _fraction("AUROC without the model (default: that of --pilot, or 0.8)"),
-    "--backbone": _choice("EfficientNet of the classifier", "B0 B3 B5", "B0"),
-    "--backbones": _choice("EfficientNets to compare", "B0 B3 B5", ["B0"]),
+    "--backbone": _choice("EfficientNet of the classifier", _BACKBONES, "B0"),
+    "--backbones": _choice("EfficientNets to compare", _BACKBONES, ["B0"]),
     "--cases": _count("number of cases"),
     "--cohort": _path("case table, a CSV file (default: a phantom cohort)"),
     "--correlations": _fraction(

@@ -21,7 +21,7 @@ class Arm:
     """One way to build a classifier, compared with others on the same folds.
 
     Attributes:
-        backbone: `"B0"`, `"B3"` or `"B5"`.
+        backbone: one of `efficientnet.BACKBONES`.
         input_name: one of `cropping.INPUTS`.
         start: `"imagenet"`, `"phantom"` (the shipped classifier), `"scratch"`, or
             `"auto"`: the first of them that is available.

@@ -1,4 +1,4 @@
-"""Build the RDS classifier: EfficientNet B0, B3 or B5 with one probability."""
+"""Build the RDS classifier: EfficientNet Lite0, B0, B3 or B5, one probability."""
 
 import contextlib
 import io
@@ -8,8 +8,9 @@ import efficientnet.tfkeras as efn
 import keras
 
 from rds_tf import errors
+from rds_tf.classification import lite0
 
-BACKBONES = ("B0", "B3", "B5")
+BACKBONES = ("Lite0", "B0", "B3", "B5")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 STALL_SECONDS = 20  # of a connection, before the weights are given up
@@ -23,7 +24,7 @@ def build_classifier(backbone="B0", image_size=224, dropout=0.2):
     policy. Tan and Le 2019, arXiv:1905.11946.
 
     Args:
-        backbone: str, one of `"B0"`, `"B3"`, `"B5"`.
+        backbone: str, one of `BACKBONES`.
         image_size: int, height and width in px, at least 32.
         dropout: float in [0, 1), how many of the features are dropped before `logit`.
 
@@ -68,17 +69,35 @@ def make_builder(*, lend=False):
     return build
 
 
-def load_start(model, backbone="B0"):
-    """Start a classifier from ImageNet where the weights can be fetched.
+def load_start(model, backbone="B0", path=None):
+    """Start a classifier from ImageNet where the weights are here or can be fetched.
 
     Args:
         model: a model of `build_classifier`, changed in place.
-        backbone: str, the backbone it was built with.
+        backbone: str, the backbone it was built with. B0, B3 and B5 are fetched by
+            `keras.applications`, Lite0 is on this machine or not.
+        path: for Lite0, the file of the weights, as in `lite0.find_weights`.
 
     Returns:
         (start, warning): `("imagenet", "")`, or `("scratch", cause)` and the model as
         it was.
+
+    Raises:
+        InputError: the backbone's weights are not read from a file.
     """
+    if backbone == "Lite0":
+        try:
+            lite0.load_weights(model, lite0.read_weights(path))
+        except errors.InputError as error:
+            return "scratch", str(error)
+        return "imagenet", ""
+    if path is not None:
+        raise errors.InputError(f"Only Lite0 reads its weights from {path}.")
+    return _fetch_start(model, backbone)
+
+
+def _fetch_start(model, backbone):
+    """Fetch the weights by `keras.applications`; return as `load_start` does."""
     build = getattr(keras.applications, f"EfficientNet{backbone}")
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALL_SECONDS)
@@ -134,6 +153,8 @@ def _build_features(backbone, inputs):
             f"Expected `backbone` to be one of {', '.join(BACKBONES)}. "
             f"Received: {backbone!r}"
         )
+    if backbone == "Lite0":
+        return lite0.build_features(_normalize_lite(inputs))
     _, height, width, _ = inputs.shape
     network = getattr(efn, f"EfficientNet{backbone}")(
         include_top=False, weights=None, input_shape=(height, width, 3)
@@ -157,6 +178,12 @@ def _normalize_imagenet(image):
     return keras.layers.Normalization(
         mean=IMAGENET_MEAN, variance=variance, name="imagenet_scale"
     )(rgb)
+
+
+def _normalize_lite(image):
+    """Turn (B, S, S, 1) in [0, 1] into the three channels of Lite0."""
+    rgb = keras.layers.Concatenate(name="rgb")([image, image, image])
+    return keras.layers.Rescaling(255 / 128, -127 / 128, name="imagenet_scale")(rgb)
 
 
 def _weight_shapes(model):

@@ -146,7 +146,7 @@ def test_ends_in_float32_under_mixed_precision(two_conv_backbone):
 
 
 def test_refuses_an_unknown_backbone():
-    with pytest.raises(ValueError, match="one of B0, B3, B5. Received: 'B9'"):
+    with pytest.raises(ValueError, match="one of Lite0, B0, B3, B5. Received: 'B9'"):
         efficientnet.build_classifier("B9")
 
 
