@@ -25,7 +25,7 @@ ROOMS = {  # a file imports from the rooms above its own, and from files before 
     "rds_tf.lungs": "unet postprocess rotation cropping prediction quality_control "
     "segmenter evaluation segmenter_training",
     "rds_tf.explanation": "forward_pass heatmap stateless tf_keras_vis_cams grad_cam",
-    "rds_tf.classification": "lite0 efficientnet classifier classifier_training "
+    "rds_tf.classification": "lite0 efficientnet grades classifier classifier_training "
     "cross_validation ensemble compare",
     "rds_tf.audit": "tubes nuisances audit",
     "rds_tf.diagnosis": "input_checks diagnose batch dicom_export",

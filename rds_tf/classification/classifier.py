@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from rds_tf import config
-from rds_tf.classification import efficientnet
+from rds_tf.classification import efficientnet, grades
 from rds_tf.data import annotation, folds, prepare, preprocessing
 from rds_tf.dicom import radiograph
 from rds_tf.lungs import cropping, segmenter
@@ -52,6 +52,7 @@ def load_classifiers(
     for folder in model_store.find_models(path, "classifier"):
         model, manifest = model_store.load_model(folder, "classifier", build, fill)
         preprocessing.check_manifest(manifest, folder)
+        grades.check_manifest(manifest, folder)
         found.append(Classifier(model, manifest, folder))
     return found
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from rds_tf import config, errors, training
-from rds_tf.classification import efficientnet
+from rds_tf.classification import efficientnet, grades
 from rds_tf.data import pipeline, preprocessing
 from rds_tf.lungs import segmenter
 from rds_tf.storage import model_store
@@ -142,6 +142,31 @@ def fit(model, batches, folder: Path, learning_rate: float, record: dict):
     return training.fit(model, batches, folder, record)
 
 
+def fit_grades(
+    model, batches, folder: Path, learning_rate: float, record: dict
+) -> list[float]:
+    """Fit a classifier on ordinal grades, as `fit` does on {0, 1}.
+
+    Nothing is smoothed: the thresholds keep the logits of a film near its grade finite.
+
+    Args:
+        model: of `efficientnet.build_classifier`, trained in place.
+        batches: images, and targets `(B, 4)` of `grades.encode`.
+        folder, learning_rate, record: as in `fit`.
+
+    Returns:
+        The thresholds of the grades, `grade_thresholds` of `save`.
+    """
+    with training.beside(model):
+        ordinal = grades.build_ordinal(model)
+        ordinal.compile(
+            training.build_optimizer(record["steps"], learning_rate),
+            loss=grades.OrdinalLoss(),
+        )
+    training.fit(ordinal, batches, folder, record)
+    return grades.read_thresholds(ordinal)
+
+
 def save(
     model,
     folder: Path,
@@ -150,11 +175,12 @@ def save(
     record: dict,
     *,
     segmenters: list[dict] | None = None,
+    grade_thresholds: list[float] | None = None,
 ) -> Path:
     """Write the model with its manifest.
 
     `segmenters` are as in `train_windows`, by default the shipped one for all inputs
-    but `"whole"`.
+    but `"whole"`; `grade_thresholds` come from `fit_grades`, where it learnt grades.
     """
     if segmenters is None:
         lungs = [] if input_name == "whole" else segmenter.load_segmenters()
@@ -169,6 +195,8 @@ def save(
         "threshold": 0.5,
         "training": record,
     }
+    if grade_thresholds is not None:
+        manifest[grades.ENTRY] = grade_thresholds
     saved = model_store.save_model(model, folder, manifest)
     training.forget_backup(folder)
     return saved
