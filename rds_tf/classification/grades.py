@@ -170,20 +170,20 @@ def decide(probability, thresholds, threshold: float = 0.5):
     return int(grades) if grades.ndim == 0 else grades
 
 
-def judge(manifests: list[dict], joined, probability: float) -> dict:
+def judge(manifests: list[dict], joined, probability: float | None) -> dict:
     """Return what classifiers together say of the grade of one film.
 
     Args:
         manifests: of the classifiers.
         joined: their `ensemble.Ensemble`.
-        probability: float in `[0, 1]`, what it predicts.
+        probability: float in `[0, 1]`, what it predicts; None of an undecided film.
 
     Returns:
         `{"grade": int, "grade_distribution": five floats}`, or `{}` if one of them
-        learnt no grades.
+        learnt no grades, or nothing is decided.
     """
     thresholds = join_thresholds(manifests, joined.temperature)
-    if thresholds is None:
+    if thresholds is None or probability is None:
         return {}
     found = predict_distribution(probability, thresholds)
     return {

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from rds_tf import config, errors
-from rds_tf.classification import classifier, efficientnet, ensemble
+from rds_tf.classification import classifier, efficientnet, ensemble, grades
 from rds_tf.data import duplicates, preprocessing
 from rds_tf.diagnosis import input_checks
 from rds_tf.dicom import burned_in_text, radiograph
@@ -55,6 +55,8 @@ class Diagnosis:
         heat_in_lungs: float in `[0, 1]`, proportion of the map that lay in the lungs.
         trained_on: what the models learnt from, in a sentence.
         pixel_ratio: height of a pixel by its width.
+        grade: of RDS, int 0 to 4, see `grades.decide`; None if the models know none.
+        grade_distribution: how probable the grades 0 to 4 are, or None.
     """
 
     image: np.ndarray
@@ -73,6 +75,8 @@ class Diagnosis:
     heat_in_lungs: float = 0.0
     trained_on: str = ""
     pixel_ratio: float = 1.0
+    grade: int | None = None
+    grade_distribution: tuple[float, ...] | None = None
 
     @property
     def verdict(self) -> str:
@@ -289,6 +293,11 @@ def diagnose_radiograph(film: radiograph.Radiograph, models: Models) -> Diagnosi
         heat_in_lungs=round(in_lungs, 4),
         trained_on=models.trained_on,
         pixel_ratio=ratio,
+        **grades.judge(
+            [one.manifest for one in models.classifiers],
+            models.joined,
+            None if reasons else score,
+        ),
     )
 
 
@@ -342,6 +351,9 @@ def describe(found: Diagnosis, source: Path, models: Models) -> dict:
         "probability": found.probability,
         "decision": found.verdict,
         "finding": found.finding,
+        "grade": found.grade,
+        "grade_distribution": found.grade_distribution
+        and list(found.grade_distribution),
         "threshold": round(models.joined.threshold, 6),
         "operating_point": models.operating_point,
         "temperature": round(models.joined.temperature, 6),
