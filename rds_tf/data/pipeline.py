@@ -116,22 +116,33 @@ def segmentation_dataset(
 
 
 def classification_dataset(
-    images, labels, batch_size: int, *, training: bool
+    images,
+    labels,
+    batch_size: int,
+    *,
+    training: bool,
+    targets=None,
+    geometry: augment.Geometry = augment.STRAIGHT,
+    look: augment.Look | None = None,
 ) -> tf.data.Dataset:
-    """Stream `(image, label)` batches, float32 `(B, S, S, 1)` and `(B, 1)`.
+    """Stream `(image, target)` batches, float32 `(B, S, S, 1)` and `(B, K)`.
 
     Args:
         images: uint8 `(N, S, S, 1)`, 0 to 255.
         labels: int `(N,)` of {0, 1}.
         training: draw both classes equally often, repeat without end, augment.
+        targets: what the network learns, `(N, K)`; default the labels, K 1.
+        geometry: how far the augmented films are turned, scaled and stretched.
+        look: how their look is changed, None for not at all.
 
     Raises:
         InputError: training data has one class only.
     """
     labels = np.asarray(labels, "float32").reshape(-1, 1)
+    targets = labels if targets is None else np.asarray(targets, "float32")
     if not training:
         batches = tf.data.Dataset.range(len(images)).batch(batch_size)
-        return _stream(batches, images, labels)
+        return _stream(batches, images, targets)
     if len(np.unique(labels)) < 2:
         raise errors.InputError("Training needs images of both classes, not of one.")
     classes = []
@@ -141,10 +152,10 @@ def classification_dataset(
         classes.append(part.shuffle(len(chosen), seed=value).repeat())
     indices = tf.data.Dataset.sample_from_datasets(classes, [0.5, 0.5], seed=0)
 
-    def vary(number, films, labels):
-        return augment.vary_batch(films, None, number, augment.STRAIGHT)[0], labels
+    def vary(number, films, targets):
+        return augment.vary_batch(films, None, number, geometry, look)[0], targets
 
-    return _stream(indices.batch(batch_size), images, labels, vary=vary)
+    return _stream(indices.batch(batch_size), images, targets, vary=vary)
 
 
 def _stream(batches: tf.data.Dataset, images, targets, vary=None) -> tf.data.Dataset:

@@ -21,6 +21,11 @@ def batch():
     return images, (images > 128).astype("uint8")
 
 
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
 def move(batch, seed):
     """Draw a matrix from the seed; move the first film and its mask by it."""
     rng = np.random.default_rng(seed)
@@ -57,6 +62,28 @@ def test_a_matrix_of_no_change_leaves_all_as_it_was(batch):
         assert np.abs(matrix[:, 2]).max() <= 0.08 * 32
     moved = augment.move(batch[0][0], np.eye(2, 3))
     np.testing.assert_array_equal(moved, batch[0][0, ..., 0])
+
+
+def test_a_stretch_changes_height_against_width_and_no_area():
+    shape = augment.Geometry(1.0, 0.0, (1.0, 1.0), stretch=1.25, shift=0.0)
+    ratios = []
+    for seed in range(200):
+        matrix = augment.draw_matrix(np.random.default_rng(seed), 32, shape)
+        (a, b, right), (c, d, down) = matrix
+        assert b == c == 0 and abs(a) * d == pytest.approx(1)
+        # The middle of the film, 15.5, stays where it is.
+        np.testing.assert_allclose(matrix @ [15.5, 15.5, 1], 15.5)
+        ratios.append(abs(a) / d)  # of the height to the width
+    assert 0.8 <= min(ratios) < 0.82 and 1.22 < max(ratios) <= 1.25
+
+
+def test_film_is_stretched_along_its_own_height_before_it_is_turned():
+    turned = augment.Geometry(1.0, 90.0, (1.0, 1.0), stretch=1.25, shift=0.0)
+    for seed in range(20):
+        matrix = augment.draw_matrix(np.random.default_rng(seed), 32, turned)
+        # To the film from where it is shown: first turned, so that the rows, which
+        # look up the film's x and y, stay at right angles.
+        assert np.dot(*matrix[:, :2]) == pytest.approx(0, abs=1e-12)
 
 
 def test_several_masks_move_each_for_itself(batch):
@@ -100,6 +127,97 @@ def test_a_rectangle_covers_three_of_ten_films():
     assert 0.22 < share < 0.38  # 400 draws, standard error 0.023
 
 
+def test_a_grey_table_never_falls_and_keeps_black_and_white(rng):
+    tables = np.stack([augment.draw_grey_table(rng) for _ in range(100)])
+    assert (np.diff(tables.astype(int), axis=1) >= 0).all()
+    assert (tables[:, 0] == 0).all() and (tables[:, 255] == 255).all()
+    middle = tables[:, 128]
+    assert middle.min() < 90 and middle.max() > 166  # both dark and bright ones
+
+
+def test_a_blur_spreads_a_point_and_keeps_its_light(rng):
+    point = np.zeros((31, 31), "uint8")
+    point[15, 15] = 200
+    blurred = augment.blur(point, np.random.default_rng(0))  # sigma of 1.06 px
+    assert 0 < blurred[15, 15] < 200 and blurred[15, 16] > 0
+    assert blurred.sum() == pytest.approx(200, rel=0.1)  # rounding of a few pixels
+    flat = np.full((9, 9), 77, "uint8")
+    np.testing.assert_array_equal(augment.blur(flat, rng), flat)
+
+
+def test_grain_leaves_the_mean_and_is_no_stronger_than_it_says(rng):
+    flat = np.full((64, 64), 128, "uint8")
+    films = np.stack([augment.add_grain(flat, rng) for _ in range(60)]).astype(float)
+    assert films.mean() == pytest.approx(128, abs=0.5)
+    deviations = films.std(axis=(1, 2))
+    assert 5 < deviations.max() < 13.5  # 0.05 of 255 is 12.75
+    strong = films[deviations > 2]
+    neighbours = [
+        np.corrcoef(one[:, 1:].ravel(), one[:, :-1].ravel())[0, 1] for one in strong
+    ]
+    assert min(neighbours) < 0.1 and max(neighbours) > 0.4  # of 1 px, and coarse
+
+
+@pytest.fixture
+def soft_films(rng):
+    """Two films of middle greys: no mixture of them is clipped."""
+    return rng.integers(90, 140, (2, 32, 32, 1)).astype("uint8")
+
+
+def test_a_film_with_its_own_amplitudes_is_itself(soft_films):
+    own, other = augment.measure_amplitudes(soft_films, 0.1)
+    film = soft_films[0, ..., 0]
+    np.testing.assert_array_equal(augment.mix_amplitudes(film, own), film)
+    np.testing.assert_array_equal(augment.mix_amplitudes(film, other, 0.0), film)
+
+
+def test_only_low_frequencies_take_the_amplitude_and_none_the_phase(soft_films):
+    amplitudes = augment.measure_amplitudes(soft_films, 0.1)
+    assert amplitudes.shape == (2, 7, 4)  # 3 of 32 px in each direction
+    film, style = soft_films[..., 0]
+    mixed = augment.mix_amplitudes(film, amplitudes[1])
+    before, lent, after = (np.fft.fft2(one / 255) for one in (film, style, mixed))
+    frequency = np.abs(np.fft.fftfreq(32, 1 / 32))
+    low = (frequency[:, None] <= 3) & (frequency <= 3)
+    tolerance = 0.4  # of rounding to 256 greys: 5 deviations of 32 * 0.29 / 255
+    expected = np.where(low, np.abs(lent), np.abs(before)) * np.exp(
+        1j * np.angle(before)
+    )
+    assert np.abs(after - expected).max() < tolerance
+    assert np.abs(after - before)[low].max() > 2 * tolerance
+
+
+def test_a_plain_film_takes_the_grey_of_a_plain_style():
+    dark, bright = np.full((2, 8, 8, 1), [[[[60]]], [[[180]]]], "uint8")
+    (amplitude,) = augment.measure_amplitudes(bright[None])
+    assert (augment.mix_amplitudes(dark[..., 0], amplitude) == 180).all()
+    assert (augment.mix_amplitudes(dark[..., 0], amplitude, 0.5) == 120).all()
+
+
+def test_look_is_changed_in_the_proportion_that_was_asked_for(soft_films):
+    film = soft_films[0, ..., 0]
+    never = augment.Look(0, 0, 0, 1)  # styled always, but by no film
+    bright = augment.measure_amplitudes(soft_films[1:] + 100)
+    always = augment.Look(0, 0, 0, 1, bright)
+    for seed in range(5):
+        generators = [np.random.default_rng(seed) for _ in range(2)]
+        same = augment.vary_look(film, generators[0], never)
+        np.testing.assert_array_equal(same, film)
+        assert (augment.vary_look(film, generators[1], always) != film).any()
+    half, rng = augment.Look(0.5, 0, 0, 0), np.random.default_rng(0)
+    changed = [(augment.vary_look(film, rng, half) != film).any() for _ in range(400)]
+    assert 0.42 < np.mean(changed) < 0.58  # standard error 0.025
+
+
+def test_a_batch_gets_the_look_and_repeats_with_it(batch):
+    plain = augment.vary_batch(*batch, 3)[0]
+    first, again = (
+        augment.vary_batch(*batch, 3, look=augment.Look())[0] for _ in range(2)
+    )
+    assert (first != plain).any()
+    np.testing.assert_array_equal(first, again)
+
+
 def test_training_batches_repeat_from_run_to_run():
     images = np.random.default_rng(0).integers(0, 255, (20, 16, 16, 1), "uint8")
     masks = (images > 128).astype("uint8")
@@ -127,6 +245,26 @@ def test_training_draws_both_classes_equally_often():
     dataset = pipeline.classification_dataset(images, labels, 50, training=True)
     drawn = np.concatenate([y.numpy().ravel() for _, y in dataset.take(8)])
     assert 0.4 < drawn.mean() < 0.6  # 400 draws, standard error 0.025
+
+
+def test_each_film_comes_with_its_own_target_of_several_numbers():
+    grades = np.array([0, 1, 2, 3, 4, 0])
+    targets = (grades[:, None] > range(4)).astype(int)
+    images = np.repeat(40 * grades, 64).reshape(-1, 8, 8, 1).astype("uint8")
+    labels = grades > 0
+    still = augment.Geometry(0, 0, (1.0, 1.0), shift=0.0)
+    data = {"labels": labels, "batch_size": 50, "targets": targets}
+    dataset = pipeline.classification_dataset(
+        images, training=True, geometry=still, look=augment.Look(), **data
+    )
+    drawn, known = next(iter(dataset))
+    assert known.shape == (50, 4) and drawn.shape == (50, 8, 8, 1)
+    grade = known.numpy().sum(1)
+    assert 15 < (grade > 0).sum() < 35  # by the label, both equally often
+    greys = [np.median(drawn.numpy()[grade == one]) for one in range(5)]
+    assert (np.diff(greys) > 0).all()
+    plain = pipeline.classification_dataset(images, training=False, **data)
+    np.testing.assert_array_equal(next(iter(plain))[1], targets)
 
 
 def test_one_class_alone_cannot_be_trained_on():
