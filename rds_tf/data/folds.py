@@ -154,7 +154,7 @@ def refuse_leaks(table: pd.DataFrame, name: object) -> pd.DataFrame:
         crossing = table[_crosses(table, column) & (table[column] != "")]
         if len(crossing):
             same = crossing[crossing[column] == crossing[column].iloc[0]]
-            pair = same.drop_duplicates("fold").iloc[:2]
+            pair = same.drop_duplicates("fold").iloc[:2].sort_values("fold")
             cases, folds = pair["case_id"].tolist(), pair["fold"].tolist()
             what = "patient" if column == "patient_id" else "picture"
             raise cohort.CohortError(
