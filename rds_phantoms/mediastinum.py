@@ -17,13 +17,13 @@ def make_mediastinum(rng, size, level, middle, place, apex):
         (0.1, 0.17),
         (0.2, 0.18),
         (0.3, 0.19),
-        (0.5, 0.21),
-        (0.8, 0.23),
-        (1.1, 0.25),
+        (0.5, 0.23),
+        (0.8, 0.25),
+        (1.1, 0.27),
     ]
     scale = 0.9 * np.exp(rng.normal(0, 0.14))
     # The round top of each lung closes towards the neck.
-    closed = np.clip(1 - (level - apex) / rng.uniform(0.07, 0.12), 0, 1) ** 2.5
+    closed = np.clip(1 - (level - apex) / rng.uniform(0.04, 0.07), 0, 1) ** 2.5
     right, left = (
         width * (one + (profiles.APEX - one) * closed)
         for one in (

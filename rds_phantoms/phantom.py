@@ -214,7 +214,9 @@ def _outline_lungs(infant: Infant, view: View, spaces: Spaces) -> np.ndarray:
     """Return where one would outline lungs, the part below the dome included, bool."""
     whole = spaces.cavity[1] - spaces.cavity[0]
     # In front of the spine and its vessels lies lung too, which no one outlines.
-    lung = ((spaces.chest > 0.55 * whole) & (spaces.chest > 1)).astype("uint8")
+    # At the side an outline follows the inner margin of the ribs.
+    least = 0.35 * infant.size.half_depth_mm
+    lung = (spaces.chest > np.maximum(0.55 * whole, least)).astype("uint8")
     # No one outlines the sliver between windpipe and apex.
     width = 1 + 2 * int(0.04 * infant.size.half_width_mm / view.spacing_mm)
     kernel = np.ones((width, width), "uint8")

@@ -20,7 +20,7 @@ class Spaces:
         right: bool, right of the spine's middle.
         level: level of the spine that the ray passes.
         across: distance from the spine in half widths of the chest, left positive.
-        dome: bool, the abdomen below the diaphragm takes half of its way or more.
+        dome: bool, the abdomen below the diaphragm takes a quarter of its way or more.
         cavity: near and far of the inside of the ribs.
         removed: near and far of what is not lung.
     """
@@ -56,7 +56,7 @@ def measure_spaces(body: Body, view: View, rays: Rays) -> Spaces:
     lung[part] = solids.length(own, cut) * rays.stretch[part]
     chest[part] = solids.length(own, cut[:1]) * rays.stretch[part]
     low[part] = solids.length(solids.common(own, cut[2]))
-    below = low > 0.5 * np.maximum(cavity[1] - cavity[0], 0)
+    below = low > 0.25 * np.maximum(cavity[1] - cavity[0], 0)
     below &= low > 0
     return Spaces(lung, chest, right, level, across, below, cavity, removed)
 
