@@ -86,7 +86,7 @@ def build_lite0(weights: dict[str, np.ndarray]) -> keras.Model:
     kernel, bias = weights["_fc.weight"], weights["_fc.bias"]
     top = keras.layers.Dense(len(bias))
     model = keras.Model(inputs, [features, top(features)])
-    lite0.load_weights(model, weights)
+    lite0.copy_weights(model, weights)
     top.set_weights([kernel.T, bias])
     return model
 

@@ -87,7 +87,7 @@ def load_start(model, backbone="B0", path=None):
     """
     if backbone == "Lite0":
         try:
-            lite0.load_weights(model, lite0.read_weights(path))
+            lite0.copy_weights(model, lite0.read_weights(path))
         except errors.InputError as error:
             return "scratch", str(error)
         return "imagenet", ""

@@ -87,7 +87,7 @@ def _convolve(x, name: str, filters: int | None, kernel: int, *, stride=1, relu=
     return keras.layers.ReLU(6.0, name=f"{name}_activation")(x) if relu else x
 
 
-def load_weights(model, weights: dict[str, np.ndarray]) -> int:
+def copy_weights(model, weights: dict[str, np.ndarray]) -> int:
     """Lay ImageNet weights into the features of a model.
 
     Args:

@@ -183,7 +183,7 @@ def test_oblong_pixels_are_made_square_for_the_models_and_the_picture(
     half = cv2.resize(chest.image, (320, 150), interpolation=cv2.INTER_AREA)
     found = judge(half, models, pixel_ratio=2.0, pixel_mm=(0.4, 0.2))
     assert shapes == [((300, 320), 1)]  # what the classifier saw
-    assert found.decision == "RDS" and found.warnings == (diagnose.RESHAPED,)
+    assert found.decision == "RDS" and diagnose.RESHAPED in found.warnings
     # Layers lie on the film's own pixels, as annotations and DICOM need them.
     assert found.mask.shape == found.heatmap.shape == found.image.shape == (150, 320)
     assert found.mask.sum() == pytest.approx(0.43 * 0.6 * half.size, rel=0.02)
